@@ -1,0 +1,76 @@
+//! The journal's alphabet. Additive changes only: old journals are read for ever.
+
+use super::{Outputs, Plan, ResourceRef, RunId, StepError, StepId, Token};
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+/// Which way a run goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Mode {
+    /// Towards everything ready.
+    Provision,
+    /// Towards nothing left.
+    Destroy,
+    /// Rebuilding the journal from the cloud.
+    Recover,
+}
+
+/// How a run ended, when it could still say so.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum RunOutcome {
+    /// All it set out to do, audited.
+    Done,
+    /// Something failed; what there is stays.
+    Failed,
+    /// A signal or a deadline.
+    Stopped,
+}
+
+/// One thing that happened.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "event", rename_all = "camelCase", rename_all_fields = "camelCase")]
+pub enum Event {
+    /// First line: the whole plan.
+    Planned { plan: Box<Plan>, plan_hash: String },
+    /// Steps that were never made were planned anew; made ones are unchanged.
+    Replanned { plan: Box<Plan>, plan_hash: String, why: String },
+    /// A process takes the stack on.
+    RunStarted { run: RunId, mode: Mode, host: String, pid: u32, user: String, version: String },
+    /// About to create. Durable before the call.
+    Intent { step: StepId, generation: u32, token: Token },
+    /// The cloud answered with this. Durable before anything is awaited.
+    Acted { step: StepId, resource: ResourceRef },
+    /// Usable, with what others need of it.
+    Ready { step: StepId, resource: ResourceRef, outputs: Outputs },
+    /// Given up in this run.
+    Failed { step: StepId, error: StepError },
+    /// Found instead of made: ours from a lost reply, or brought along.
+    Adopted { step: StepId, resource: ResourceRef },
+    /// About to delete this. Durable before the call. `extra`: a duplicate or something the cluster made, not the
+    /// step's own object.
+    DeleteIntent { step: StepId, resource: ResourceRef, extra: bool },
+    /// A read proved it gone.
+    Deleted { step: StepId, resource: Option<ResourceRef>, extra: bool },
+    /// It would not go in this run.
+    DeleteFailed { step: StepId, resource: ResourceRef, extra: bool, error: StepError },
+    /// Something the user should find in `history`: an override, an extension, protection.
+    Note { what: String },
+    /// The run came to its end.
+    RunEnded { run: RunId, outcome: RunOutcome, mutating_calls: u64, error: Option<StepError> },
+}
+
+/// One journal line: an event with its place and time. The store adds the chain.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Record {
+    /// 1, 2, 3 …
+    pub seq: u64,
+    /// When.
+    pub at: Timestamp,
+    /// Which run; none before the first `RunStarted`.
+    pub run: Option<RunId>,
+    /// What.
+    #[serde(flatten)]
+    pub event: Event,
+}

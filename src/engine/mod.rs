@@ -1,0 +1,26 @@
+//! The step engine: runs, resumes and undoes a plan so that no crash loses, doubles or orphans anything.
+//!
+//! Knows no cloud, no terminal and no file: those come in through the ports of [`ports`] and the
+//! [`backend::Backend`] of a provider. Invariants are listed in `ARCHITECTURE.md`.
+
+pub mod backend;
+pub mod error;
+pub mod event;
+pub mod identity;
+pub mod ids;
+pub mod io;
+pub mod plan;
+pub mod ports;
+pub mod proof;
+pub mod step;
+
+pub use backend::{Backend, Leftover, RateLimit, Swept};
+pub use error::{ErrorClass, Residue, StepError};
+pub use event::{Event, Mode, Record, RunOutcome};
+pub use identity::Identity;
+pub use ids::{RunId, StepId, Token};
+pub use io::{Input, Inputs, OutputKey, Outputs};
+pub use plan::{Creation, Plan, PlannedStep, SweepPoint, Timing};
+pub use ports::{Clock, Ids, Journal, JournalError, Observer, StopSignal, Tick};
+pub use proof::{Caused, Evidence, NotOurs, Observed, Owned, ResourceRef};
+pub use step::{AnyStep, Bound, Deletion, Found, Lookup, Probe, Scope, Step};

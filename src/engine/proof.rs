@@ -1,0 +1,189 @@
+//! Ownership: what was seen in the cloud, the evidence for whose it is, and the proof that alone lets it be changed.
+//!
+//! [`Owned`] has no public constructor: [`prove`] makes one, and `converge` and `delete` take nothing else.
+
+use super::{Identity, PlannedStep, StepId};
+use crate::model::Stack;
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// The tag key that holds `name-id8` of the stack.
+pub const TAG_STACK: &str = "kubewright-stack";
+/// The tag key that holds the step id, `/` as `__`.
+pub const TAG_STEP: &str = "kubewright-step";
+/// The tag key that holds the run that made it.
+pub const TAG_RUN: &str = "kubewright-run";
+/// The tag key that holds the expiry in epoch seconds.
+pub const TAG_EXPIRES_AT: &str = "kubewright-expires-at";
+/// The tag key that says `destroy` and `reap` must not touch the stack.
+pub const TAG_PROTECT: &str = "kubewright-protect";
+
+/// One object of the cloud.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ResourceRef {
+    /// The provider's kind, `aws/vpc`.
+    pub kind: String,
+    /// Its id there; what reads by id take.
+    pub id: String,
+    /// Its name there, where that differs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// Sub-objects made inside the same call, and what else a later read needs (an operation's name).
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub parts: BTreeMap<String, String>,
+}
+
+impl ResourceRef {
+    /// A reference by kind and id.
+    pub fn new(kind: impl Into<String>, id: impl Into<String>) -> Self {
+        Self { kind: kind.into(), id: id.into(), name: None, parts: BTreeMap::new() }
+    }
+}
+
+/// Why something the cluster made counts as ours although it carries no tag of ours.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "by", rename_all = "camelCase")]
+pub enum Caused {
+    /// It stands inside a network or node resource group that is proven ours.
+    InsideOwned {
+        /// That network's id.
+        container: String,
+    },
+    /// It was seen through our cluster's own API, and that sight was journalled.
+    SeenInCluster {
+        /// `namespace/name` of the object there.
+        object: String,
+    },
+    /// The storage driver put our tag on it.
+    StorageTag {
+        /// `key=value` as seen.
+        tag: String,
+    },
+}
+
+/// What a read said about whose a thing is.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Evidence {
+    /// Its tags or labels.
+    pub tags: BTreeMap<String, String>,
+    /// Its name there.
+    pub name: Option<String>,
+    /// The id of the object it is part of, for children.
+    pub parent: Option<String>,
+    /// Set by the provider's leftover search only.
+    pub caused: Option<Caused>,
+}
+
+/// One object with its evidence, as read just now.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Observed {
+    /// The object.
+    pub reference: ResourceRef,
+    /// Whose it seems to be.
+    pub evidence: Evidence,
+    /// When the cloud made it, where it says so; the oldest of several is kept.
+    pub created_at: Option<Timestamp>,
+    /// Something of ours is attached to it or in it; kept before an older, empty one.
+    pub attached: bool,
+}
+
+/// Proven ours; the only thing `converge` and `delete` accept.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Owned {
+    reference: ResourceRef,
+}
+
+impl Owned {
+    /// The object.
+    pub fn reference(&self) -> &ResourceRef {
+        &self.reference
+    }
+
+    /// Its id.
+    pub fn id(&self) -> &str {
+        &self.reference.id
+    }
+}
+
+/// Why a thing is not provably ours. Nothing is done to it.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{kind} `{id}` is not provably ours: {why}")]
+pub struct NotOurs {
+    /// The provider's kind.
+    pub kind: String,
+    /// Its id.
+    pub id: String,
+    /// What was missing.
+    pub why: String,
+}
+
+/// Proves that `seen` is what `step` of `stack` made, or says why not.
+///
+/// `parent_id` is the id of the proven parent for [`Identity::Child`] and [`Identity::Member`].
+pub fn prove(stack: &Stack, step: &PlannedStep, parent_id: Option<&str>, seen: Observed) -> Result<Owned, NotOurs> {
+    match claim(stack, step, parent_id, &seen) {
+        Ok(()) => Ok(Owned { reference: seen.reference }),
+        Err(why) => Err(NotOurs { kind: seen.reference.kind, id: seen.reference.id, why }),
+    }
+}
+
+fn claim(stack: &Stack, step: &PlannedStep, parent_id: Option<&str>, seen: &Observed) -> Result<(), String> {
+    let tagged = || tagged_for(stack, Some(&step.id), &seen.evidence.tags);
+    match &step.identity {
+        Identity::Tags => tagged(),
+        // Where a kind carries tags and a name, the name alone is not enough: anyone can take a name.
+        Identity::Name { name } => {
+            if seen.evidence.name.as_deref() != Some(name) {
+                Err(format!("its name is not `{name}`"))
+            } else if step.tagged {
+                tagged()
+            } else if name.contains(&stack.id.to_string()) {
+                Ok(())
+            } else {
+                Err("its name does not hold the stack id".to_owned())
+            }
+        }
+        Identity::Child { key, .. } | Identity::Member { key, .. } => {
+            let (Some(want), Some(have)) = (parent_id, seen.evidence.parent.as_deref()) else {
+                return Err("its parent is not known".to_owned());
+            };
+            if want != have {
+                Err(format!("it belongs to `{have}`, not to our `{want}`"))
+            } else if seen.evidence.name.as_deref() != Some(key) {
+                Err(format!("it is not entry `{key}` of `{want}`"))
+            } else {
+                Ok(())
+            }
+        }
+        Identity::OneWay { .. } => Err("it is shared by all and never ours".to_owned()),
+        Identity::External { .. } => Err("it was brought along and is never ours".to_owned()),
+    }
+}
+
+/// Proves something found without a plan: by both of our tags, or by caused evidence.
+pub fn prove_found(stack: &Stack, seen: Observed) -> Result<Owned, NotOurs> {
+    if seen.evidence.caused.is_some() {
+        return Ok(Owned { reference: seen.reference });
+    }
+    match tagged_for(stack, None, &seen.evidence.tags) {
+        Ok(()) => Ok(Owned { reference: seen.reference }),
+        Err(why) => Err(NotOurs { kind: seen.reference.kind.clone(), id: seen.reference.id, why }),
+    }
+}
+
+fn tagged_for(stack: &Stack, step: Option<&StepId>, tags: &BTreeMap<String, String>) -> Result<(), String> {
+    match tags.get(TAG_STACK) {
+        Some(value) if *value == stack.to_string() => {}
+        Some(value) => return Err(format!("tag {TAG_STACK} says `{value}`, not `{stack}`")),
+        None => return Err(format!("it carries no tag {TAG_STACK}")),
+    }
+    match (step, tags.get(TAG_STEP)) {
+        (Some(step), Some(value)) if *value != step.tag_value() => {
+            Err(format!("tag {TAG_STEP} says `{value}`, not `{}`", step.tag_value()))
+        }
+        (_, None) => Err(format!("it carries no tag {TAG_STEP}")),
+        _ => Ok(()),
+    }
+}

@@ -1,0 +1,12 @@
+//! The nouns everyone shares: parsed once, always valid. No I/O, no async, no clock.
+
+pub mod name;
+pub mod price;
+pub mod secret;
+pub mod spec;
+pub mod time;
+
+pub use name::{Cloud, ClusterName, NameError, Region, Stack, StackId};
+pub use price::{PriceKey, Unit, Usage};
+pub use secret::Secret;
+pub use spec::{ClusterSpec, ResolvedSpec};

@@ -1,0 +1,323 @@
+//! The cluster a user wants, after parsing and validation, and the same with every choice made.
+
+use super::{Cloud, ClusterName, Region};
+use ipnet::Ipv4Net;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// What cluster.yaml and the flags asked for. Omitted means omitted: defaults are filled in by resolution.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Default)]
+#[serde(rename_all = "camelCase", default)]
+pub struct ClusterSpec {
+    /// Cluster name.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub name: Option<ClusterName>,
+    /// Cloud.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub provider: Option<Cloud>,
+    /// Region.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub region: Option<Region>,
+    /// Account pin: any other account is refused.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub account: Option<String>,
+    /// Becomes a tag.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub environment: Option<String>,
+    /// Kubernetes minor version, `1.35`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub version: Option<String>,
+    /// Life time in seconds.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ttl_secs: Option<u64>,
+    /// Refuse destroy and reap until lifted.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub protect: Option<bool>,
+    /// Spend limits.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub budget: Option<Budget>,
+    /// Network.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub network: Option<NetworkSpec>,
+    /// Node pools; none means one default pool.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub node_pools: Option<Vec<PoolSpec>>,
+    /// Further identities that get in.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub admins: Vec<String>,
+    /// The user's own tags.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub tags: BTreeMap<String, String>,
+    /// What only EKS has.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub aws: Option<AwsSpec>,
+}
+
+/// Spend limits, judged at the maximum.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Default)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Budget {
+    /// USD an hour.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub hourly_usd: Option<f64>,
+    /// USD a month of 730 hours.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub monthly_usd: Option<f64>,
+    /// Share of a limit at which to warn, 0 to 1.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub warn_at: Option<f64>,
+}
+
+/// Network address translation for private nodes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Nat {
+    /// None: nodes get public addresses.
+    None,
+    /// One for all zones.
+    Single,
+    /// One in each zone.
+    PerZone,
+}
+
+/// Network wishes.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Default)]
+#[serde(rename_all = "camelCase", default)]
+pub struct NetworkSpec {
+    /// Address range of a new network.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cidr: Option<Ipv4Net>,
+    /// How many zones.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub zone_count: Option<u8>,
+    /// Exactly these zones.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub zones: Option<Vec<String>>,
+    /// Address translation.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub nat: Option<Nat>,
+    /// Ranges that may reach the API server.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub api_allow: Option<Vec<Ipv4Net>>,
+    /// A network brought along: adopted, never changed, never deleted.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub existing: Option<ExistingNetwork>,
+}
+
+/// A network brought along.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Default)]
+#[serde(rename_all = "camelCase", default)]
+pub struct ExistingNetwork {
+    /// Network id, `vpc-…`.
+    pub vpc: String,
+    /// Subnets for nodes and control plane.
+    pub private_subnets: Vec<String>,
+    /// Subnets with a public route, for load balancers or public nodes.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub public_subnets: Vec<String>,
+}
+
+/// A machine by name, or by what it must have.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum InstanceWish {
+    /// The vendor's name.
+    Named(String),
+    /// The smallest that has this.
+    Needs(InstanceNeeds),
+}
+
+/// What a machine must have.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Default)]
+#[serde(rename_all = "camelCase", default)]
+pub struct InstanceNeeds {
+    /// Virtual CPUs, at least.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cpu: Option<f64>,
+    /// Memory in GiB, at least.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub memory_gib: Option<f64>,
+    /// Accelerators, `T4:1`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub gpu: Option<String>,
+}
+
+/// One node pool.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Default)]
+#[serde(rename_all = "camelCase", default)]
+pub struct PoolSpec {
+    /// Pool name, unique in the cluster.
+    pub name: String,
+    /// Machine.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub instance_type: Option<InstanceWish>,
+    /// Nodes in all, not per zone.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub count: Option<u32>,
+    /// Fewest, when autoscaled.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub min: Option<u32>,
+    /// Most, when autoscaled.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max: Option<u32>,
+    /// Spot machines.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub spot: Option<bool>,
+    /// Root disk in GiB.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub disk_gib: Option<u32>,
+    /// Kubernetes labels.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub labels: BTreeMap<String, String>,
+    /// Kubernetes taints.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub taints: Vec<Taint>,
+}
+
+/// A Kubernetes taint.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Taint {
+    /// Key.
+    pub key: String,
+    /// Value.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub value: Option<String>,
+    /// Effect.
+    pub effect: TaintEffect,
+}
+
+/// What a taint does to pods that do not tolerate it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum TaintEffect {
+    /// Not scheduled.
+    NoSchedule,
+    /// Scheduled elsewhere if possible.
+    PreferNoSchedule,
+    /// Evicted.
+    NoExecute,
+}
+
+/// What only EKS has.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Default)]
+#[serde(rename_all = "camelCase", default)]
+pub struct AwsSpec {
+    /// EKS add-ons to install; an empty list installs none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub addons: Option<Vec<String>>,
+    /// The user's own cluster role.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cluster_role_arn: Option<String>,
+    /// The user's own node role.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub node_role_arn: Option<String>,
+    /// Whether to make an access entry for the caller besides the creator's own (default true).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub access_entry: Option<bool>,
+}
+
+/// The spec with every choice made: what a plan is built from, stored with it and shown in it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ResolvedSpec {
+    /// Cluster name.
+    pub name: ClusterName,
+    /// Cloud.
+    pub provider: Cloud,
+    /// Region.
+    pub region: Region,
+    /// Account, project or subscription.
+    pub account: String,
+    /// Environment tag.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub environment: Option<String>,
+    /// Kubernetes minor version.
+    pub version: String,
+    /// Life time in seconds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ttl_secs: Option<u64>,
+    /// Refuse destroy and reap until lifted.
+    pub protect: bool,
+    /// Spend limits.
+    pub budget: Budget,
+    /// Network.
+    pub network: ResolvedNetwork,
+    /// Node pools.
+    pub node_pools: Vec<ResolvedPool>,
+    /// Further identities that get in.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub admins: Vec<String>,
+    /// The user's own tags.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub tags: BTreeMap<String, String>,
+    /// What only EKS has.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub aws: Option<ResolvedAws>,
+    /// Which values were defaults, by path (`network.nat`), for the plan's "default used" lines.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub defaults: Vec<String>,
+}
+
+/// Network, decided.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ResolvedNetwork {
+    /// Address range.
+    pub cidr: Ipv4Net,
+    /// Zones by name.
+    pub zones: Vec<String>,
+    /// Address translation.
+    pub nat: Nat,
+    /// Ranges that may reach the API server.
+    pub api_allow: Vec<Ipv4Net>,
+    /// A network brought along.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub existing: Option<ExistingNetwork>,
+}
+
+/// One pool, decided.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ResolvedPool {
+    /// Pool name.
+    pub name: String,
+    /// Machine type.
+    pub instance_type: String,
+    /// CPU architecture, `amd64` or `arm64`.
+    pub arch: String,
+    /// Accelerator, `T4`, and how many in one machine.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub gpu: Option<(String, u32)>,
+    /// Nodes now.
+    pub count: u32,
+    /// Fewest.
+    pub min: u32,
+    /// Most.
+    pub max: u32,
+    /// Spot machines.
+    pub spot: bool,
+    /// Root disk in GiB.
+    pub disk_gib: u32,
+    /// Kubernetes labels.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub labels: BTreeMap<String, String>,
+    /// Kubernetes taints.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub taints: Vec<Taint>,
+}
+
+/// EKS, decided.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ResolvedAws {
+    /// Add-ons.
+    pub addons: Vec<String>,
+    /// The user's own cluster role.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cluster_role_arn: Option<String>,
+    /// The user's own node role.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub node_role_arn: Option<String>,
+    /// The principal that gets an access entry, if one is made.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub admin_principal_arn: Option<String>,
+}

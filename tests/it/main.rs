@@ -1,0 +1,7 @@
+//! The one integration test binary. Each folder tests one level: the engine on its in-memory world (`crash`), the
+//! real binary in the sandbox (`cli`), the providers against the sandbox (`conformance`).
+#![allow(
+    clippy::disallowed_methods,
+    clippy::unwrap_used,
+    reason = "tests arrange files, variables and time themselves"
+)]
