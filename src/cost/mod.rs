@@ -1,1 +1,9 @@
-//! (room to be furnished)
+//! What things cost: an embedded, dated price table and a pure estimate over it.
+//!
+//! Knows prices, not clouds: no I/O, no clock. An unknown price is unknown, never zero.
+
+mod catalogue;
+mod estimate;
+
+pub use catalogue::{Catalogue, ComponentPrice, InstancePrice, MachineType, catalogue};
+pub use estimate::{Estimate, HOURS_PER_MONTH, Line, Range, Totals, estimate, usd_per_hour};

@@ -1,0 +1,226 @@
+//! From what a plan's steps use to what they cost. Pure: the same usage and table give the same estimate.
+
+use super::Catalogue;
+use crate::model::{PriceKey, Unit, Usage};
+use serde::{Deserialize, Serialize};
+
+/// A month, as cloud bills count it.
+pub const HOURS_PER_MONTH: f64 = 730.0;
+
+/// A figure that depends on how far autoscaled pools are scaled. Budgets are judged by `max`.
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
+pub struct Range {
+    /// Scaled down.
+    pub min: f64,
+    /// As ordered.
+    pub desired: f64,
+    /// Scaled up.
+    pub max: f64,
+}
+
+/// One billed component of one step.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Line {
+    /// The step that makes it.
+    pub step: String,
+    /// What it is, `m6a.large` or `nat-gateway`.
+    pub component: String,
+    /// Cloud.
+    pub provider: String,
+    /// Region.
+    pub region: String,
+    /// How it is bought: `on-demand`, `spot`, `list`.
+    pub sku: String,
+    /// How many, as ordered.
+    pub quantity: f64,
+    /// In which unit.
+    pub unit: String,
+    /// USD per unit; null when unknown.
+    pub unit_price: Option<f64>,
+    /// USD an hour; null when unknown.
+    pub usd_per_hour: Option<Range>,
+    /// Where the price was read.
+    pub source: String,
+    /// When.
+    pub as_of: String,
+    /// Estimated rather than read from a price list.
+    pub extrapolated: bool,
+}
+
+/// Sums over the lines with a known price.
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Totals {
+    /// USD an hour.
+    pub usd_per_hour: Range,
+    /// USD a day, as ordered.
+    pub usd_per_day: f64,
+    /// USD a month of 730 hours, as ordered.
+    pub usd_per_month: f64,
+    /// USD until the expiry, when there is one.
+    pub until_ttl_usd: Option<f64>,
+}
+
+/// What a plan costs.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Estimate {
+    /// `USD`.
+    pub currency: String,
+    /// Date of the price table.
+    pub catalogue_date: String,
+    /// 730.
+    pub hours_per_month: f64,
+    /// One per billed component.
+    pub lines: Vec<Line>,
+    /// Sums of what is known.
+    pub totals: Totals,
+    /// Whether every line has a price.
+    pub complete: bool,
+    /// Components without a price.
+    pub unknown: Vec<String>,
+    /// What no plan can price.
+    pub excluded: Vec<String>,
+}
+
+/// Prices the usage of each step, in the order given; `ttl_hours` is the life time if one is set.
+pub fn estimate<'a>(
+    steps: impl IntoIterator<Item = (&'a str, &'a [Usage])>,
+    table: &Catalogue,
+    ttl_hours: Option<f64>,
+) -> Estimate {
+    let lines: Vec<Line> =
+        steps.into_iter().flat_map(|(step, usage)| usage.iter().map(move |usage| line(step, usage, table))).collect();
+    let mut sum = Range::default();
+    for range in lines.iter().filter_map(|line| line.usd_per_hour) {
+        sum = Range { min: sum.min + range.min, desired: sum.desired + range.desired, max: sum.max + range.max };
+    }
+    let sum = Range { min: cents(sum.min), desired: cents(sum.desired), max: cents(sum.max) };
+    let mut unknown: Vec<String> =
+        lines.iter().filter(|line| line.usd_per_hour.is_none()).map(|line| line.component.clone()).collect();
+    unknown.sort();
+    unknown.dedup();
+    Estimate {
+        currency: "USD".to_owned(),
+        catalogue_date: table.date().to_owned(),
+        hours_per_month: HOURS_PER_MONTH,
+        totals: Totals {
+            usd_per_hour: sum,
+            usd_per_day: cents(sum.desired * 24.0),
+            usd_per_month: cents(sum.desired * HOURS_PER_MONTH),
+            until_ttl_usd: ttl_hours.map(|hours| cents(sum.desired * hours)),
+        },
+        complete: unknown.is_empty(),
+        unknown,
+        excluded: vec!["traffic".to_owned(), "load balancers and volumes that workloads make".to_owned()],
+        lines,
+    }
+}
+
+/// What these usages cost an hour as ordered; none if any price is unknown.
+pub fn usd_per_hour(usage: &[Usage], table: &Catalogue) -> Option<f64> {
+    usage.iter().map(|usage| Some(line("", usage, table).usd_per_hour?.desired)).sum::<Option<f64>>().map(cents)
+}
+
+fn line(step: &str, usage: &Usage, table: &Catalogue) -> Line {
+    let (cloud, region, component, sku, price, source, as_of, extrapolated) = match &usage.key {
+        PriceKey::Instance { cloud, region, instance_type, spot } => {
+            let found = table.instance(*cloud, region, instance_type);
+            let usd = found.as_ref().and_then(|price| if *spot { price.spot } else { Some(price.on_demand) });
+            let sku = if *spot { "spot" } else { "on-demand" };
+            let estimated = found.is_some_and(|price| price.estimated);
+            let (source, as_of) = (table.source(*cloud).to_owned(), table.as_of(*cloud, *spot).to_owned());
+            (cloud, region, instance_type.clone(), sku, usd, source, as_of, estimated)
+        }
+        PriceKey::Component { cloud, region, name } => {
+            let found = table.component(*cloud, region, name);
+            let source = found.as_ref().map_or_else(String::new, |price| price.source.to_owned());
+            let estimated = found.as_ref().is_some_and(|price| price.estimated);
+            let as_of = table.date().to_owned();
+            (cloud, region, name.clone(), "list", found.map(|price| price.usd), source, as_of, estimated)
+        }
+    };
+    let hours = match usage.unit {
+        Unit::Hour => 1.0,
+        Unit::GbMonth => 1.0 / HOURS_PER_MONTH,
+    };
+    Line {
+        step: step.to_owned(),
+        component,
+        provider: cloud.to_string(),
+        region: region.to_string(),
+        sku: sku.to_owned(),
+        quantity: usage.desired,
+        unit: match usage.unit {
+            Unit::Hour => "hour".to_owned(),
+            Unit::GbMonth => "GB-month".to_owned(),
+        },
+        unit_price: price,
+        usd_per_hour: price.map(|price| Range {
+            min: price * usage.min * hours,
+            desired: price * usage.desired * hours,
+            max: price * usage.max * hours,
+        }),
+        source,
+        as_of,
+        extrapolated,
+    }
+}
+
+/// Rounds away what binary fractions add: a hundredth of a cent is the finest price there is in a total.
+fn cents(usd: f64) -> f64 {
+    (usd * 1e4).round() / 1e4
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        cost::catalogue,
+        model::{Cloud, Region},
+    };
+
+    fn usage(name: &str, quantity: f64) -> Usage {
+        let region = Region("us-east-1".into());
+        match name.split_once('.') {
+            Some(_) => Usage::fixed(
+                PriceKey::Instance { cloud: Cloud::Aws, region, instance_type: name.into(), spot: false },
+                Unit::Hour,
+                quantity,
+            ),
+            None => Usage::fixed(
+                PriceKey::Component { cloud: Cloud::Aws, region, name: name.into() },
+                if name.starts_with("ebs") { Unit::GbMonth } else { Unit::Hour },
+                quantity,
+            ),
+        }
+    }
+
+    #[test]
+    fn the_default_cluster_costs_what_its_parts_cost() {
+        let parts = [
+            usage("eks-cluster", 1.0),
+            usage("m6a.large", 2.0),
+            usage("ebs-gp3", 100.0),
+            usage("nat-gateway", 1.0),
+            usage("public-ipv4", 1.0),
+        ];
+        let all = estimate([("all", parts.as_slice())], catalogue(), Some(8.0));
+        assert_eq!(all.totals.usd_per_hour.desired, 0.3338);
+        assert_eq!(all.totals.until_ttl_usd, Some(2.6704));
+        assert!(all.complete);
+        let two_small = [usage("eks-cluster", 1.0), usage("t3.medium", 2.0)];
+        assert_eq!(usd_per_hour(&two_small, catalogue()), Some(0.1832));
+    }
+
+    #[test]
+    fn unknown_is_not_zero() {
+        let parts = [usage("m99.huge", 1.0), usage("eks-cluster", 1.0)];
+        let all = estimate([("all", parts.as_slice())], catalogue(), None);
+        assert!(!all.complete);
+        assert_eq!(all.unknown, ["m99.huge"]);
+        assert_eq!(all.lines[0].usd_per_hour, None);
+        assert_eq!(usd_per_hour(&parts, catalogue()), None);
+    }
+}
