@@ -5,3 +5,5 @@
     clippy::unwrap_used,
     reason = "tests arrange files, variables and time themselves"
 )]
+
+mod arrows;
