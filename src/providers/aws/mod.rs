@@ -1,1 +1,3 @@
 //! Amazon EKS.
+
+pub mod steps;

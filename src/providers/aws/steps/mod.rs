@@ -1,0 +1,54 @@
+//! One file per kind of AWS object, verbs in the order find, create, converge, probe, outputs, delete.
+//!
+//! A step is its params: what [`crate::engine::PlannedStep::params`] holds. Steps never sleep, retry, print or read the
+//! clock. `create` is exactly one mutating call, with the tags inside it wherever AWS takes them there.
+
+pub mod access_entry;
+pub mod access_policy;
+pub mod addon;
+pub mod cluster;
+pub mod elastic_ip;
+pub mod existing;
+pub mod gateway_attachment;
+pub mod iam_role;
+pub mod internet_gateway;
+pub mod launch_template;
+pub mod log_group;
+pub mod nat_gateway;
+pub mod node_group;
+pub mod pod_identity;
+pub mod refs;
+pub mod role_policy;
+pub mod route;
+pub mod route_table;
+pub mod route_table_association;
+pub mod security_group;
+pub mod subnet;
+pub mod vpc;
+pub mod vpc_endpoint;
+
+pub use access_entry::AccessEntry;
+pub use access_policy::AccessPolicy;
+pub use addon::Addon;
+pub use cluster::Cluster;
+pub use elastic_ip::ElasticIp;
+pub use existing::{ExistingSubnet, ExistingVpc};
+pub use gateway_attachment::GatewayAttachment;
+pub use iam_role::IamRole;
+pub use internet_gateway::InternetGateway;
+pub use launch_template::LaunchTemplate;
+pub use log_group::LogGroup;
+pub use nat_gateway::NatGateway;
+pub use node_group::NodeGroup;
+pub use pod_identity::PodIdentity;
+pub use role_policy::RolePolicy;
+pub use route::Route;
+pub use route_table::RouteTable;
+pub use route_table_association::RouteTableAssociation;
+pub use security_group::SecurityGroup;
+pub use subnet::Subnet;
+pub use vpc::Vpc;
+pub use vpc_endpoint::VpcEndpoint;
+
+/// Tags beside those every object of the stack gets: roles of subnets, the chunks of the stored spec.
+pub type ExtraTags = std::collections::BTreeMap<String, String>;
