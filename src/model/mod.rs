@@ -1,5 +1,6 @@
 //! The nouns everyone shares: parsed once, always valid. No I/O, no async, no clock.
 
+pub mod doc;
 pub mod name;
 pub mod price;
 pub mod secret;

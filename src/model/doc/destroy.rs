@@ -1,0 +1,78 @@
+//! `kubewright.destroy/v1` and `kubewright.protect/v1`.
+
+use super::{Audit, Stack};
+use serde::Serialize;
+
+/// How a destroy ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub enum DestroyOutcome {
+    /// All of it is gone, and a second look proved it.
+    Destroyed,
+    /// There was nothing.
+    Nothing,
+    /// Something of ours remains.
+    Incomplete,
+    /// Nobody said yes.
+    Declined,
+}
+
+/// One deleted object.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Gone {
+    /// The step that had made it.
+    pub step: String,
+    /// The provider's kind.
+    pub kind: String,
+    /// The cloud's id, where one was known.
+    pub id: Option<String>,
+}
+
+/// One object that stays: at the user's wish, or because it would not go.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Remaining {
+    /// The step that made it.
+    pub step: Option<String>,
+    /// The provider's kind.
+    pub kind: String,
+    /// The cloud's id.
+    pub id: String,
+    /// Why it is still there.
+    pub why: Option<String>,
+    /// What it goes on costing; null when unknown.
+    pub usd_per_hour: Option<f64>,
+}
+
+/// The body.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Destroy {
+    /// The stack.
+    pub stack: Option<Stack>,
+    /// How it ended.
+    pub outcome: DestroyOutcome,
+    /// What went.
+    pub deleted: Vec<Gone>,
+    /// What stays at the user's wish.
+    pub kept: Vec<Remaining>,
+    /// What would not go.
+    pub remaining: Vec<Remaining>,
+    /// What the remaining goes on costing; null when unknown.
+    pub usd_per_hour_remaining: Option<f64>,
+    /// Mutating calls of this run.
+    pub mutating_calls: u64,
+    /// The second look; null when there was none.
+    pub audit: Option<Audit>,
+}
+
+/// The body of `protect`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Protect {
+    /// The stack.
+    pub stack: Stack,
+    /// Whether it is protected now.
+    pub protect: bool,
+    /// Whether that was news.
+    pub changed: bool,
+}

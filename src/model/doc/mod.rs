@@ -1,0 +1,140 @@
+//! The JSON documents that `-o json` prints: the contract with scripts. Additive changes only.
+//!
+//! Money is a USD number, unknown is null; times are RFC 3339 UTC; keys are camelCase.
+
+mod cost;
+mod destroy;
+mod history;
+mod plan;
+mod provision;
+mod sandbox;
+mod status;
+
+pub use cost::{CostEstimate, CostLine, CostTotals, Range, Unknown};
+pub use destroy::{Destroy, DestroyOutcome, Gone, Protect, Remaining};
+pub use history::{History, HistoryEntry};
+pub use plan::{Action, BudgetVerdict, Eta, Plan, PlanStep, Preflight};
+pub use provision::{Cluster, Commands, Kubeconfig, Provision, ProvisionOutcome};
+pub use sandbox::{SandboxFault, SandboxObject, SandboxOp, SandboxRequests, SandboxShow, SandboxTotals, SandboxWorld};
+pub use status::{Defaults, Drift, Lock, Phase, Pool, Status, StatusCluster, StatusFailure};
+
+use jiff::Timestamp;
+use serde::Serialize;
+
+/// What every document begins with.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Document<T> {
+    /// `kubewright.<kind>/v1`.
+    pub schema: String,
+    /// When it was made.
+    pub at: Timestamp,
+    /// Whether all of it is pretend.
+    pub sandbox: bool,
+    /// What went wrong.
+    pub error: Option<Error>,
+    /// The verb's own fields.
+    #[serde(flatten)]
+    pub body: T,
+}
+
+/// The body of a document that has nothing but an error.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct Nothing {}
+
+/// A failure.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Error {
+    /// `KW-AWS-QUOTA`; `kubewright help KW-AWS-QUOTA` explains it.
+    pub id: String,
+    /// The kind of cause.
+    pub class: String,
+    /// The process's exit code.
+    pub exit: u8,
+    /// In words.
+    pub message: String,
+    /// The step it happened in.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub step: Option<String>,
+    /// The cloud's id of the thing.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub resource: Option<String>,
+    /// The cloud's request id.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub request_id: Option<String>,
+    /// Whether the same command may succeed later.
+    pub retryable: bool,
+    /// What to do next.
+    pub hints: Vec<String>,
+}
+
+/// A stack.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Stack {
+    /// The user's name.
+    pub name: String,
+    /// Eight hexadecimal digits; null before there is one and for clusters of others.
+    pub id: Option<String>,
+    /// Cloud.
+    pub provider: String,
+    /// Account, project or subscription.
+    pub account: Option<String>,
+    /// Region.
+    pub region: String,
+}
+
+/// Where an object comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Origin {
+    /// A step made it.
+    Own,
+    /// Made with its parent, or part of it.
+    Child,
+    /// The cluster made it.
+    Caused,
+    /// Brought along; never changed or deleted.
+    External,
+    /// Made once and left for all.
+    Oneway,
+}
+
+/// One object of a stack.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Res {
+    /// The step that made it.
+    pub step: Option<String>,
+    /// The provider's kind.
+    pub kind: String,
+    /// The cloud's id; null while there is none.
+    pub id: Option<String>,
+    /// The cloud's name, where it differs.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// Region.
+    pub region: String,
+    /// Zone.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub zone: Option<String>,
+    /// State in our words: pending, intended, acted, ready, failed, deleting, deleteFailed, deleted.
+    pub state: String,
+    /// Whose it is.
+    pub origin: Origin,
+    /// Price while it stands; null when unknown.
+    pub usd_per_hour: Option<f64>,
+}
+
+/// The second look.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct Audit {
+    /// Nothing missing, nothing unexpected.
+    pub clean: bool,
+    /// How many objects were looked at.
+    pub checked: usize,
+    /// Recorded, but not there.
+    pub missing: Vec<String>,
+    /// There, but not recorded (or there at all, after a destroy).
+    pub unexpected: Vec<String>,
+}

@@ -1,0 +1,107 @@
+//! `kubewright.plan/v1`: what `provision --dry-run` prints.
+
+use super::{CostEstimate, Stack};
+use serde::Serialize;
+use serde_json::Value;
+
+/// What would happen to a step.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Action {
+    /// Made.
+    Create,
+    /// There already.
+    Keep,
+    /// Brought along or found.
+    Adopt,
+    /// Was there and is gone.
+    Recreate,
+}
+
+/// One step.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct PlanStep {
+    /// Its path.
+    pub id: String,
+    /// The provider's kind.
+    pub kind: String,
+    /// What would happen.
+    pub action: Action,
+    /// What must be ready first.
+    pub needs: Vec<String>,
+    /// Its resolved params.
+    pub params: Value,
+    /// How its object is found.
+    pub identity: Value,
+    /// Median seconds.
+    pub p50_seconds: u32,
+    /// Nine of ten.
+    pub p90_seconds: u32,
+    /// Price while it stands; null when unknown.
+    pub usd_per_hour: Option<f64>,
+}
+
+/// How long the whole takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Eta {
+    /// Median seconds along the critical path.
+    pub p50_seconds: u64,
+    /// Nine of ten.
+    pub p90_seconds: u64,
+}
+
+/// One preflight answer.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Preflight {
+    /// Its id.
+    pub id: String,
+    /// ok, warn, fail, unknown.
+    pub status: String,
+    /// In words.
+    pub message: String,
+    /// How much the plan needs.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub need: Option<f64>,
+    /// How much is in use.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub have: Option<f64>,
+    /// The limit.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub limit: Option<f64>,
+}
+
+/// The budget's answer.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct BudgetVerdict {
+    /// The tightest limit, by the hour; null without one.
+    pub limit_usd_per_hour: Option<f64>,
+    /// none, ok, warn, over, overridden, unknown.
+    pub verdict: String,
+}
+
+/// The body.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Plan {
+    /// The stack; its id is null while it does not exist.
+    pub stack: Stack,
+    /// What `--expect-plan` takes.
+    pub plan_hash: String,
+    /// The resolved spec.
+    pub spec: Value,
+    /// The steps.
+    pub steps: Vec<PlanStep>,
+    /// The steps that decide how long it takes.
+    pub critical_path: Vec<String>,
+    /// How long it takes.
+    pub eta: Eta,
+    /// What it costs.
+    pub cost: CostEstimate,
+    /// What was asked before.
+    pub preflight: Vec<Preflight>,
+    /// The budget's answer.
+    pub budget: BudgetVerdict,
+}
