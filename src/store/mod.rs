@@ -1,1 +1,15 @@
-//! (room to be furnished)
+//! Files: the state directory, journals, locks, secrets, atomic writes. The only room that uses `std::fs`.
+//!
+//! What stands here must survive a kill at any instant: a file is either as it was or as it was to be, a journal line
+//! is durable before its append returns, and a lock dies with its process. Nothing here prints, prompts or knows a cloud.
+#![expect(clippy::disallowed_methods, reason = "this is the room that touches files, atomically and 0600")]
+
+pub mod append;
+pub mod error;
+pub mod files;
+pub mod lock;
+
+pub use append::{AppendLog, Lines, LogFile, read_lines};
+pub use error::{StoreError, StoreErrorKind};
+pub use files::{make_private_dir, read_text, read_text_if_there, remove_if_there, write_private, write_shared};
+pub use lock::{FileLock, Holder};

@@ -1,0 +1,228 @@
+//! Whole files: bounded reads and atomic writes.
+//!
+//! A write goes to a temporary file in the same directory, is synced, renamed into place, and the directory is synced:
+//! a kill at any instant leaves the old content or the new, never a mixture.
+
+use super::error::{StoreError, StoreErrorKind};
+use rustix::fs::OFlags;
+use std::{
+    fs::{self, DirBuilder, File, OpenOptions},
+    io::{self, Read, Write},
+    os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt},
+    path::{Path, PathBuf},
+};
+
+/// Reads a text file that is no longer than `limit` bytes. Symbolic links and pipes are followed: this is for files
+/// that the user named.
+///
+/// # Errors
+/// `NotFound`, `Unusable`, `TooLarge`, or `Damaged` when it is not UTF-8.
+pub fn read_text(path: &Path, limit: u64) -> Result<String, StoreError> {
+    let fail = |cause: io::Error| StoreError::io("read", path, &cause);
+    let file = File::open(path).map_err(fail)?;
+    let mut bytes = Vec::new();
+    file.take(limit.saturating_add(1)).read_to_end(&mut bytes).map_err(fail)?;
+    if bytes.len() as u64 > limit {
+        let message = format!("cannot read {}: it is longer than {limit} bytes", path.display());
+        return Err(StoreError::new(StoreErrorKind::TooLarge, path, message));
+    }
+    String::from_utf8(bytes).map_err(|error| {
+        let at = error.utf8_error().valid_up_to();
+        let line = error.as_bytes()[..at].iter().filter(|byte| **byte == b'\n').count() as u64 + 1;
+        StoreError::damaged(path, Some(line), "it is not UTF-8 text")
+    })
+}
+
+/// The same, with a missing file as none.
+///
+/// # Errors
+/// As [`read_text`], but for `NotFound`.
+pub fn read_text_if_there(path: &Path, limit: u64) -> Result<Option<String>, StoreError> {
+    match read_text(path, limit) {
+        Ok(text) => Ok(Some(text)),
+        Err(error) if error.kind == StoreErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// Replaces a file of ours with these bytes, mode 0600. A symbolic link in its place is replaced, not followed.
+///
+/// # Errors
+/// `Unusable` or `Full`; the old content is then untouched.
+pub fn write_private(path: &Path, bytes: &[u8]) -> Result<(), StoreError> {
+    replace(path, bytes, 0o600)
+}
+
+/// Replaces a file of the user's: a symbolic link is followed, the mode of what is there is kept, and a new file gets
+/// `new_mode` less the umask.
+///
+/// # Errors
+/// `Unusable` or `Full`; the old content is then untouched.
+pub fn write_shared(path: &Path, bytes: &[u8], new_mode: u32) -> Result<(), StoreError> {
+    let real = match fs::canonicalize(path) {
+        Ok(real) => real,
+        Err(cause) if cause.kind() == io::ErrorKind::NotFound => path.to_owned(),
+        Err(cause) => return Err(StoreError::io("write", path, &cause)),
+    };
+    let mode = fs::metadata(&real).map_or(new_mode, |meta| meta.permissions().mode() & 0o7777);
+    replace(&real, bytes, mode)
+}
+
+fn replace(path: &Path, bytes: &[u8], mode: u32) -> Result<(), StoreError> {
+    let fail = |cause: io::Error| StoreError::io("write", path, &cause);
+    let dir = parent(path);
+    let mut temporary = tempfile::Builder::new()
+        .prefix(".kubewright-")
+        .permissions(fs::Permissions::from_mode(mode))
+        .tempfile_in(&dir)
+        .map_err(fail)?;
+    temporary.write_all(bytes).map_err(fail)?;
+    temporary.as_file().sync_all().map_err(fail)?;
+    temporary.persist(path).map_err(|error| fail(error.error))?;
+    sync_dir(&dir)
+}
+
+/// Removes a file; one that is not there is fine. The directory is synced, so that it stays removed.
+///
+/// # Errors
+/// `Unusable`.
+pub fn remove_if_there(path: &Path) -> Result<(), StoreError> {
+    match fs::remove_file(path) {
+        Ok(()) => sync_dir(&parent(path)),
+        Err(cause) if cause.kind() == io::ErrorKind::NotFound => Ok(()),
+        Err(cause) => Err(StoreError::io("remove", path, &cause)),
+    }
+}
+
+/// Makes a directory and those above it, mode 0700, durably. What is there stays as it is.
+///
+/// # Errors
+/// `Unusable` or `Full`.
+pub fn make_private_dir(path: &Path) -> Result<(), StoreError> {
+    if path.is_dir() {
+        return Ok(());
+    }
+    let above = parent(path);
+    if above != path {
+        make_private_dir(&above)?;
+    }
+    match DirBuilder::new().mode(0o700).create(path) {
+        Ok(()) => sync_dir(&above),
+        // Another process was faster.
+        Err(_) if path.is_dir() => Ok(()),
+        Err(cause) if cause.kind() == io::ErrorKind::AlreadyExists => {
+            let message = format!("cannot make the directory {}: something else has that name", path.display());
+            Err(StoreError::new(StoreErrorKind::Unusable, path, message))
+        }
+        Err(cause) => Err(StoreError::io("make the directory", path, &cause)),
+    }
+}
+
+/// Makes what was created, renamed or removed in this directory durable.
+pub(super) fn sync_dir(path: &Path) -> Result<(), StoreError> {
+    File::open(path).and_then(|dir| dir.sync_all()).map_err(|cause| StoreError::io("sync", path, &cause))
+}
+
+/// The directory that holds this file.
+pub(super) fn parent(path: &Path) -> PathBuf {
+    match path.parent() {
+        Some(dir) if !dir.as_os_str().is_empty() => dir.to_owned(),
+        Some(_) => PathBuf::from("."),
+        None => path.to_owned(),
+    }
+}
+
+/// Options for a file of ours: 0600, symbolic links refused, never waiting for the other end of a pipe.
+pub(super) fn private_options() -> OpenOptions {
+    let mut options = OpenOptions::new();
+    options.mode(0o600).custom_flags((OFlags::NOFOLLOW | OFlags::NONBLOCK).bits().cast_signed());
+    options
+}
+
+/// Refuses anything but a plain file.
+pub(super) fn require_plain(file: &File, path: &Path) -> Result<(), StoreError> {
+    let meta = file.metadata().map_err(|cause| StoreError::io("read", path, &cause))?;
+    if meta.is_file() {
+        return Ok(());
+    }
+    let message = format!("cannot use {}: it is not a plain file", path.display());
+    Err(StoreError::new(StoreErrorKind::Unusable, path, message))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::symlink;
+
+    fn mode(path: &Path) -> u32 {
+        fs::symlink_metadata(path).unwrap().permissions().mode() & 0o7777
+    }
+
+    #[test]
+    fn private_files_are_replaced_whole_and_kept_private() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("deep/er/secrets.json");
+        make_private_dir(&parent(&path)).unwrap();
+        assert_eq!(mode(&dir.path().join("deep")), 0o700);
+        write_private(&path, b"one").unwrap();
+        write_private(&path, b"two").unwrap();
+        assert_eq!(read_text(&path, 10).unwrap(), "two");
+        assert_eq!(mode(&path), 0o600);
+        let left: Vec<_> = fs::read_dir(parent(&path)).unwrap().collect();
+        assert_eq!(left.len(), 1, "no temporary file stays behind");
+    }
+
+    #[test]
+    fn a_link_in_place_of_a_private_file_is_replaced_and_its_target_untouched() {
+        let dir = tempfile::tempdir().unwrap();
+        let (target, link) = (dir.path().join("target"), dir.path().join("link"));
+        fs::write(&target, "theirs").unwrap();
+        symlink(&target, &link).unwrap();
+        write_private(&link, b"ours").unwrap();
+        assert_eq!(fs::read_to_string(&target).unwrap(), "theirs");
+        assert_eq!(fs::read_to_string(&link).unwrap(), "ours");
+        assert!(!fs::symlink_metadata(&link).unwrap().is_symlink());
+    }
+
+    #[test]
+    fn a_shared_file_keeps_its_mode_and_its_link() {
+        let dir = tempfile::tempdir().unwrap();
+        let (target, link) = (dir.path().join("target"), dir.path().join("link"));
+        fs::write(&target, "old").unwrap();
+        fs::set_permissions(&target, fs::Permissions::from_mode(0o640)).unwrap();
+        symlink(&target, &link).unwrap();
+        write_shared(&link, b"new", 0o600).unwrap();
+        assert!(fs::symlink_metadata(&link).unwrap().is_symlink());
+        assert_eq!(fs::read_to_string(&target).unwrap(), "new");
+        assert_eq!(mode(&target), 0o640);
+        write_shared(&dir.path().join("fresh"), b"x", 0o600).unwrap();
+        assert_eq!(mode(&dir.path().join("fresh")), 0o600);
+    }
+
+    #[test]
+    fn reads_are_bounded_and_say_what_is_wrong() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("f");
+        fs::write(&path, "12345").unwrap();
+        assert_eq!(read_text(&path, 5).unwrap(), "12345");
+        assert_eq!(read_text(&path, 4).unwrap_err().kind, StoreErrorKind::TooLarge);
+        fs::write(&path, b"ok\nok\n\xff").unwrap();
+        assert_eq!(read_text(&path, 100).unwrap_err().kind, StoreErrorKind::Damaged { line: Some(3) });
+        assert_eq!(read_text_if_there(&dir.path().join("none"), 1), Ok(None));
+        assert_eq!(read_text(dir.path(), 1).unwrap_err().kind, StoreErrorKind::Unusable);
+    }
+
+    #[test]
+    fn a_place_that_cannot_be_written_is_named() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("file");
+        fs::write(&file, "").unwrap();
+        let error = make_private_dir(&file.join("stacks")).unwrap_err();
+        assert_eq!(error.kind, StoreErrorKind::Unusable);
+        assert_eq!(
+            error.message,
+            format!("cannot make the directory {}: something else has that name", file.display())
+        );
+        assert_eq!(write_private(&file.join("x"), b"").unwrap_err().kind, StoreErrorKind::Unusable);
+    }
+}
