@@ -1,0 +1,324 @@
+//! The way to AWS: one context with every service's client, built on the SDK's own configuration chain.
+//!
+//! Retries are off (only the engine repeats calls), timeouts are short enough to be judged by a person, and every
+//! mutating operation is counted as it is sent. TLS roots are loaded with the first `https` request and not before.
+
+use super::error;
+use crate::engine::StepError;
+use crate::model::Region;
+use aws_config::{
+    BehaviorVersion, ConfigLoader, SdkConfig, retry::RetryConfig,
+    stalled_stream_protection::StalledStreamProtectionConfig, timeout::TimeoutConfig,
+};
+use aws_credential_types::{
+    Credentials,
+    provider::{ProvideCredentials, SharedCredentialsProvider},
+};
+use aws_smithy_http_client::{Builder as HttpBuilder, tls};
+use aws_smithy_runtime_api::box_error::BoxError;
+use aws_smithy_runtime_api::client::http::{
+    HttpClient, HttpConnector, HttpConnectorFuture, HttpConnectorSettings, SharedHttpClient, SharedHttpConnector,
+};
+use aws_smithy_runtime_api::client::interceptors::{Intercept, context::BeforeTransmitInterceptorContextRef};
+use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, Metadata};
+use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
+use aws_smithy_types::config_bag::ConfigBag;
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, LazyLock, OnceLock};
+use std::time::Duration;
+
+/// How to reach the account, from flags, environment and files, in that order.
+#[derive(Debug, Clone, Default)]
+pub struct AwsOptions {
+    /// Region by flag, file or environment; none means the profile's own.
+    pub region: Option<Region>,
+    /// A profile named by flag or environment: keys of `.env` are then ignored.
+    pub profile: Option<String>,
+    /// A role to assume on top.
+    pub role_arn: Option<String>,
+    /// Variables from a `.env` file that the process environment does not set.
+    pub dotenv: BTreeMap<String, String>,
+}
+
+/// Clients, region and counters: the `Cx` of every AWS step.
+#[derive(Debug, Clone)]
+pub struct AwsCx {
+    /// EC2.
+    pub ec2: aws_sdk_ec2::Client,
+    /// EKS.
+    pub eks: aws_sdk_eks::Client,
+    /// IAM, the partition's one endpoint.
+    pub iam: aws_sdk_iam::Client,
+    /// STS, regional.
+    pub sts: aws_sdk_sts::Client,
+    /// Classic load balancers.
+    pub elb: aws_sdk_elasticloadbalancing::Client,
+    /// Network and application load balancers.
+    pub elbv2: aws_sdk_elasticloadbalancingv2::Client,
+    /// CloudWatch Logs.
+    pub logs: aws_sdk_cloudwatchlogs::Client,
+    /// Service Quotas.
+    pub quotas: aws_sdk_servicequotas::Client,
+    /// Where it all happens.
+    pub region: Region,
+    /// `aws`, `aws-cn`, `aws-us-gov` …
+    pub partition: &'static str,
+    /// Known after the first look at who we are.
+    account: Arc<OnceLock<String>>,
+    counter: Arc<AtomicU64>,
+    credentials: Option<SharedCredentialsProvider>,
+}
+
+impl AwsCx {
+    /// The context for a loaded configuration.
+    pub fn new(config: &SdkConfig, region: Region) -> Self {
+        let counter = Arc::new(AtomicU64::new(0));
+        let count = CountCalls { counter: counter.clone() };
+        macro_rules! client {
+            ($service:ident) => {
+                $service::Client::from_conf($service::config::Builder::from(config).interceptor(count.clone()).build())
+            };
+        }
+        Self {
+            ec2: client!(aws_sdk_ec2),
+            eks: client!(aws_sdk_eks),
+            iam: client!(aws_sdk_iam),
+            sts: client!(aws_sdk_sts),
+            elb: client!(aws_sdk_elasticloadbalancing),
+            elbv2: client!(aws_sdk_elasticloadbalancingv2),
+            logs: client!(aws_sdk_cloudwatchlogs),
+            quotas: client!(aws_sdk_servicequotas),
+            partition: partition(region.as_str()),
+            region,
+            account: Arc::default(),
+            counter,
+            credentials: config.credentials_provider(),
+        }
+    }
+
+    /// The account, once [`Self::set_account`] has been told it.
+    pub fn account(&self) -> Option<&str> {
+        self.account.get().map(String::as_str)
+    }
+
+    /// Remembers whose account this is; the first word stands.
+    pub fn set_account(&self, account: &str) {
+        self.account.get_or_init(|| account.to_owned());
+    }
+
+    /// Mutating calls sent so far.
+    pub fn mutating_calls(&self) -> u64 {
+        self.counter.load(Ordering::Relaxed)
+    }
+
+    /// An ARN of AWS's own, such as a managed policy: `aws_arn("iam", "policy/AmazonEKSClusterPolicy")`.
+    pub fn aws_arn(&self, service: &str, resource: &str) -> String {
+        format!("arn:{}:{service}::aws:{resource}", self.partition)
+    }
+
+    /// The credentials in use, resolved now.
+    ///
+    /// # Errors
+    /// `Auth` when there are none, or they have expired.
+    pub async fn credentials(&self) -> Result<Credentials, StepError> {
+        credentials(self.credentials.as_ref()).await
+    }
+}
+
+/// The credentials a configuration leads to.
+///
+/// # Errors
+/// `Auth` when there are none, or they have expired.
+pub async fn credentials(provider: Option<&SharedCredentialsProvider>) -> Result<Credentials, StepError> {
+    let Some(provider) = provider else {
+        return Err(error::no_credentials("no source of credentials is configured"));
+    };
+    provider.provide_credentials().await.map_err(|err| error::credentials(&err))
+}
+
+/// Loads the SDK's configuration: default chain (environment, profiles, SSO, web identity, metadata), endpoint
+/// overrides and all, then the role to assume if one is named.
+///
+/// # Errors
+/// `Permanent` with `KW-USAGE` when nothing names a region.
+pub async fn load(options: &AwsOptions) -> Result<(SdkConfig, Region), StepError> {
+    let mut loader = loader();
+    if let Some(region) = &options.region {
+        loader = loader.region(aws_config::Region::new(region.as_str().to_owned()));
+    }
+    match (&options.profile, dotenv_keys(&options.dotenv)) {
+        (Some(profile), _) => loader = loader.profile_name(profile),
+        (None, Some(keys)) => loader = loader.credentials_provider(keys),
+        (None, None) => {}
+    }
+    let config = loader.load().await;
+    let named = config.region().map(|region| region.as_ref().to_owned());
+    let Some(region) = named.or_else(|| options.dotenv.get("AWS_REGION").cloned()) else {
+        return Err(error::no_region());
+    };
+    let config = config.into_builder().region(aws_config::Region::new(region.clone())).build();
+    let config = match &options.role_arn {
+        Some(role) => {
+            let assumed = aws_config::sts::AssumeRoleProvider::builder(role)
+                .session_name("kubewright")
+                .configure(&config)
+                .build()
+                .await;
+            config.into_builder().credentials_provider(SharedCredentialsProvider::new(assumed)).build()
+        }
+        None => config,
+    };
+    Ok((config, Region(region)))
+}
+
+fn loader() -> ConfigLoader {
+    let timeouts = TimeoutConfig::builder()
+        .connect_timeout(Duration::from_secs(5))
+        .read_timeout(Duration::from_secs(25))
+        .operation_attempt_timeout(Duration::from_secs(30))
+        .build();
+    aws_config::defaults(BehaviorVersion::latest())
+        .retry_config(RetryConfig::disabled())
+        .timeout_config(timeouts)
+        .stalled_stream_protection(
+            StalledStreamProtectionConfig::enabled().grace_period(Duration::from_secs(20)).build(),
+        )
+        .http_client(SharedHttpClient::new(ByScheme::default()))
+}
+
+fn dotenv_keys(dotenv: &BTreeMap<String, String>) -> Option<Credentials> {
+    let (id, secret) = (dotenv.get("AWS_ACCESS_KEY_ID")?, dotenv.get("AWS_SECRET_ACCESS_KEY")?);
+    Some(Credentials::new(id, secret, dotenv.get("AWS_SESSION_TOKEN").cloned(), None, "dotenv"))
+}
+
+/// The partition of a region, by its prefix as AWS publishes them.
+pub fn partition(region: &str) -> &'static str {
+    match region {
+        r if r.starts_with("cn-") => "aws-cn",
+        r if r.starts_with("us-gov-") => "aws-us-gov",
+        r if r.starts_with("eusc-") => "aws-eusc",
+        r if r.starts_with("us-iso-") => "aws-iso",
+        r if r.starts_with("us-isob-") => "aws-iso-b",
+        _ => "aws",
+    }
+}
+
+/// The domain of a partition's endpoints.
+pub fn dns_suffix(partition: &str) -> &'static str {
+    match partition {
+        "aws-cn" => "amazonaws.com.cn",
+        "aws-eusc" => "amazonaws.eu",
+        "aws-iso" => "c2s.ic.gov",
+        "aws-iso-b" => "sc2s.sgov.gov",
+        _ => "amazonaws.com",
+    }
+}
+
+/// Whether an operation changes anything, by its name. DryRun is not used anywhere.
+pub fn is_mutating(operation: &str) -> bool {
+    !["Describe", "Get", "List", "Simulate", "AssumeRole"].iter().any(|read| operation.starts_with(read))
+}
+
+/// Counts mutating operations as they go out on the wire.
+#[derive(Debug, Clone)]
+struct CountCalls {
+    counter: Arc<AtomicU64>,
+}
+
+#[aws_smithy_runtime_api::client::interceptors::dyn_dispatch_hint]
+impl Intercept for CountCalls {
+    fn name(&self) -> &'static str {
+        "kubewright-count-calls"
+    }
+
+    fn read_before_transmit(
+        &self,
+        _: &BeforeTransmitInterceptorContextRef<'_>,
+        _: &RuntimeComponents,
+        config: &mut ConfigBag,
+    ) -> Result<(), BoxError> {
+        if let Some(call) = config.load::<Metadata>() {
+            let mutating = is_mutating(call.name());
+            if mutating {
+                self.counter.fetch_add(1, Ordering::Relaxed);
+            }
+            tracing::debug!(service = call.service(), operation = call.name(), mutating, "aws call");
+        }
+        Ok(())
+    }
+}
+
+/// Plain HTTP for `http://` endpoints, TLS for the rest, made when first needed: reading the machine's root
+/// certificates costs milliseconds that the credential plugin does not have.
+#[derive(Debug, Clone)]
+struct ByScheme {
+    plain: SharedHttpClient,
+    tls: Arc<LazyLock<SharedHttpClient>>,
+}
+
+impl Default for ByScheme {
+    fn default() -> Self {
+        Self {
+            plain: HttpBuilder::new().build_http(),
+            tls: Arc::new(LazyLock::new(|| {
+                HttpBuilder::new()
+                    .tls_provider(tls::Provider::Rustls(tls::rustls_provider::CryptoMode::AwsLc))
+                    .build_https()
+            })),
+        }
+    }
+}
+
+impl HttpClient for ByScheme {
+    fn http_connector(&self, settings: &HttpConnectorSettings, components: &RuntimeComponents) -> SharedHttpConnector {
+        SharedHttpConnector::new(ByScheme1 {
+            client: self.clone(),
+            settings: settings.clone(),
+            components: components.clone(),
+        })
+    }
+}
+
+#[derive(Debug)]
+struct ByScheme1 {
+    client: ByScheme,
+    settings: HttpConnectorSettings,
+    components: RuntimeComponents,
+}
+
+impl HttpConnector for ByScheme1 {
+    fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
+        let client = if request.uri().starts_with("http://") { &self.client.plain } else { &**self.client.tls };
+        client.http_connector(&self.settings, &self.components).call(request)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reads_are_told_from_writes_by_name() {
+        for read in ["DescribeVpcs", "GetCallerIdentity", "ListClusters", "SimulatePrincipalPolicy", "AssumeRole"] {
+            assert!(!is_mutating(read), "{read}");
+        }
+        for write in [
+            "CreateVpc",
+            "AllocateAddress",
+            "TagResource",
+            "ModifyVpcAttribute",
+            "AssociateRouteTable",
+            "PutRolePolicy",
+        ] {
+            assert!(is_mutating(write), "{write}");
+        }
+    }
+
+    #[test]
+    fn partitions_follow_the_region() {
+        assert_eq!(partition("cn-north-1"), "aws-cn");
+        assert_eq!(partition("us-gov-west-1"), "aws-us-gov");
+        assert_eq!(partition("eu-central-1"), "aws");
+    }
+}

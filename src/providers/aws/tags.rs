@@ -1,0 +1,152 @@
+//! Tags: our one map ↔ each service's own types, and the spec that the anchor objects carry.
+//!
+//! Every object is tagged in the call that creates it. The anchors (network, cluster role, cluster) carry the resolved
+//! spec in chunks as well, so that a machine without the journal can plan the same stack again.
+
+use crate::engine::proof::{TAG_EXPIRES_AT, TAG_PROTECT, TAG_STACK, TAG_STEP};
+use crate::model::{ResolvedSpec, Stack};
+use aws_sdk_ec2::types::{Filter, ResourceType, Tag as Ec2Tag, TagSpecification};
+use aws_sdk_iam::types::Tag as IamTag;
+use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
+use jiff::Timestamp;
+use std::collections::{BTreeMap, HashMap};
+
+/// What we call tags everywhere inside.
+pub type Tags = BTreeMap<String, String>;
+
+/// Anchor tags that hold the spec: `kubewright-spec-0`, `-1` …
+pub const TAG_SPEC: &str = "kubewright-spec-";
+/// Who built it: `user@host`.
+pub const TAG_BUILDER: &str = "kubewright-builder";
+/// When it was begun, epoch seconds.
+pub const TAG_CREATED_AT: &str = "kubewright-created-at";
+/// Tag values hold 256 characters; EC2 counts some twice, so chunks stay well below.
+const CHUNK: usize = 200;
+/// AWS allows 50 tags on an object; the rest is for ours and the user's.
+const MAX_CHUNKS: usize = 24;
+
+/// For EC2's `TagSpecifications`. `Name` is added for people who look at the console.
+pub fn ec2(resource: ResourceType, tags: &Tags, name: Option<&str>) -> TagSpecification {
+    let shown = name.map(|name| Ec2Tag::builder().key("Name").value(name).build());
+    TagSpecification::builder()
+        .resource_type(resource)
+        .set_tags(Some(ec2_list(tags).into_iter().chain(shown).collect()))
+        .build()
+}
+
+/// As EC2's list.
+pub fn ec2_list(tags: &Tags) -> Vec<Ec2Tag> {
+    tags.iter().map(|(key, value)| Ec2Tag::builder().key(key).value(value).build()).collect()
+}
+
+/// From EC2's list.
+pub fn from_ec2(tags: &[Ec2Tag]) -> Tags {
+    tags.iter().filter_map(|tag| Some((tag.key()?.to_owned(), tag.value().unwrap_or_default().to_owned()))).collect()
+}
+
+/// As IAM's list.
+pub fn iam(tags: &Tags) -> Vec<IamTag> {
+    let build = |(key, value): (&String, &String)| {
+        IamTag::builder().key(key).value(value).build().expect("key and value are set on the line above")
+    };
+    tags.iter().map(build).collect()
+}
+
+/// From IAM's list.
+pub fn from_iam(tags: &[IamTag]) -> Tags {
+    tags.iter().map(|tag| (tag.key().to_owned(), tag.value().to_owned())).collect()
+}
+
+/// As the maps that EKS and CloudWatch Logs take.
+pub fn map(tags: &Tags) -> HashMap<String, String> {
+    tags.iter().map(|(key, value)| (key.clone(), value.clone())).collect()
+}
+
+/// From the maps that EKS and CloudWatch Logs give.
+pub fn from_map(tags: Option<&HashMap<String, String>>) -> Tags {
+    tags.into_iter().flatten().map(|(key, value)| (key.clone(), value.clone())).collect()
+}
+
+/// EC2 filters for one step of one stack: exact values of both tags.
+pub fn ec2_filters(stack: &Stack, step_tag_value: Option<&str>) -> Vec<Filter> {
+    let exact = |key: &str, value: &str| Filter::builder().name(format!("tag:{key}")).values(value).build();
+    let mut filters = vec![exact(TAG_STACK, &stack.to_string())];
+    filters.extend(step_tag_value.map(|step| exact(TAG_STEP, step)));
+    filters
+}
+
+/// One EC2 filter.
+pub fn filter(name: &str, value: &str) -> Filter {
+    Filter::builder().name(name).values(value).build()
+}
+
+/// The stack in these tags, if they name one.
+pub fn stack_of(tags: &Tags) -> Option<Stack> {
+    tags.get(TAG_STACK)?.parse().ok()
+}
+
+/// The expiry in these tags.
+pub fn expiry_of(tags: &Tags) -> Option<Timestamp> {
+    Timestamp::from_second(tags.get(TAG_EXPIRES_AT)?.parse().ok()?).ok()
+}
+
+/// Whether these tags protect the stack.
+pub fn protected(tags: &Tags) -> bool {
+    tags.get(TAG_PROTECT).is_some_and(|value| value == "true" || value == "1")
+}
+
+/// The spec as anchor tags; none when it is too large to be stored, which preflight warns of.
+pub fn spec_chunks(spec: &ResolvedSpec) -> Option<Tags> {
+    let json = serde_json::to_vec(spec).expect("a resolved spec is strings, numbers, lists and maps of them");
+    let text = URL_SAFE_NO_PAD.encode(json);
+    // Base64 is ASCII: every cut is a character boundary.
+    let chunks: Vec<&str> =
+        text.as_bytes().chunks(CHUNK).map(|part| std::str::from_utf8(part).expect("base64 is ASCII")).collect();
+    let count = chunks.len();
+    (count <= MAX_CHUNKS).then(|| {
+        // The count stands in every key's value, so that a missing last chunk is noticed.
+        let numbered = chunks.into_iter().enumerate();
+        numbered.map(|(at, part)| (format!("{TAG_SPEC}{at}"), format!("{count}.{part}"))).collect()
+    })
+}
+
+/// The spec stored in these tags, if all of it is there and this build can read it.
+pub fn spec_of(tags: &Tags) -> Option<ResolvedSpec> {
+    let (count, _) = tags.get(&format!("{TAG_SPEC}0"))?.split_once('.')?;
+    let count: usize = count.parse().ok().filter(|count| *count <= MAX_CHUNKS)?;
+    let mut text = String::new();
+    for at in 0..count {
+        text.push_str(tags.get(&format!("{TAG_SPEC}{at}"))?.split_once('.')?.1);
+    }
+    serde_json::from_slice(&URL_SAFE_NO_PAD.decode(text).ok()?).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::providers::aws::testing;
+
+    #[test]
+    fn a_spec_survives_its_chunks() {
+        let spec = testing::spec("demo");
+        let chunks = spec_chunks(&spec).unwrap();
+        assert!(chunks.len() > 1 && chunks.values().all(|value| value.len() <= 256));
+        assert_eq!(spec_of(&chunks), Some(spec));
+    }
+
+    #[test]
+    fn a_spec_with_a_missing_or_foreign_chunk_is_not_read() {
+        let mut chunks = spec_chunks(&testing::spec("demo")).unwrap();
+        let last = chunks.keys().next_back().unwrap().clone();
+        chunks.remove(&last);
+        assert_eq!(spec_of(&chunks), None);
+        assert_eq!(spec_of(&Tags::from([(format!("{TAG_SPEC}0"), "99999999999.x".to_owned())])), None);
+    }
+
+    #[test]
+    fn a_spec_that_cannot_fit_is_left_out() {
+        let mut spec = testing::spec("demo");
+        spec.admins = (0..200).map(|n| format!("arn:aws:iam::123456789012:role/engineer-{n}")).collect();
+        assert_eq!(spec_chunks(&spec), None);
+    }
+}
