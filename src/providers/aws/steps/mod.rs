@@ -6,6 +6,7 @@
 pub mod access_entry;
 pub mod access_policy;
 pub mod addon;
+mod blockers;
 pub mod cluster;
 pub mod elastic_ip;
 pub mod existing;
@@ -24,6 +25,7 @@ pub mod route_table;
 pub mod route_table_association;
 pub mod security_group;
 pub mod subnet;
+pub(in crate::providers::aws) mod support;
 pub mod vpc;
 pub mod vpc_endpoint;
 

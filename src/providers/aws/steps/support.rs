@@ -1,0 +1,202 @@
+//! What all steps share: how a listing is narrowed, how an answer becomes evidence, which answers mean "not there".
+
+use super::ExtraTags;
+use crate::engine::{
+    Deletion, ErrorClass, Evidence, Identity, Lookup, Observed, Residue, ResourceRef, Scope, StepError,
+};
+use crate::model::Stack;
+use crate::providers::aws::error::{self, fail, is_absent};
+use crate::providers::aws::tags::{self, Tags};
+use crate::providers::aws::{client::AwsCx, names};
+use aws_sdk_ec2::types::Filter;
+use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
+use aws_smithy_runtime_api::client::result::SdkError;
+use aws_smithy_types::{DateTime, error::metadata::ProvideErrorMetadata};
+use jiff::Timestamp;
+use std::error::Error as StdError;
+
+/// Which objects of a kind an EC2 listing returns.
+#[derive(Debug, Clone, Default)]
+pub(in crate::providers::aws) struct Select {
+    /// Exactly these ids.
+    pub ids: Option<Vec<String>>,
+    /// All that match.
+    pub filters: Option<Vec<Filter>>,
+}
+
+impl Select {
+    /// By id, or by both of our tags.
+    pub fn of(at: Scope<'_>, by: Lookup<'_>) -> Self {
+        match by {
+            Lookup::Id(it) => Self::id(&it.id),
+            Lookup::Identity => {
+                Self { ids: None, filters: Some(tags::ec2_filters(at.stack, Some(&at.step.tag_value()))) }
+            }
+        }
+    }
+
+    /// By id.
+    pub fn id(id: &str) -> Self {
+        Self { ids: Some(vec![id.to_owned()]), filters: None }
+    }
+
+    /// Everything of a stack.
+    pub fn stack(stack: &Stack) -> Self {
+        Self { ids: None, filters: Some(tags::ec2_filters(stack, None)) }
+    }
+
+    /// By one attribute.
+    pub fn by(name: &str, value: &str) -> Self {
+        Self { ids: None, filters: Some(vec![tags::filter(name, value)]) }
+    }
+}
+
+/// The thing in the user's words, for messages: `VPC (network/vpc)`.
+pub(super) fn what(noun: &str, at: Scope<'_>) -> String {
+    format!("{noun} ({})", at.step)
+}
+
+/// All tags of a new object.
+pub(super) fn all_tags(at: Scope<'_>, extra: &ExtraTags) -> Tags {
+    at.tags.iter().chain(extra).map(|(key, value)| (key.clone(), value.clone())).collect()
+}
+
+/// The `Name` tag of EC2 objects, for people who look at the console: nothing is ever found by it.
+pub(super) fn shown_name(at: Scope<'_>) -> String {
+    names::named(at.stack, &at.step.as_str().replace('/', "-"), names::SECURITY_GROUP_MAX)
+}
+
+/// The key of a child.
+pub(super) fn child_key<'a>(at: &Scope<'a>) -> Option<&'a str> {
+    match at.identity {
+        Identity::Child { key, .. } => Some(key),
+        _ => None,
+    }
+}
+
+/// An object with its tags; the caller adds name, parent and time where the kind has them.
+pub(in crate::providers::aws) fn seen(kind: &str, id: &str, tags: Tags) -> Observed {
+    Observed {
+        reference: ResourceRef::new(kind, id),
+        evidence: Evidence { tags, ..Evidence::default() },
+        created_at: None,
+        attached: false,
+    }
+}
+
+/// An entry in something of ours.
+pub(in crate::providers::aws) fn seen_child(kind: &str, id: &str, parent: &str, key: &str) -> Observed {
+    Observed {
+        reference: ResourceRef::new(kind, id),
+        evidence: Evidence { name: Some(key.to_owned()), parent: Some(parent.to_owned()), ..Evidence::default() },
+        created_at: None,
+        attached: false,
+    }
+}
+
+/// The SDK's time as ours.
+pub(in crate::providers::aws) fn time(at: Option<&DateTime>) -> Option<Timestamp> {
+    Timestamp::from_second(at?.secs()).ok()
+}
+
+/// A read: nothing where AWS itself says that it is not there.
+pub(in crate::providers::aws) fn read<T, E>(
+    op: &'static str,
+    what: &str,
+    answer: Result<T, SdkError<E, HttpResponse>>,
+) -> Result<Option<T>, StepError>
+where
+    E: ProvideErrorMetadata + StdError + Send + Sync + 'static,
+{
+    match answer {
+        Ok(it) => Ok(Some(it)),
+        Err(err) if is_absent(&err) => Ok(None),
+        Err(err) => Err(fail(op, what, err)),
+    }
+}
+
+/// A listing: empty where AWS says that the id asked for is not there.
+pub(in crate::providers::aws) fn list<T, E>(
+    op: &'static str,
+    what: &str,
+    answer: Result<Vec<T>, SdkError<E, HttpResponse>>,
+) -> Result<Vec<T>, StepError>
+where
+    E: ProvideErrorMetadata + StdError + Send + Sync + 'static,
+{
+    Ok(read(op, what, answer)?.unwrap_or_default())
+}
+
+/// A call that must succeed.
+pub(super) fn done<T, E>(
+    op: &'static str,
+    what: &str,
+    answer: Result<T, SdkError<E, HttpResponse>>,
+) -> Result<T, StepError>
+where
+    E: ProvideErrorMetadata + StdError + Send + Sync + 'static,
+{
+    answer.map_err(|err| fail(op, what, err))
+}
+
+/// A delete call: absent is gone.
+pub(super) fn deleted<T, E>(
+    op: &'static str,
+    what: &str,
+    then: Deletion,
+    answer: Result<T, SdkError<E, HttpResponse>>,
+) -> Result<Deletion, StepError>
+where
+    E: ProvideErrorMetadata + StdError + Send + Sync + 'static,
+{
+    Ok(if read(op, what, answer)?.is_some() { then } else { Deletion::Gone })
+}
+
+/// Of an object that exists but is not visible yet, or is gone: the engine bounds the wait and looks again.
+pub(super) fn visible<T>(what: &str, found: Option<T>) -> Result<T, StepError> {
+    found.ok_or_else(|| {
+        StepError::new(ErrorClass::NotYet, error::NOT_YET, format!("cannot read {what}: it is not visible yet"))
+            .with_residue(Residue::None)
+    })
+}
+
+/// A creating call answered without saying what it made.
+pub(super) fn no_id(what: &str) -> StepError {
+    StepError::new(ErrorClass::Transient, error::ANSWER, format!("cannot create {what}: the answer holds no id"))
+}
+
+/// Create was called for something that is never made by us: a fault of ours, caught before any call.
+pub(super) fn never_made(what: &str) -> StepError {
+    StepError::new(ErrorClass::Permanent, "KW-PLAN", format!("cannot create {what}: it is not ours to make"))
+        .with_residue(Residue::None)
+}
+
+/// Why something never became usable, for [`crate::engine::Probe::Broken`].
+pub(super) fn broken(class: ErrorClass, id: &str, it: &ResourceRef, message: impl Into<String>) -> StepError {
+    StepError::new(class, id, message).with_residue(Residue::Some(it.clone()))
+}
+
+/// Waiting for something in a delete.
+pub(super) fn busy(what: &str, why: impl std::fmt::Display) -> StepError {
+    StepError::new(ErrorClass::NotYet, error::NOT_YET, format!("cannot delete {what} yet: {why}"))
+        .with_residue(Residue::None)
+}
+
+/// Something that is not ours is in the way of a delete.
+pub(super) fn blocked(what: &str, why: impl std::fmt::Display) -> StepError {
+    StepError::new(ErrorClass::Conflict, "KW-AWS-BLOCKED", format!("cannot delete {what}: {why}"))
+        .with_residue(Residue::None)
+}
+
+/// The ARN of something in this account and region, where the account is known.
+pub(super) fn arn(cx: &AwsCx, service: &str, resource: &str) -> Option<String> {
+    let account = cx.account()?;
+    Some(format!("arn:{}:{service}:{}:{account}:{resource}", cx.partition, cx.region))
+}
+
+/// The vendor's code of a failed call.
+pub(super) fn code_of_result<T, E: ProvideErrorMetadata>(
+    answer: &Result<T, SdkError<E, HttpResponse>>,
+) -> Option<&str> {
+    error::code_of(answer.as_ref().err()?)
+}
