@@ -2,8 +2,15 @@
 
 use super::ExtraTags;
 use super::refs::{RoleArn, RoleName};
-use crate::engine::OutputKey;
+use super::support::{self, all_tags, busy, deleted, done, no_id, read, seen, time, visible, what};
+use crate::engine::{
+    Deletion, Found, Lookup, Observed, OutputKey, Outputs, Owned, Probe, ResourceRef, Scope, Step, StepError, Token,
+};
+use crate::providers::aws::{client::AwsCx, names, tags};
+use async_trait::async_trait;
+use aws_sdk_iam::types::Role;
 use serde::{Deserialize, Serialize};
+use serde_json::json;
 
 /// How plans name this kind.
 pub const KIND: &str = "aws/iam-role";
@@ -11,8 +18,6 @@ pub const KIND: &str = "aws/iam-role";
 pub const NAME: OutputKey<RoleName> = OutputKey::new("name");
 /// The role's ARN.
 pub const ARN: OutputKey<RoleArn> = OutputKey::new("arn");
-/// Every role of ours stands under this path, so that a listing finds them.
-pub const PATH: &str = "/kubewright/";
 
 /// Who may take the role on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -39,4 +44,132 @@ pub struct IamRole {
     /// More tags.
     #[serde(default, skip_serializing_if = "ExtraTags::is_empty")]
     pub extra_tags: ExtraTags,
+}
+
+impl Trusts {
+    /// The service that takes the role on.
+    pub const fn service(self) -> &'static str {
+        match self {
+            Self::Eks => "eks.amazonaws.com",
+            Self::Ec2 => "ec2.amazonaws.com",
+            Self::Pods => "pods.eks.amazonaws.com",
+        }
+    }
+
+    /// The trust policy, as JSON.
+    fn policy(self) -> String {
+        // Pod Identity refuses roles that cannot tag the session (facts §3.10).
+        let action =
+            if self == Self::Pods { json!(["sts:AssumeRole", "sts:TagSession"]) } else { json!("sts:AssumeRole") };
+        json!({
+            "Version": "2012-10-17",
+            "Statement": [{ "Effect": "Allow", "Principal": { "Service": self.service() }, "Action": action }],
+        })
+        .to_string()
+    }
+}
+
+/// One role with its tags.
+pub(in crate::providers::aws) async fn get(cx: &AwsCx, name: &str) -> Result<Option<(Observed, Role)>, StepError> {
+    let answer = read("iam:GetRole", &format!("role {name}"), cx.iam.get_role().role_name(name).send().await)?;
+    Ok(answer.and_then(|it| it.role).map(|role| {
+        let mut seen = seen(KIND, role.role_name(), tags::from_iam(role.tags()));
+        seen.evidence.name = Some(role.role_name().to_owned());
+        seen.created_at = time(Some(role.create_date()));
+        (seen, role)
+    }))
+}
+
+/// Managed policies attached to a role; none where the role is gone.
+pub(in crate::providers::aws) async fn attached_policies(cx: &AwsCx, role: &str) -> Result<Vec<String>, StepError> {
+    let call = cx.iam.list_attached_role_policies().role_name(role).into_paginator().items().send();
+    let found =
+        support::list("iam:ListAttachedRolePolicies", &format!("policies of role {role}"), call.collect().await)?;
+    Ok(found.into_iter().filter_map(|policy| policy.policy_arn).collect())
+}
+
+/// Removes one thing that keeps a role of ours from going, and says what it was. All of these are parts of the role:
+/// what EKS or somebody else attached to it has no meaning without it.
+async fn shed(cx: &AwsCx, what: &str, role: &str) -> Result<Option<String>, StepError> {
+    if let Some(policy) = attached_policies(cx, role).await?.into_iter().next() {
+        let call = cx.iam.detach_role_policy().role_name(role).policy_arn(&policy);
+        read("iam:DetachRolePolicy", what, call.send().await)?;
+        return Ok(Some(format!("policy {policy} was still attached")));
+    }
+    let inline = cx.iam.list_role_policies().role_name(role).into_paginator().items().send().collect().await;
+    if let Some(policy) = support::list("iam:ListRolePolicies", what, inline)?.into_iter().next() {
+        let call = cx.iam.delete_role_policy().role_name(role).policy_name(&policy);
+        read("iam:DeleteRolePolicy", what, call.send().await)?;
+        return Ok(Some(format!("inline policy {policy} was still in it")));
+    }
+    let profiles =
+        cx.iam.list_instance_profiles_for_role().role_name(role).into_paginator().items().send().collect().await;
+    let Some(profile) = support::list("iam:ListInstanceProfilesForRole", what, profiles)?.into_iter().next() else {
+        return Ok(None);
+    };
+    let name = profile.instance_profile_name();
+    let call = cx.iam.remove_role_from_instance_profile().role_name(role).instance_profile_name(name);
+    read("iam:RemoveRoleFromInstanceProfile", what, call.send().await)?;
+    // EKS makes `eks-<uuid>` for a node group and forgets it now and then; anybody else's profile stays.
+    if name.starts_with("eks-") && profile.roles().len() <= 1 {
+        let call = cx.iam.delete_instance_profile().instance_profile_name(name);
+        read("iam:DeleteInstanceProfile", what, call.send().await)?;
+    }
+    Ok(Some(format!("instance profile {name} still held it")))
+}
+
+#[async_trait]
+impl Step<AwsCx> for IamRole {
+    async fn find(&self, cx: &AwsCx, _: Scope<'_>, by: Lookup<'_>) -> Result<Found, StepError> {
+        let name = match by {
+            Lookup::Id(it) => &it.id,
+            Lookup::Identity => &self.name.0,
+        };
+        Ok(get(cx, name).await?.map_or(Found::None, |(seen, _)| Found::One(seen)))
+    }
+
+    async fn create(&self, cx: &AwsCx, at: Scope<'_>, _: &Token) -> Result<ResourceRef, StepError> {
+        let what = what("role", at);
+        let call = cx.iam.create_role().role_name(self.name.as_str()).path(names::ROLE_PATH);
+        let call = call.assume_role_policy_document(self.trusts.policy()).description(&self.description);
+        let call = call.set_tags(Some(tags::iam(&all_tags(at, &self.extra_tags))));
+        let answer = done("iam:CreateRole", &what, call.send().await)?;
+        let role = answer.role().ok_or_else(|| no_id(&what))?;
+        Ok(ResourceRef::new(KIND, role.role_name()))
+    }
+
+    async fn converge(&self, _: &AwsCx, _: Scope<'_>, _: &Owned) -> Result<(), StepError> {
+        Ok(())
+    }
+
+    async fn probe(&self, cx: &AwsCx, at: Scope<'_>, it: &ResourceRef) -> Result<Probe, StepError> {
+        visible(&what("role", at), get(cx, &it.id).await?)?;
+        Ok(Probe::Ready)
+    }
+
+    async fn outputs(&self, cx: &AwsCx, at: Scope<'_>, it: &ResourceRef) -> Result<Outputs, StepError> {
+        let (_, role) = visible(&what("role", at), get(cx, &it.id).await?)?;
+        Ok(Outputs::new().with(NAME, &RoleName(it.id.clone())).with(ARN, &RoleArn(role.arn().to_owned())))
+    }
+
+    async fn delete(&self, cx: &AwsCx, at: Scope<'_>, owned: &Owned) -> Result<Deletion, StepError> {
+        let what = what("role", at);
+        if let Some(shed) = shed(cx, &what, owned.id()).await? {
+            return Err(busy(&what, shed));
+        }
+        let answer = cx.iam.delete_role().role_name(owned.id()).send().await;
+        deleted("iam:DeleteRole", &what, Deletion::Gone, answer)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_pods_may_tag_their_session() {
+        assert!(Trusts::Pods.policy().contains("sts:TagSession"));
+        assert!(!Trusts::Eks.policy().contains("sts:TagSession"));
+        assert!(Trusts::Ec2.policy().contains("\"Service\":\"ec2.amazonaws.com\""));
+    }
 }

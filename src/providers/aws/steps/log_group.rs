@@ -1,5 +1,14 @@
 //! The log group of a control plane, made before EKS makes it without tags and without an end.
 
+use super::ExtraTags;
+use super::support::{self, all_tags, deleted, done, read, seen, visible, what};
+use crate::engine::{
+    Deletion, Found, Lookup, Observed, Outputs, Owned, Probe, ResourceRef, Scope, Step, StepError, Token,
+};
+use crate::providers::aws::{client::AwsCx, tags};
+use async_trait::async_trait;
+use aws_sdk_cloudwatchlogs::types::LogGroup as CloudGroup;
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 /// How plans name this kind.
@@ -13,4 +22,66 @@ pub struct LogGroup {
     pub name: String,
     /// Days until lines are dropped: one of the values CloudWatch takes.
     pub retention_days: u16,
+}
+
+/// The group with exactly this name, with its tags.
+pub(in crate::providers::aws) async fn get(
+    cx: &AwsCx,
+    name: &str,
+) -> Result<Option<(Observed, CloudGroup)>, StepError> {
+    let what = format!("log group {name}");
+    let call = cx.logs.describe_log_groups().log_group_name_prefix(name).into_paginator().items().send();
+    let groups = support::list("logs:DescribeLogGroups", &what, call.collect().await)?;
+    let Some(group) = groups.into_iter().find(|group| group.log_group_name() == Some(name)) else { return Ok(None) };
+    // The ARN that tags are asked by is the one without the streams' `:*`.
+    let arn = group.log_group_arn().or(group.arn()).unwrap_or_default().trim_end_matches(":*").to_owned();
+    let call = cx.logs.list_tags_for_resource().resource_arn(arn).send().await;
+    let Some(tagged) = read("logs:ListTagsForResource", &what, call)? else { return Ok(None) };
+    let mut seen = seen(KIND, name, tags::from_map(tagged.tags()));
+    seen.evidence.name = Some(name.to_owned());
+    seen.created_at = group.creation_time().and_then(|at| Timestamp::from_millisecond(at).ok());
+    Ok(Some((seen, group)))
+}
+
+#[async_trait]
+impl Step<AwsCx> for LogGroup {
+    async fn find(&self, cx: &AwsCx, _: Scope<'_>, by: Lookup<'_>) -> Result<Found, StepError> {
+        let name = match by {
+            Lookup::Id(it) => &it.id,
+            Lookup::Identity => &self.name,
+        };
+        Ok(get(cx, name).await?.map_or(Found::None, |(seen, _)| Found::One(seen)))
+    }
+
+    async fn create(&self, cx: &AwsCx, at: Scope<'_>, _: &Token) -> Result<ResourceRef, StepError> {
+        let tagged = tags::map(&all_tags(at, &ExtraTags::new()));
+        let call = cx.logs.create_log_group().log_group_name(&self.name).set_tags(Some(tagged));
+        done("logs:CreateLogGroup", &what("log group", at), call.send().await)?;
+        Ok(ResourceRef::new(KIND, &self.name))
+    }
+
+    async fn converge(&self, cx: &AwsCx, at: Scope<'_>, owned: &Owned) -> Result<(), StepError> {
+        let what = what("log group", at);
+        let (_, group) = visible(&what, get(cx, owned.id()).await?)?;
+        let days = i32::from(self.retention_days);
+        if group.retention_in_days() != Some(days) {
+            let call = cx.logs.put_retention_policy().log_group_name(owned.id()).retention_in_days(days);
+            done("logs:PutRetentionPolicy", &what, call.send().await)?;
+        }
+        Ok(())
+    }
+
+    async fn probe(&self, cx: &AwsCx, at: Scope<'_>, it: &ResourceRef) -> Result<Probe, StepError> {
+        visible(&what("log group", at), get(cx, &it.id).await?)?;
+        Ok(Probe::Ready)
+    }
+
+    async fn outputs(&self, _: &AwsCx, _: Scope<'_>, _: &ResourceRef) -> Result<Outputs, StepError> {
+        Ok(Outputs::new())
+    }
+
+    async fn delete(&self, cx: &AwsCx, at: Scope<'_>, owned: &Owned) -> Result<Deletion, StepError> {
+        let answer = cx.logs.delete_log_group().log_group_name(owned.id()).send().await;
+        deleted("logs:DeleteLogGroup", &what("log group", at), Deletion::Gone, answer)
+    }
 }
