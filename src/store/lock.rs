@@ -226,7 +226,7 @@ mod tests {
         let clock = TestClock(Mutex::new((start, move || {
             sleeps += 1;
             if sleeps == 7 {
-                held = None;
+                drop(held.take());
             }
         })));
         FileLock::acquire(&path, &me("destroy"), wait, &clock).await.unwrap();
