@@ -21,13 +21,13 @@ pub const CAPACITY: &str = "KW-AWS-CAPACITY";
 /// The credentials have ended.
 pub const EXPIRED: &str = "KW-AWS-EXPIRED";
 /// No credentials, or not accepted.
-pub const AUTH: &str = "KW-AWS-AUTH";
+pub const AUTH: &str = "KW-AWS-CREDENTIALS";
 /// The credentials are good, the action is not allowed.
 pub const DENIED: &str = "KW-AWS-DENIED";
 /// Told to slow down.
 pub const THROTTLED: &str = "KW-AWS-THROTTLED";
 /// No answer, or none that came through.
-pub const UNREACHABLE: &str = "KW-AWS-UNREACHABLE";
+pub const UNREACHABLE: &str = "KW-UNREACHABLE";
 /// AWS had a fault of its own.
 pub const SERVER: &str = "KW-AWS-SERVER";
 /// An answer that is not AWS's: a proxy, a wrong endpoint, an emulator without this operation.

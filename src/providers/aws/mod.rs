@@ -5,7 +5,10 @@
 
 pub mod client;
 pub mod error;
+pub mod layout;
 pub mod names;
+pub mod plan;
+pub mod stages;
 pub mod steps;
 pub mod tags;
 #[cfg(test)]

@@ -1,0 +1,243 @@
+//! The cluster's steps: control plane, access, add-ons, node pools.
+
+use super::{Build, CLUSTER, EBS_CSI, Habits, Net, POD_IDENTITY_AGENT, Roles, cluster_name, timing};
+use crate::engine::{Creation, Identity, Input, StepId};
+use crate::model::spec::ResolvedPool;
+use crate::model::{Cloud, PriceKey, Unit, Usage};
+use crate::providers::aws::client::partition;
+use crate::providers::aws::names::{LAUNCH_TEMPLATE_MAX, NODE_GROUP_MAX};
+use crate::providers::aws::steps::{
+    self,
+    refs::{EksName, RoleArn},
+};
+use std::collections::BTreeSet;
+
+impl Build<'_> {
+    pub(super) fn control_plane(&mut self, roles: &Roles, net: &Net, needs: Vec<StepId>) {
+        let name = cluster_name(self.stack);
+        let has = |wanted: &str| self.aws.addons.iter().any(|addon| addon == wanted);
+        let params = steps::Cluster {
+            name: EksName(name.clone()),
+            version: self.spec.version.clone(),
+            role: roles.cluster.clone(),
+            subnets: net.control.clone(),
+            security_groups: vec![net.group.clone()],
+            public_access_cidrs: self.spec.network.api_allow.clone(),
+            private_access: true,
+            logs: Vec::new(),
+            // An entry of our own is better: it goes with the stack and shows in the plan. Both at once collide.
+            creator_is_admin: self.aws.admin_principal_arn.is_none(),
+            self_managed_addons: !(has("vpc-cni") && has("kube-proxy") && has("coredns")),
+            extra_tags: self.anchor.clone(),
+        };
+        let habits = Habits::eks(Creation::Token, true, timing(540, 840, 2700, 300, 2400));
+        self.add(CLUSTER, steps::cluster::KIND, &params, Identity::Name { name }, habits, needs);
+        let key = self.component("eks-cluster");
+        self.bill([Usage::fixed(key, Unit::Hour, 1.0)]);
+    }
+
+    pub(super) fn access(&mut self) {
+        let arns: Vec<String> = self.aws.admin_principal_arn.iter().chain(&self.spec.admins).cloned().collect();
+        let habits = Habits::eks(Creation::Token, true, timing(2, 10, 180, 2, 300));
+        let policy_arn = steps::access_policy::CLUSTER_ADMIN.replacen(
+            "arn:aws:",
+            &format!("arn:{}:", partition(self.spec.region.as_str())),
+            1,
+        );
+        let mut taken = BTreeSet::new();
+        let mut seen = BTreeSet::new();
+        for principal_arn in arns {
+            if !seen.insert(principal_arn.clone()) {
+                continue;
+            }
+            let id = unique(&mut taken, slug(&principal_arn));
+            let params =
+                steps::AccessEntry { cluster: steps::cluster::NAME.of(CLUSTER), principal_arn: principal_arn.clone() };
+            let identity = Identity::Child { parent: CLUSTER.into(), key: principal_arn.clone() };
+            let entry =
+                self.add(format!("access/{id}").as_str(), steps::access_entry::KIND, &params, identity, habits, vec![]);
+            let params = steps::AccessPolicy {
+                cluster: steps::cluster::NAME.of(CLUSTER),
+                principal_arn,
+                policy_arn: policy_arn.clone(),
+            };
+            let identity = Identity::Child { parent: entry, key: policy_arn.clone() };
+            let habits = Habits { creation: Creation::ByName, tagged: false, ..habits };
+            self.add(
+                format!("access/{id}/policy").as_str(),
+                steps::access_policy::KIND,
+                &params,
+                identity,
+                habits,
+                vec![],
+            );
+        }
+    }
+
+    pub(super) fn addons<'n>(
+        &mut self,
+        names: impl Iterator<Item = &'n str>,
+        roles: &Roles,
+        after: &[StepId],
+    ) -> Vec<StepId> {
+        let mut made = Vec::new();
+        for name in names {
+            if !self.aws.addons.iter().any(|addon| addon == name) {
+                continue;
+            }
+            let mut needs = after.to_vec();
+            if let (EBS_CSI, Some(role)) = (name, &roles.ebs) {
+                needs.push(self.pod_identity(name, role.clone(), &roles.ebs_ready));
+                if self.aws.addons.iter().any(|addon| addon == POD_IDENTITY_AGENT) {
+                    needs.push(format!("addons/{POD_IDENTITY_AGENT}").as_str().into());
+                }
+            }
+            let params = steps::Addon {
+                cluster: steps::cluster::NAME.of(CLUSTER),
+                name: name.to_owned(),
+                version: None,
+                identities: Vec::new(),
+            };
+            let identity = Identity::Child { parent: CLUSTER.into(), key: name.to_owned() };
+            let timing = if after.is_empty() { timing(20, 60, 900, 20, 600) } else { timing(50, 120, 1500, 30, 900) };
+            made.push(self.add(
+                format!("addons/{name}").as_str(),
+                steps::addon::KIND,
+                &params,
+                identity,
+                Habits::eks(Creation::Token, true, timing),
+                needs,
+            ));
+        }
+        made
+    }
+
+    fn pod_identity(&mut self, addon: &str, role: Input<RoleArn>, ready: &[StepId]) -> StepId {
+        let (namespace, service_account) = ("kube-system".to_owned(), "ebs-csi-controller-sa".to_owned());
+        let key = format!("{namespace}/{service_account}");
+        let params = steps::PodIdentity { cluster: steps::cluster::NAME.of(CLUSTER), namespace, service_account, role };
+        let identity = Identity::Child { parent: CLUSTER.into(), key };
+        let habits = Habits::eks(Creation::Token, true, timing(2, 10, 180, 2, 300));
+        self.add(
+            format!("addons/{addon}/identity").as_str(),
+            steps::pod_identity::KIND,
+            &params,
+            identity,
+            habits,
+            ready.to_vec(),
+        )
+    }
+
+    pub(super) fn pools(&mut self, roles: &Roles, net: &Net, early: &[StepId]) -> Vec<StepId> {
+        let spec = self.spec;
+        let mut made = Vec::new();
+        for pool in &spec.node_pools {
+            let template = self.launch_template(pool);
+            let name = self.named(&pool.name, NODE_GROUP_MAX);
+            let params = steps::NodeGroup {
+                cluster: steps::cluster::NAME.of(CLUSTER),
+                name: name.clone(),
+                version: spec.version.clone(),
+                role: roles.node.clone(),
+                subnets: net.nodes.clone(),
+                launch_template: steps::launch_template::ID.of(template.clone()),
+                launch_template_version: steps::launch_template::VERSION.of(template),
+                instance_types: vec![pool.instance_type.clone()],
+                ami_type: ami_type(pool).to_owned(),
+                spot: pool.spot,
+                min: pool.min,
+                desired: pool.count,
+                max: pool.max,
+                labels: pool.labels.clone(),
+                taints: pool.taints.clone(),
+            };
+            let mut needs = roles.node_ready.clone();
+            needs.extend_from_slice(&net.egress);
+            needs.extend_from_slice(early);
+            let identity = Identity::Child { parent: CLUSTER.into(), key: name };
+            let habits = Habits::eks(Creation::Token, true, timing(150, 300, 2400, 240, 2400));
+            made.push(self.add(
+                format!("nodes/pool/{}", pool.name).as_str(),
+                steps::node_group::KIND,
+                &params,
+                identity,
+                habits,
+                needs,
+            ));
+            let usage = self.pool_usage(pool, net.public_nodes);
+            self.bill(usage);
+        }
+        made
+    }
+
+    fn launch_template(&mut self, pool: &ResolvedPool) -> StepId {
+        let params = steps::LaunchTemplate {
+            name: self.named(&format!("pool-{}", pool.name), LAUNCH_TEMPLATE_MAX),
+            node_name: format!("{}-{}", self.stack.name, pool.name),
+            disk_gib: pool.disk_gib,
+            root_device: "/dev/xvda".to_owned(),
+        };
+        let habits = Habits::ec2(Creation::Token, true, timing(2, 10, 180, 2, 300));
+        self.add(
+            format!("nodes/pool/{}/template", pool.name).as_str(),
+            steps::launch_template::KIND,
+            &params,
+            Identity::Tags,
+            habits,
+            vec![],
+        )
+    }
+
+    fn pool_usage(&self, pool: &ResolvedPool, public: bool) -> Vec<Usage> {
+        let scaled = |key: PriceKey, unit: Unit, each: f64| Usage {
+            key,
+            unit,
+            min: f64::from(pool.min) * each,
+            desired: f64::from(pool.count) * each,
+            max: f64::from(pool.max) * each,
+        };
+        let machine = PriceKey::Instance {
+            cloud: Cloud::Aws,
+            region: self.spec.region.clone(),
+            instance_type: pool.instance_type.clone(),
+            spot: pool.spot,
+        };
+        let mut usage = vec![
+            scaled(machine, Unit::Hour, 1.0),
+            scaled(self.component("ebs-gp3"), Unit::GbMonth, f64::from(pool.disk_gib)),
+        ];
+        if public {
+            usage.push(scaled(self.component("public-ipv4"), Unit::Hour, 1.0));
+        }
+        usage
+    }
+}
+
+/// EKS's word for the image that fits a pool.
+pub fn ami_type(pool: &ResolvedPool) -> &'static str {
+    match (pool.arch.as_str(), pool.gpu.is_some()) {
+        ("arm64", false) => "AL2023_ARM_64_STANDARD",
+        ("arm64", true) => "AL2023_ARM_64_NVIDIA",
+        (_, true) => "AL2023_x86_64_NVIDIA",
+        _ => "AL2023_x86_64_STANDARD",
+    }
+}
+
+/// The last part of an ARN as a step id: `role-platform`.
+fn slug(arn: &str) -> String {
+    let resource = arn.splitn(6, ':').last().unwrap_or(arn);
+    let kind = resource.split('/').next().unwrap_or_default();
+    let name = resource.rsplit('/').next().unwrap_or_default();
+    let joined = if kind == name { name.to_owned() } else { format!("{kind}-{name}") };
+    let clean: String =
+        joined.chars().map(|c| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '-' }).collect();
+    clean.trim_matches('-').chars().take(60).collect()
+}
+
+fn unique(taken: &mut BTreeSet<String>, wanted: String) -> String {
+    let wanted = if wanted.is_empty() { "principal".to_owned() } else { wanted };
+    let free = std::iter::once(wanted.clone()).chain((2..).map(|n| format!("{wanted}-{n}")));
+    let found = free.into_iter().find(|id| !taken.contains(id)).expect("the numbers do not end");
+    taken.insert(found.clone());
+    found
+}
