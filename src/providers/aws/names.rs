@@ -14,6 +14,8 @@ pub const NODE_GROUP_MAX: usize = 63;
 pub const LAUNCH_TEMPLATE_MAX: usize = 128;
 /// Security groups.
 pub const SECURITY_GROUP_MAX: usize = 255;
+/// IAM path of every role we make: what listings by path find.
+pub const ROLE_PATH: &str = "/kubewright/";
 
 /// The start of every name we give.
 const PREFIX: &str = "kw-";
