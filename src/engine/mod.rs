@@ -3,20 +3,28 @@
 //! Knows no cloud, no terminal and no file: those come in through the ports of [`ports`] and the
 //! [`backend::Backend`] of a provider. Invariants are listed in `ARCHITECTURE.md`.
 
+mod audit;
 pub mod backend;
 mod build;
+mod demolish;
+mod drive;
 pub mod error;
 pub mod event;
 pub mod graph;
 pub mod identity;
 pub mod ids;
 pub mod io;
+mod limits;
 pub mod plan;
 pub mod ports;
 pub mod proof;
+mod rebuild;
+mod retry;
+mod run;
 pub mod session;
 pub mod state;
 pub mod step;
+mod task;
 pub mod teardown;
 
 pub use backend::{Backend, Leftover, RateLimit, Swept};

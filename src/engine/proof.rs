@@ -6,7 +6,7 @@ use super::{Identity, PlannedStep, StepId};
 use crate::model::Stack;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// The tag key that holds `name-id8` of the stack.
 pub const TAG_STACK: &str = "kubewright-stack";
@@ -162,14 +162,41 @@ fn claim(stack: &Stack, step: &PlannedStep, parent_id: Option<&str>, seen: &Obse
     }
 }
 
+/// The key in [`ResourceRef::parts`] under which a delete intent journals where in our cluster a thing was seen.
+pub const PART_SEEN: &str = "seen-in-cluster";
+
 /// Proves something found without a plan: by both of our tags, or by caused evidence.
-pub fn prove_found(stack: &Stack, seen: Observed) -> Result<Owned, NotOurs> {
-    if seen.evidence.caused.is_some() {
-        return Ok(Owned { reference: seen.reference });
-    }
-    match tagged_for(stack, None, &seen.evidence.tags) {
+///
+/// `ours` are ids of objects that were proven ours in this run: being inside anything else proves nothing.
+/// `journalled` is the delete intent that made a sight in our cluster durable: once the cluster is gone, that line is
+/// all that says why the thing was ours, so it has to come first.
+pub fn prove_found(
+    stack: &Stack,
+    seen: Observed,
+    ours: &BTreeSet<String>,
+    journalled: Option<&ResourceRef>,
+) -> Result<Owned, NotOurs> {
+    let claim = match &seen.evidence.caused {
+        Some(Caused::InsideOwned { container }) if ours.contains(container) => Ok(()),
+        Some(Caused::InsideOwned { container }) => Err(format!("it is inside `{container}`, which is not proven ours")),
+        Some(Caused::SeenInCluster { object }) => match journalled {
+            Some(line)
+                if (&line.kind, &line.id) == (&seen.reference.kind, &seen.reference.id)
+                    && line.parts.get(PART_SEEN) == Some(object) =>
+            {
+                Ok(())
+            }
+            _ => Err(format!("its sight in the cluster as `{object}` is not journalled")),
+        },
+        Some(Caused::StorageTag { tag }) => match tag.split_once('=') {
+            Some((key, value)) if seen.evidence.tags.get(key).is_some_and(|have| have == value) => Ok(()),
+            _ => Err(format!("it does not carry the storage driver's tag `{tag}`")),
+        },
+        None => tagged_for(stack, None, &seen.evidence.tags),
+    };
+    match claim {
         Ok(()) => Ok(Owned { reference: seen.reference }),
-        Err(why) => Err(NotOurs { kind: seen.reference.kind.clone(), id: seen.reference.id, why }),
+        Err(why) => Err(NotOurs { kind: seen.reference.kind, id: seen.reference.id, why }),
     }
 }
 

@@ -1,10 +1,11 @@
 //! What a teardown has to remove, and in which order: from the journal, from the tags, or from both.
 
-use super::{Observed, Plan, PlannedStep, StackState, StepId, StepState, SweepPoint, Swept};
+use super::{Observed, Plan, PlannedStep, StackState, StepId, SweepPoint, Swept};
 use crate::model::Stack;
 use std::{
     collections::{BTreeMap, HashMap, HashSet},
     sync::Arc,
+    time::Duration,
 };
 
 /// Everything known about one step that may have left something.
@@ -12,8 +13,8 @@ use std::{
 pub(super) struct Target {
     /// How to delete it.
     pub(super) step: PlannedStep,
-    /// What the journal says; pending where only a search found it.
-    pub(super) state: StepState,
+    /// Whether the journal knows that nothing of it stands.
+    pub(super) unmade: bool,
     /// What the search found.
     pub(super) seen: Vec<Observed>,
     /// Duplicates the journal knows.
@@ -44,7 +45,7 @@ impl Teardown {
             .map(|step| {
                 let target = Target {
                     step: step.clone(),
-                    state: state.step(&step.id).clone(),
+                    unmade: state.step(&step.id).is_unmade(),
                     seen: Vec::new(),
                     extras: extras.remove(&step.id).unwrap_or_default(),
                 };
@@ -70,7 +71,7 @@ impl Teardown {
             work.after.entry(id.clone()).or_default().extend(found.after);
             let target = work.targets.entry(id).or_insert_with(|| Target {
                 step: found.step,
-                state: StepState::Pending,
+                unmade: true,
                 seen: Vec::new(),
                 extras: Vec::new(),
             });
@@ -103,8 +104,11 @@ impl Teardown {
 
     /// Whether there is nothing to do but to look.
     pub fn is_empty(&self) -> bool {
-        self.targets
-            .values()
-            .all(|target| target.state.is_unmade() && target.seen.is_empty() && target.extras.is_empty())
+        self.targets.values().all(|target| target.unmade && target.seen.is_empty() && target.extras.is_empty())
+    }
+
+    /// The longest settle window of anything in it.
+    pub(super) fn longest_settle(&self) -> Duration {
+        self.targets.values().map(|target| target.step.settle()).max().unwrap_or_default()
     }
 }

@@ -1,0 +1,625 @@
+//! Taking down: deletes in reverse order, in parallel, asks on the way what the cluster itself made, and looks twice at
+//! the end. One failed delete does not stop unrelated branches.
+//!
+//! Only what [`super::proof`] lets through is touched; everything else is reported.
+
+use super::{
+    Audit, Caused, ErrorClass, Event, Identity, Inputs, Item, Leftover, Lookup, Mode, Observed, Outputs, Owned, Plan,
+    PlannedStep, Report, Residue, ResourceRef, RunInfo, Session, StackState, StepError, StepId, StepState, SweepPoint,
+    Swept, Teardown,
+    audit::{item, sweep},
+    build::untouchable,
+    proof::{PART_SEEN, prove_found},
+    retry::{later, since},
+    run::{Cut, Run},
+    task::{Removal, Task, not_ours},
+    teardown::Target,
+};
+use futures::stream::{self, FuturesUnordered, StreamExt};
+use std::{
+    collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque},
+    sync::Mutex,
+    time::Duration,
+};
+
+/// How often what came up late by tag is cleared before it is left to the user.
+const ROUNDS: usize = 3;
+/// A delete that is refused this long, because something still uses the object, asks again what that could be.
+const PATIENCE: Duration = Duration::from_secs(20);
+/// The stage name of the last look for what the cluster made.
+const AUDIT: &str = "audit";
+
+impl Session {
+    /// Removes everything in `work`, then looks twice. Nothing that is not provably ours is touched.
+    ///
+    /// `state` is the folded journal, empty for a stack that is only known from its tags, and is kept in step with it.
+    pub async fn teardown(&mut self, work: Teardown, state: &mut StackState, info: RunInfo) -> Report {
+        let plan = work.plan.clone();
+        let (run, stop) = Run::of(self, state, work.stack.clone(), info, Mode::Destroy);
+        let (done, ending) = run.attend(stop, tear_down(&run, work)).await;
+        if let Some(plan) = &plan {
+            run.tally(|tally| tally.kept.extend(untouchable(plan, &run)));
+        }
+        let (goal, audit) = done.unwrap_or_default();
+        run.finish(ending, goal, audit)
+    }
+}
+
+async fn tear_down(run: &Run<'_>, work: Teardown) -> (bool, Option<Audit>) {
+    if run.start().is_err() {
+        return (false, None);
+    }
+    let mut last = None;
+    match to_nothing(run, work, &mut last).await {
+        Ok(goal) => (goal, last),
+        Err(Cut::Halted) => (false, last),
+        Err(Cut::Step(error)) => {
+            run.fail(None, *error);
+            (false, last)
+        }
+    }
+}
+
+async fn to_nothing(run: &Run<'_>, work: Teardown, last: &mut Option<Audit>) -> Result<bool, Cut> {
+    let plan = work.plan.clone();
+    let gap = run.options.audit_gap.min(work.longest_settle());
+    let mut site = Demolition::new(run, &work, plan.as_deref(), Vec::new());
+    site.survey().await?;
+    site.run_all().await?;
+    for round in 0.. {
+        let mut look = site.look().await?;
+        let failed = run.tally(|tally| !tally.failures.is_empty());
+        if look.audit.clean && !failed {
+            run.pause(gap).await?;
+            look = site.look().await?;
+        }
+        let clean = look.audit.clean && !failed;
+        *last = Some(look.audit);
+        if clean {
+            site.forget_caused()?;
+            return Ok(true);
+        }
+        if failed || round == ROUNDS {
+            return Ok(false);
+        }
+        // Something came up late: a request that was still on its way, or something that hid behind another.
+        let late = Teardown::from_swept(&run.stack, look.swept, Vec::new());
+        let known = site.known.into_inner().expect("no holder of this lock can panic");
+        Demolition::new(run, &late, plan.as_deref(), known.clone()).run_all().await?;
+        site = Demolition::new(run, &work, plan.as_deref(), known);
+        if look.caused {
+            site.clear_stage(AUDIT).await?;
+        }
+    }
+    Ok(false)
+}
+
+/// One teardown under way.
+struct Demolition<'r, 'a> {
+    run: &'r Run<'a>,
+    work: &'r Teardown,
+    plan: Option<&'r Plan>,
+    /// Proven ours, as seen: what "inside our network" starts from.
+    known: Mutex<Vec<Observed>>,
+    /// Outputs that no journal has, read once.
+    outputs: Mutex<HashMap<StepId, Option<Outputs>>>,
+    /// How to read what the cluster made and this run deleted.
+    caused: Mutex<BTreeMap<StepId, PlannedStep>>,
+    /// One look at a time.
+    looking: tokio::sync::Mutex<()>,
+}
+
+/// What a look after the teardown found.
+struct Look {
+    audit: Audit,
+    /// Ours by tag, still there.
+    swept: Vec<Swept>,
+    /// Something that the cluster made, provably, is still there.
+    caused: bool,
+}
+
+enum Node<'r> {
+    Delete(&'r Target),
+    Clear(&'r SweepPoint),
+    /// Never undone, or not found: only passes the order on.
+    Nothing,
+}
+
+impl<'r, 'a> Demolition<'r, 'a> {
+    fn new(run: &'r Run<'a>, work: &'r Teardown, plan: Option<&'r Plan>, known: Vec<Observed>) -> Self {
+        Self {
+            run,
+            work,
+            plan,
+            known: Mutex::new(known),
+            outputs: Mutex::default(),
+            caused: Mutex::default(),
+            looking: tokio::sync::Mutex::default(),
+        }
+    }
+
+    fn known(&self) -> Vec<Observed> {
+        self.known.lock().expect("no holder of this lock can panic").clone()
+    }
+
+    fn remember(&self, seen: Observed) {
+        self.known.lock().expect("no holder of this lock can panic").push(seen);
+    }
+
+    // ---- order
+
+    /// Every node once those before it are done. What waits for a failed one is left standing.
+    async fn run_all(&self) -> Result<(), Cut> {
+        let (nodes, mut missing, behind, names) = self.graph();
+        let mut free: VecDeque<usize> = (0..nodes.len()).filter(|at| missing[*at] == 0).collect();
+        let mut done = vec![false; nodes.len()];
+        let mut started: Vec<bool> = missing.iter().map(|count| *count == 0).collect();
+        let mut skipped = vec![false; nodes.len()];
+        let mut under_way = FuturesUnordered::new();
+        loop {
+            while !self.run.stopped()
+                && under_way.len() < self.run.options.parallel.max(1)
+                && let Some(at) = free.pop_front()
+            {
+                let node = &nodes[at];
+                under_way.push(async move { (at, Box::pin(self.run_node(node)).await) });
+            }
+            match under_way.next().await {
+                Some((at, Ok(()))) => {
+                    done[at] = true;
+                    for next in &behind[at] {
+                        missing[*next] -= 1;
+                        if missing[*next] == 0 && !std::mem::replace(&mut started[*next], true) {
+                            free.push_back(*next);
+                        }
+                    }
+                }
+                Some((_, Err(Cut::Halted))) => {}
+                Some((at, Err(Cut::Step(error)))) => {
+                    self.run.fail(Some(names[at].clone()), *error);
+                    self.skip_behind(at, &behind, &names, &mut skipped);
+                }
+                None if self.run.stopped() => return Err(Cut::Halted),
+                None => {
+                    // An order that contradicts itself must not leave anything standing: the rest goes as it can.
+                    let rest: Vec<usize> = (0..nodes.len()).filter(|at| !started[*at] && !skipped[*at]).collect();
+                    if rest.is_empty() {
+                        return Ok(());
+                    }
+                    rest.iter().for_each(|at| started[*at] = true);
+                    free.extend(rest);
+                }
+            }
+        }
+    }
+
+    fn skip_behind(&self, failed: usize, behind: &[Vec<usize>], names: &[StepId], skipped: &mut [bool]) {
+        let mut todo = behind[failed].clone();
+        while let Some(at) = todo.pop() {
+            if !std::mem::replace(&mut skipped[at], true) {
+                let note = format!("waits until `{}` is gone", names[failed]);
+                self.run.tally(|tally| {
+                    tally.notes.entry(names[at].clone()).or_insert(note);
+                });
+                todo.extend(&behind[at]);
+            }
+        }
+    }
+
+    /// The nodes, how many each waits for, who waits for each, and what they are called.
+    fn graph(&self) -> (Vec<Node<'r>>, Vec<usize>, Vec<Vec<usize>>, Vec<StepId>) {
+        let mut ids: BTreeSet<&StepId> = self.work.targets.keys().collect();
+        ids.extend(self.work.after.iter().flat_map(|(id, after)| std::iter::once(id).chain(after)));
+        let mut nodes = Vec::with_capacity(ids.len() + self.work.points.len());
+        let mut names: Vec<StepId> = Vec::with_capacity(nodes.capacity());
+        let mut places: HashMap<&StepId, usize> = HashMap::with_capacity(ids.len());
+        for id in ids {
+            places.insert(id, nodes.len());
+            names.push(id.clone());
+            nodes.push(self.work.targets.get(id).map_or(Node::Nothing, Node::Delete));
+        }
+        let mut edges: HashSet<(usize, usize)> = HashSet::new();
+        for (id, after) in &self.work.after {
+            edges.extend(after.iter().map(|first| (places[first], places[id])));
+        }
+        for point in &self.work.points {
+            let here = nodes.len();
+            nodes.push(Node::Clear(point));
+            names.push(StepId::new(format!("caused/{}", point.stage)));
+            edges.extend(point.after.iter().filter_map(|first| Some((*places.get(first)?, here))));
+            edges.extend(point.before.iter().filter_map(|then| Some((here, *places.get(then)?))));
+        }
+        let mut missing = vec![0; nodes.len()];
+        let mut behind = vec![Vec::new(); nodes.len()];
+        for (first, then) in edges {
+            if first != then {
+                missing[then] += 1;
+                behind[first].push(then);
+            }
+        }
+        (nodes, missing, behind, names)
+    }
+
+    async fn run_node(&self, node: &Node<'r>) -> Result<(), Cut> {
+        match node {
+            Node::Nothing => Ok(()),
+            Node::Delete(target) => self.clear(target).await,
+            Node::Clear(point) => self.clear_stage(&point.stage).await.map(drop),
+        }
+    }
+
+    // ---- looking
+
+    /// Reads everything that is known by id, so that the searches for leftovers know what is ours from the start.
+    async fn survey(&self) -> Result<(), Cut> {
+        let looks = self.work.targets.values().map(|target| async move {
+            let resource = self.run.state(|state| state.step(&target.step.id).resource().cloned());
+            let mut seen = target.seen.clone();
+            if resource.is_none() && seen.is_empty() {
+                return Ok(());
+            }
+            let task = self.task(&target.step).await?;
+            if let Some(resource) = resource {
+                // What cannot be read now is read again when its turn comes, and complains then.
+                match task.look(Lookup::Id(&resource), self.run.in_secs(30)).await {
+                    Ok(found) => seen.extend(found.into_vec()),
+                    Err(Cut::Halted) => return Err(Cut::Halted),
+                    Err(Cut::Step(_)) => {}
+                }
+            }
+            for seen in seen.into_iter().filter(|seen| self.prove(&task, seen.clone()).is_ok()) {
+                self.remember(seen);
+            }
+            Ok(())
+        });
+        let mut looks = stream::iter(looks).buffer_unordered(self.run.options.parallel.max(1));
+        while let Some(looked) = looks.next().await {
+            match looked {
+                Err(Cut::Halted) => return Err(Cut::Halted),
+                Ok(()) | Err(Cut::Step(_)) => {}
+            }
+        }
+        Ok(())
+    }
+
+    async fn task<'s>(&'s self, step: &'s PlannedStep) -> Result<Task<'s, 'a>, Cut> {
+        let inputs = self.inputs(step).await?;
+        let parent = match &step.identity {
+            Identity::Child { parent, .. } => self
+                .work
+                .targets
+                .get(parent)
+                .and_then(|target| target.seen.first())
+                .map(|seen| seen.reference.id.clone()),
+            _ => None,
+        };
+        Ok(Task::new(self.run, self.plan, step, inputs)?.with_parent(parent))
+    }
+
+    /// Inputs from the journal, and read from the cloud where a recovered journal does not have them.
+    async fn inputs(&self, step: &PlannedStep) -> Result<Inputs, Cut> {
+        let mut inputs = self.run.state(|state| super::task::inputs(step, state));
+        let Some(plan) = self.plan else { return Ok(inputs) };
+        for need in step.needs.iter().filter(|need| !inputs.0.contains_key(need)).cloned().collect::<Vec<_>>() {
+            let cached = self.outputs.lock().expect("no holder of this lock can panic").get(&need).cloned();
+            let outputs = match cached {
+                Some(outputs) => outputs,
+                None => {
+                    let outputs = super::rebuild::live_outputs(self.run, plan, &need).await?;
+                    let mut cache = self.outputs.lock().expect("no holder of this lock can panic");
+                    cache.insert(need.clone(), outputs.clone());
+                    outputs
+                }
+            };
+            inputs.0.extend(outputs.map(|outputs| (need, outputs)));
+        }
+        Ok(inputs)
+    }
+
+    /// By the step's identity, or by what a search without a plan can show.
+    fn prove(&self, task: &Task<'_, '_>, seen: Observed) -> Result<Owned, super::NotOurs> {
+        task.prove(seen.clone()).or_else(|why| {
+            let journalled = self.sight(&seen.reference);
+            prove_found(&self.run.stack, seen, &self.ours(), journalled.as_ref()).map_err(|_| why)
+        })
+    }
+
+    /// Ids of what is proven ours.
+    fn ours(&self) -> BTreeSet<String> {
+        self.known().into_iter().map(|seen| seen.reference.id).collect()
+    }
+
+    /// The journal's line that says where in our cluster this was seen.
+    fn sight(&self, resource: &ResourceRef) -> Option<ResourceRef> {
+        self.run.state(|state| {
+            let same = |known: &&ResourceRef| (&known.kind, &known.id) == (&resource.kind, &resource.id);
+            let mut known = state.extras().map(|(_, extra)| &extra.resource).filter(same);
+            known.find(|known| known.parts.contains_key(PART_SEEN)).cloned()
+        })
+    }
+
+    // ---- one step's objects
+
+    async fn clear(&self, target: &Target) -> Result<(), Cut> {
+        let state = self.run.step_state(&target.step.id);
+        if state.is_unmade() && target.seen.is_empty() && target.extras.is_empty() {
+            return Ok(());
+        }
+        let task = self.task(&target.step).await?;
+        for extra in &target.extras {
+            self.clear_known(&task, extra, true).await?;
+        }
+        match &state {
+            StepState::Intended { at, .. } => self.clear_searched(&task, *at).await?,
+            StepState::Failed { at, error, .. } if error.residue != Residue::None => {
+                if let Residue::Some(resource) = &error.residue {
+                    self.clear_known(&task, resource, false).await?;
+                }
+                self.clear_searched(&task, *at).await?;
+            }
+            StepState::Acted { resource, at, .. } | StepState::Ready { resource, at, .. } => {
+                // Made a moment ago, it may not be visible yet.
+                task.look_by_id(resource, *at, task.delete_deadline()).await?;
+                self.clear_known(&task, resource, false).await?;
+            }
+            StepState::Deleting { resource, .. } | StepState::DeleteFailed { resource, .. } => {
+                self.clear_known(&task, resource, false).await?;
+            }
+            StepState::Pending | StepState::Deleted { .. } | StepState::Failed { .. } => {}
+        }
+        for seen in &target.seen {
+            // A sweep is older than the deletions since; only what a fresh read shows is acted on.
+            let extra = !matches!(self.run.step_state(&target.step.id), StepState::Pending);
+            let fresh = task.look(Lookup::Id(&seen.reference), task.delete_deadline()).await?.into_vec();
+            if let Some(fresh) = fresh.into_iter().find(|fresh| fresh.reference.id == seen.reference.id) {
+                let owned = self.prove(&task, fresh).map_err(|why| not_ours(&why))?;
+                self.remove(&task, &owned, extra, false).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// An object the journal knows by id.
+    async fn clear_known(&self, task: &Task<'_, '_>, resource: &ResourceRef, extra: bool) -> Result<(), Cut> {
+        let seen = task.look(Lookup::Id(resource), task.delete_deadline()).await?.into_vec();
+        let Some(seen) = seen.into_iter().find(|seen| seen.reference.id == resource.id) else {
+            return task.record_gone(Some(resource), extra);
+        };
+        match self.prove(task, seen) {
+            Ok(owned) => self.remove(task, &owned, extra, false).await,
+            Err(why) => {
+                let error = not_ours(&why);
+                task.record_stays(resource, extra, &error)?;
+                Err(error.into())
+            }
+        }
+    }
+
+    /// A call may have been sent and nobody knows its fate: all that is ours goes.
+    async fn clear_searched(&self, task: &Task<'_, '_>, at: jiff::Timestamp) -> Result<(), Cut> {
+        for seen in task.look_settled(at, task.delete_deadline()).await? {
+            let owned = task.prove(seen).map_err(|why| not_ours(&why))?;
+            let extra = matches!(task.state(), StepState::Deleted { .. });
+            self.remove(task, &owned, extra, false).await?;
+        }
+        if !matches!(task.state(), StepState::Deleted { .. }) {
+            task.record_gone(None, false)?;
+        }
+        Ok(())
+    }
+
+    /// Deletes, and while the cloud refuses because something still uses it, looks again for what the cluster made.
+    async fn remove(&self, task: &Task<'_, '_>, owned: &Owned, extra: bool, announced: bool) -> Result<(), Cut> {
+        if !announced {
+            task.announce(owned.reference(), extra)?;
+        }
+        match self.remove_stubborn(task, owned).await {
+            Ok(()) => task.record_gone(Some(owned.reference()), extra),
+            Err(Cut::Step(error)) => {
+                task.record_stays(owned.reference(), extra, &error)?;
+                Err(Cut::Step(error))
+            }
+            Err(Cut::Halted) => Err(Cut::Halted),
+        }
+    }
+
+    async fn remove_stubborn(&self, task: &Task<'_, '_>, owned: &Owned) -> Result<(), Cut> {
+        let began = self.run.now();
+        let deadline = task.delete_deadline();
+        let stages: Vec<&SweepPoint> =
+            self.work.points.iter().filter(|point| point.before.contains(task.id())).collect();
+        let patience = (!stages.is_empty()).then_some(PATIENCE);
+        loop {
+            let error = match task.delete(owned, deadline, patience).await? {
+                Removal::Gone => return Ok(()),
+                Removal::Stuck(error) => *error,
+            };
+            let mut blockers = Vec::new();
+            for point in &stages {
+                blockers.extend(Box::pin(self.clear_stage(&point.stage)).await?);
+            }
+            // What is not ours will not go because we wait; a while for what it may have been instead.
+            let hopeless = !blockers.is_empty() && since(began, self.run.now()) >= PATIENCE * 3;
+            if hopeless {
+                let names: Vec<String> = blockers.iter().map(in_words).collect();
+                let mut error = error;
+                error.class = ErrorClass::Conflict;
+                error.message = format!("{}; in the way and not provably ours: {}", error.message, names.join(", "));
+                return Err(error.into());
+            }
+            if self.run.now() >= deadline {
+                return Err(error.into());
+            }
+        }
+    }
+
+    // ---- what the cluster made
+
+    /// Deletes what the cluster made, as far as it shows at this stage and is provably ours, until a look shows no
+    /// more of it. Returns what may stand in the way and is not ours.
+    async fn clear_stage(&self, stage: &str) -> Result<Vec<Item>, Cut> {
+        let _alone = self.looking.lock().await;
+        let deadline = later(self.run.now(), self.run.options.stage_deadline);
+        loop {
+            let (ours, blockers) = self.leftovers(stage).await?;
+            if ours.is_empty() {
+                return Ok(blockers);
+            }
+            let removals = ours.into_iter().map(|leftover| self.remove_leftover(leftover));
+            let mut removals = stream::iter(removals).buffer_unordered(self.run.options.parallel.max(1));
+            let mut failed = None;
+            while let Some((step, removed)) = removals.next().await {
+                match removed {
+                    Ok(()) => {}
+                    Err(Cut::Halted) => return Err(Cut::Halted),
+                    Err(Cut::Step(error)) => {
+                        if let Some((step, earlier)) = failed.replace((step, *error)) {
+                            self.run.fail(Some(step), earlier);
+                        }
+                    }
+                }
+            }
+            drop(removals);
+            if let Some((step, mut error)) = failed {
+                error.message = format!("`{step}`: {}", error.message);
+                return Err(error.into());
+            }
+            if self.run.now() >= deadline {
+                let message = format!("the cluster's own objects keep coming back at stage `{stage}`");
+                return Err(StepError::new(ErrorClass::NotYet, "KW-DEADLINE", message).into());
+            }
+            self.run.pause(Duration::from_secs(1)).await?;
+        }
+    }
+
+    /// One look: what is provably ours and goes, and what is not ours. What is kept goes straight to the report.
+    async fn leftovers(&self, stage: &str) -> Result<(Vec<Leftover>, Vec<Item>), Cut> {
+        let known = self.known();
+        let found = self.run.wide(stage, || self.run.backend.leftovers(stage, &self.run.stack, &known)).await?;
+        let (mut ours, mut blockers) = (Vec::new(), Vec::new());
+        for mut leftover in found {
+            let reference = leftover.seen.reference.clone();
+            let mut item = item(&leftover.step.id, &reference);
+            item.usd_per_hour = leftover.usd_per_hour;
+            if leftover.keep {
+                item.note = Some(leftover.owner.unwrap_or_else(|| "kept at your wish".to_owned()));
+                self.run.tally(|tally| add_once(&mut tally.kept, item));
+                continue;
+            }
+            // Once the cluster is gone, our journal is the only witness of what was seen in it.
+            if leftover.seen.evidence.caused.is_none()
+                && let Some(object) = self.sight(&reference).and_then(|line| line.parts.get(PART_SEEN).cloned())
+            {
+                leftover.seen.evidence.caused = Some(Caused::SeenInCluster { object });
+            }
+            let seen = with_sight(leftover.seen.clone());
+            match prove_found(&self.run.stack, seen.clone(), &self.ours(), Some(&seen.reference)) {
+                Ok(_) => ours.push(leftover),
+                Err(why) => {
+                    item.note = Some(leftover.owner.unwrap_or_else(|| why.to_string()));
+                    self.run.tally(|tally| add_once(&mut tally.blockers, item.clone()));
+                    blockers.push(item);
+                }
+            }
+        }
+        Ok((ours, blockers))
+    }
+
+    async fn remove_leftover(&self, leftover: Leftover) -> (StepId, Result<(), Cut>) {
+        let step = leftover.step.id.clone();
+        let removed = async {
+            let task = self.task(&leftover.step).await?;
+            let seen = with_sight(leftover.seen);
+            // The line that says it goes is also the line that says why it was ours: it comes before the proof.
+            task.announce(&seen.reference, true)?;
+            let line = seen.reference.clone();
+            let owned = prove_found(&self.run.stack, seen, &self.ours(), Some(&line)).map_err(|why| not_ours(&why))?;
+            Box::pin(self.remove(&task, &owned, true, true)).await
+        };
+        let removed = removed.await;
+        self.caused.lock().expect("no holder of this lock can panic").insert(step.clone(), leftover.step);
+        (step, removed)
+    }
+
+    // ---- the last look
+
+    /// Nothing of what was removed, nothing with our tags, nothing the cluster made.
+    async fn look(&self) -> Result<Look, Cut> {
+        let mut audit = Audit::default();
+        let deleted = self.run.tally(|tally| tally.deleted.clone());
+        audit.checked = deleted.len();
+        let reads = deleted.into_iter().map(|gone| async move {
+            let caused = self.caused.lock().expect("no holder of this lock can panic").get(&gone.step).cloned();
+            let planned = self.work.targets.get(&gone.step).map(|target| target.step.clone());
+            let Some(step) = planned.or(caused) else { return Ok(None) };
+            let task = self.task(&step).await?;
+            let seen = task.look(Lookup::Id(&gone.resource), task.delete_deadline()).await?.into_vec();
+            let back = seen.iter().any(|seen| seen.reference.id == gone.resource.id);
+            Ok::<_, Cut>(back.then_some(gone))
+        });
+        let mut reads = stream::iter(reads).buffer_unordered(self.run.options.parallel.max(1));
+        while let Some(back) = reads.next().await {
+            audit.unexpected.extend(back?);
+        }
+        drop(reads);
+        let kept: HashSet<String> =
+            self.run.tally(|tally| tally.kept.iter().map(|item| item.resource.id.clone()).collect());
+        self.run.tally(|tally| {
+            if tally.failures.is_empty() {
+                tally.blockers.clear(); // only what stands now is worth telling
+            }
+        });
+        let (caused, _) = self.leftovers(AUDIT).await?;
+        for leftover in &caused {
+            let mut left = item(&leftover.step.id, &leftover.seen.reference);
+            left.usd_per_hour = leftover.usd_per_hour;
+            add_once(&mut audit.unexpected, left);
+        }
+        let mut swept = sweep(self.run).await?;
+        swept.retain(|found| found.step.identity.is_undone() && !kept.contains(&found.seen.reference.id));
+        for found in &swept {
+            add_once(&mut audit.unexpected, item(&found.step.id, &found.seen.reference));
+        }
+        let stands = self.run.state(|state| {
+            let own = state.resources().filter(|(id, _)| self.work.targets.contains_key(id));
+            own.map(|(id, resource)| item(id, resource)).collect::<Vec<_>>()
+        });
+        stands.into_iter().for_each(|item| add_once(&mut audit.unexpected, item));
+        audit.checked += audit.unexpected.len();
+        audit.clean = audit.unexpected.is_empty();
+        Ok(Look { audit, swept, caused: !caused.is_empty() })
+    }
+
+    /// Objects whose deletion an earlier run announced and that no look shows any more are gone.
+    fn forget_caused(&self) -> Result<(), Cut> {
+        let open: Vec<(StepId, ResourceRef)> = self
+            .run
+            .state(|state| state.extras().map(|(step, extra)| (step.clone(), extra.resource.clone())).collect());
+        for (step, resource) in open {
+            self.run.append(Event::Deleted { step, resource: Some(resource), extra: true })?;
+        }
+        Ok(())
+    }
+}
+
+/// With the sight in the cluster, if there was one, in the reference that the journal gets.
+fn with_sight(mut seen: Observed) -> Observed {
+    if let Some(Caused::SeenInCluster { object }) = &seen.evidence.caused {
+        seen.reference.parts.insert(PART_SEEN.to_owned(), object.clone());
+    }
+    seen
+}
+
+fn add_once(items: &mut Vec<Item>, item: Item) {
+    let same = |known: &Item| (&known.resource.kind, &known.resource.id) == (&item.resource.kind, &item.resource.id);
+    if !items.iter().any(same) {
+        items.push(item);
+    }
+}
+
+fn in_words(item: &Item) -> String {
+    match &item.note {
+        Some(note) => format!("{} `{}` ({note})", item.resource.kind, item.resource.id),
+        None => format!("{} `{}`", item.resource.kind, item.resource.id),
+    }
+}

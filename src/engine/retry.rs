@@ -1,0 +1,122 @@
+//! When to try again: by class, with full jitter, on the injected clock. Only the engine retries.
+
+use super::{ErrorClass, StepError};
+use jiff::{SignedDuration, Timestamp};
+use std::time::Duration;
+
+/// The moment `span` after `at`.
+pub(super) fn later(at: Timestamp, span: Duration) -> Timestamp {
+    SignedDuration::try_from(span).ok().and_then(|span| at.checked_add(span).ok()).unwrap_or(Timestamp::MAX)
+}
+
+/// How long ago `then` was; zero where a clock went backwards.
+pub(super) fn since(then: Timestamp, now: Timestamp) -> Duration {
+    Duration::try_from(now.duration_since(then)).unwrap_or_default()
+}
+
+/// The repeats of one call.
+#[derive(Debug, Default)]
+pub(super) struct Backoff {
+    attempts: u32,
+    rough_since: Option<Timestamp>,
+}
+
+impl Backoff {
+    /// How often it failed so far.
+    pub(super) const fn attempts(&self) -> u32 {
+        self.attempts
+    }
+
+    /// How long to wait after `error`, or none when trying again is over: the class forbids it, the deadline has
+    /// passed, or the network alone was at fault for longer than `transient_for`. `bits` are random.
+    pub(super) fn next(
+        &mut self,
+        error: &StepError,
+        now: Timestamp,
+        deadline: Timestamp,
+        transient_for: Duration,
+        bits: u64,
+    ) -> Option<Duration> {
+        if !error.class.is_retried() || now >= deadline {
+            return None;
+        }
+        if error.class == ErrorClass::Transient {
+            if since(*self.rough_since.get_or_insert(now), now) >= transient_for {
+                return None;
+            }
+        } else {
+            self.rough_since = None;
+        }
+        let (base, cap) = match error.class {
+            ErrorClass::Throttled => (1.0, 30.0),
+            ErrorClass::NotYet => (1.0, 10.0),
+            _ => (0.5, 20.0),
+        };
+        let ceiling = f64::min(cap, base * 2_f64.powi(self.attempts.min(16).cast_signed()));
+        self.attempts += 1;
+        // Full jitter spreads callers best; the small floor keeps an unlucky draw from hammering.
+        let fraction = (bits >> 11) as f64 / (1_u64 << 53) as f64;
+        let drawn = Duration::from_secs_f64(0.05 + ceiling * fraction);
+        let wanted = drawn.max(error.retry_after.unwrap_or_default());
+        // One last attempt at the deadline itself, unless the cloud asked for more patience than there is.
+        Some(wanted.min(since(now, deadline)).max(Duration::from_millis(1)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn error(class: ErrorClass) -> StepError {
+        StepError::new(class, "KW-TEST", "no")
+    }
+
+    #[test]
+    fn only_some_classes_are_tried_again_and_never_past_the_deadline() {
+        let now = Timestamp::UNIX_EPOCH;
+        let deadline = later(now, Duration::from_secs(60));
+        for class in [
+            ErrorClass::Transient,
+            ErrorClass::Throttled,
+            ErrorClass::NotYet,
+            ErrorClass::Conflict,
+            ErrorClass::Auth,
+            ErrorClass::Quota,
+            ErrorClass::Capacity,
+            ErrorClass::Permanent,
+        ] {
+            let wait = Backoff::default().next(&error(class), now, deadline, Duration::MAX, 7);
+            assert_eq!(wait.is_some(), class.is_retried(), "{class:?}");
+            assert_eq!(Backoff::default().next(&error(class), deadline, deadline, Duration::MAX, 7), None);
+        }
+    }
+
+    #[test]
+    fn waits_grow_under_a_cap_and_honour_the_clouds_own_word() {
+        let now = Timestamp::UNIX_EPOCH;
+        let deadline = later(now, Duration::from_secs(3_600));
+        let mut backoff = Backoff::default();
+        let waits: Vec<u64> = (0..8)
+            .filter_map(|_| backoff.next(&error(ErrorClass::Throttled), now, deadline, Duration::MAX, u64::MAX))
+            .map(|wait| wait.as_secs())
+            .collect();
+        assert_eq!(waits, [1, 2, 4, 8, 16, 30, 30, 30]);
+        let mut asked = error(ErrorClass::Throttled);
+        asked.retry_after = Some(Duration::from_secs(44));
+        assert_eq!(backoff.next(&asked, now, deadline, Duration::MAX, 0), Some(Duration::from_secs(44)));
+    }
+
+    #[test]
+    fn a_dead_network_is_not_waited_for_until_the_deadline() {
+        let mut now = Timestamp::UNIX_EPOCH;
+        let deadline = later(now, Duration::from_secs(3_600));
+        let mut backoff = Backoff::default();
+        while let Some(wait) =
+            backoff.next(&error(ErrorClass::Transient), now, deadline, Duration::from_secs(100), u64::MAX / 2)
+        {
+            now = later(now, wait);
+        }
+        let gave_up = since(Timestamp::UNIX_EPOCH, now);
+        assert!(gave_up >= Duration::from_secs(100) && gave_up < Duration::from_secs(130), "{gave_up:?}");
+    }
+}
