@@ -97,6 +97,7 @@ impl Build<'_> {
                 name: name.to_owned(),
                 version: None,
                 identities: Vec::new(),
+                configuration: (name == EBS_CSI).then(|| steps::addon::storage_tags(self.stack)),
             };
             let identity = Identity::Child { parent: CLUSTER.into(), key: name.to_owned() };
             let timing = if after.is_empty() { timing(20, 60, 900, 20, 600) } else { timing(50, 120, 1500, 30, 900) };

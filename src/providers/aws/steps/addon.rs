@@ -3,16 +3,19 @@
 use super::ExtraTags;
 use super::refs::{EksName, RoleArn};
 use super::support::{all_tags, broken, deleted, done, read, seen, time, visible, what};
+use crate::engine::proof::TAG_STACK;
 use crate::engine::{
     Deletion, ErrorClass, Found, Input, Lookup, Observed, Outputs, Owned, Probe, ResourceRef, Scope, Step, StepError,
     Token,
 };
+use crate::model::Stack;
 use crate::providers::aws::{client::AwsCx, error, tags};
 use async_trait::async_trait;
 use aws_sdk_eks::types::{
     Addon as CloudAddon, AddonIssue, AddonIssueCode, AddonPodIdentityAssociations, AddonStatus, ResolveConflicts,
 };
 use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
 
 /// How plans name this kind.
 pub const KIND: &str = "aws/addon";
@@ -41,6 +44,15 @@ pub struct Addon {
     /// Pod identities made and removed with the add-on.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub identities: Vec<AddonIdentity>,
+    /// Its own settings, by the add-on's schema.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub configuration: Option<Value>,
+}
+
+/// Settings for the EBS driver: every disk and snapshot it makes carries the stack's tag, which alone proves later
+/// whose they are.
+pub fn storage_tags(stack: &Stack) -> Value {
+    json!({ "controller": { "extraVolumeTags": { TAG_STACK: stack.to_string() } } })
 }
 
 /// One add-on of a cluster; none where either is gone.
@@ -112,6 +124,7 @@ impl Step<AwsCx> for Addon {
         let identities = (!identities.is_empty()).then_some(identities);
         let call = cx.eks.create_addon().cluster_name(cluster.as_str()).addon_name(&self.name);
         let call = call.set_addon_version(self.version.clone()).set_pod_identity_associations(identities);
+        let call = call.set_configuration_values(self.configuration.as_ref().map(Value::to_string));
         // Self-managed copies that EKS put there itself are taken over.
         let call = call.resolve_conflicts(ResolveConflicts::Overwrite).client_request_token(token.as_str());
         let call = call.set_tags(Some(tags::map(&all_tags(at, &ExtraTags::new()))));

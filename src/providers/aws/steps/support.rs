@@ -6,8 +6,8 @@ use crate::engine::{
 };
 use crate::model::Stack;
 use crate::providers::aws::error::{self, fail, is_absent};
+use crate::providers::aws::names;
 use crate::providers::aws::tags::{self, Tags};
-use crate::providers::aws::{client::AwsCx, names};
 use aws_sdk_ec2::types::Filter;
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_runtime_api::client::result::SdkError;
@@ -186,12 +186,6 @@ pub(super) fn busy(what: &str, why: impl std::fmt::Display) -> StepError {
 pub(super) fn blocked(what: &str, why: impl std::fmt::Display) -> StepError {
     StepError::new(ErrorClass::Conflict, "KW-AWS-BLOCKED", format!("cannot delete {what}: {why}"))
         .with_residue(Residue::None)
-}
-
-/// The ARN of something in this account and region, where the account is known.
-pub(super) fn arn(cx: &AwsCx, service: &str, resource: &str) -> Option<String> {
-    let account = cx.account()?;
-    Some(format!("arn:{}:{service}:{}:{account}:{resource}", cx.partition, cx.region))
 }
 
 /// The vendor's code of a failed call.
