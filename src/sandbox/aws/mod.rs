@@ -4,6 +4,7 @@
 //! time and a [`Tx`]. An error undoes everything the call changed. Rules of one service used by another are plain
 //! functions on `&mut Tx` (`iam::role_usable`, `servicequotas::quota`).
 
+pub mod ec2;
 pub mod protocol;
 pub mod sigv4;
 
@@ -152,7 +153,7 @@ pub trait Service: Send + Sync {
 
 /// Every service there is. A new one adds its line here.
 pub fn services() -> Vec<Box<dyn Service>> {
-    Vec::new()
+    vec![Box::new(ec2::Ec2Service)]
 }
 
 /// Whether an operation changes anything: everything but Describe, Get, List, Simulate and AssumeRole.
