@@ -252,14 +252,27 @@ pub struct Settings {
     pub read_lag_ms: (u64, u64),
     /// Until other services see an IAM change, in milliseconds, drawn from this range.
     pub iam_lag_ms: (u64, u64),
+    /// Faults of servers started without any of their own.
+    pub faults: String,
     /// Service quotas that differ from the vendor's default: `ec2/L-0263D0A3` → 2.
     pub quotas: BTreeMap<String, f64>,
 }
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { read_lag_ms: (0, 3_000), iam_lag_ms: (2_000, 10_000), quotas: BTreeMap::new() }
+        Self { read_lag_ms: (0, 3_000), iam_lag_ms: (2_000, 10_000), faults: String::new(), quotas: BTreeMap::new() }
     }
+}
+
+/// Where the running servers listen; not part of the durable world.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Site {
+    /// `http://127.0.0.1:4711`: all AWS services and the control endpoints.
+    pub aws_url: String,
+    /// `https://127.0.0.1:4712`: the Kubernetes API servers, each under a path of its own.
+    pub kubernetes_url: String,
+    /// The certificate authority both sides trust, PEM.
+    pub ca_pem: String,
 }
 
 /// How often an operation was called.
@@ -382,8 +395,12 @@ pub struct World {
     draws: u64,
     ops: BTreeMap<String, OpCount>,
     ops_unsaved: BTreeSet<String>,
+    site: Site,
     log: Box<dyn Log>,
 }
+
+/// Marks an account and region whose built-in objects have been made.
+const FURNISHED: Kind = Kind::new("sandbox", "furnished");
 
 impl World {
     /// A new world; its birth is durable when this returns.
@@ -402,35 +419,30 @@ impl World {
             draws: 0,
             ops: BTreeMap::new(),
             ops_unsaved: BTreeSet::new(),
+            site: Site::default(),
             log,
         }
     }
 
-    /// Reads a world back. The caller has dropped a torn last line already, or leaves it: a last line without its
-    /// line feed that does not parse is dropped here.
-    pub fn read(text: &str, log: Box<dyn Log>) -> Result<Self, WorldError> {
-        let mut world: Option<Self> = None;
-        let mut log = Some(log);
-        let count = text.split_inclusive('\n').count();
-        for (index, raw) in text.split_inclusive('\n').enumerate() {
-            let line: Line = match serde_json::from_str(raw.trim_end()) {
-                Ok(line) => line,
-                Err(_) if index + 1 == count && !raw.ends_with('\n') => break,
-                Err(error) => return Err(WorldError::Damaged { line: index + 1, why: error.to_string() }),
-            };
-            match (&mut world, &line.birth) {
-                (None, Some(birth)) if birth.version > VERSION => return Err(WorldError::Newer(birth.version)),
-                (None, Some(birth)) => {
-                    world = Some(Self::empty(birth.clone(), log.take().expect("a world is begun once")));
-                }
-                (None, None) => return Err(WorldError::Headless),
-                (Some(_), _) => {}
-            }
-            if let Some(world) = &mut world {
-                world.apply(line);
-            }
+    /// Reads a world back from whole lines; whoever read the file has dropped a torn last one.
+    ///
+    /// # Errors
+    /// A line is damaged, the format is newer, or the birth is missing.
+    pub fn read(lines: &[Vec<u8>], log: Box<dyn Log>) -> Result<Self, WorldError> {
+        let parse = |(index, raw): (usize, &Vec<u8>)| {
+            serde_json::from_slice::<Line>(raw)
+                .map_err(|error| WorldError::Damaged { line: index + 1, why: error.to_string() })
+        };
+        let mut lines = lines.iter().enumerate().map(parse);
+        let birth = lines.next().ok_or(WorldError::Headless)??.birth.ok_or(WorldError::Headless)?;
+        if birth.version > VERSION {
+            return Err(WorldError::Newer(birth.version));
         }
-        world.ok_or(WorldError::Headless)
+        let mut world = Self::empty(birth, log);
+        for line in lines {
+            world.apply(line?);
+        }
+        Ok(world)
     }
 
     fn apply(&mut self, line: Line) {
@@ -484,6 +496,21 @@ impl World {
         Ok(())
     }
 
+    /// Where the servers listen.
+    pub fn site(&self) -> &Site {
+        &self.site
+    }
+
+    /// Says where the servers listen.
+    pub fn set_site(&mut self, site: Site) {
+        self.site = site;
+    }
+
+    /// Whether the built-in objects of this scope have been made.
+    pub fn is_furnished(&self, scope: &Scope) -> bool {
+        self.state.objects.contains_key(&Key::new(scope, FURNISHED, ""))
+    }
+
     /// Virtual time of the last change or tick.
     pub fn now(&self) -> Timestamp {
         self.now
@@ -534,8 +561,8 @@ impl World {
     /// Begins a group of changes at this virtual time (never before the last one).
     pub fn begin(&mut self, now: Timestamp) -> Tx<'_> {
         self.now = self.now.max(now);
-        let (now, draws) = (self.now, self.draws);
-        Tx { world: self, now, draws_before: draws, undo: Vec::new(), committed: false }
+        let now = self.now;
+        Tx { world: self, now, undo: Vec::new(), committed: false }
     }
 
     /// Lets everything happen that is due up to `now`, in time order; `happen` is given each object with its due.
@@ -571,12 +598,11 @@ impl World {
 pub struct Tx<'w> {
     world: &'w mut World,
     now: Timestamp,
-    draws_before: u64,
     undo: Vec<(Key, Option<Object>)>,
     committed: bool,
 }
 
-impl Tx<'_> {
+impl<'w> Tx<'w> {
     /// Virtual time of this call.
     pub fn now(&self) -> Timestamp {
         self.now
@@ -585,6 +611,18 @@ impl Tx<'_> {
     /// How sluggish and how generous the clouds are.
     pub fn settings(&self) -> &Settings {
         &self.world.settings
+    }
+
+    /// Where the servers listen, for replies that name endpoints.
+    pub fn site(&self) -> &Site {
+        &self.world.site
+    }
+
+    /// Notes that the built-in objects of this scope have been made.
+    pub fn mark_furnished(&mut self, scope: &Scope) {
+        let mut mark = Object::new(scope, FURNISHED, "", self.now);
+        mark.created_by = Origin::Builtin;
+        self.put(mark);
     }
 
     /// The revision this group will have once committed.
@@ -603,24 +641,25 @@ impl Tx<'_> {
     }
 
     /// All objects of a kind in a scope, in id order, tombstones included.
-    pub fn list(&self, scope: &Scope, kind: Kind) -> impl Iterator<Item = &Object> {
+    pub fn list<'a>(&'a self, scope: &Scope, kind: Kind) -> impl Iterator<Item = &'a Object> + use<'a, 'w> {
         let start = Key::new(scope, kind, "");
-        let (scope, start2) = (scope.clone(), start.clone());
-        self.world.state.objects.range(start..).map(|(_, object)| object).take_while(move |object| {
-            object.kind == start2.kind
-                && object.service == start2.service
-                && object.region == scope.region
-                && object.account == scope.account
+        let of = start.clone();
+        let from = self.world.state.objects.range(start..).map(|(_, object)| object);
+        from.take_while(move |object| {
+            object.kind == of.kind
+                && object.service == of.service
+                && object.region == of.region
+                && object.account == of.account
         })
     }
 
     /// As [`Tx::list`], without tombstones.
-    pub fn list_live(&self, scope: &Scope, kind: Kind) -> impl Iterator<Item = &Object> {
+    pub fn list_live<'a>(&'a self, scope: &Scope, kind: Kind) -> impl Iterator<Item = &'a Object> + use<'a, 'w> {
         self.list(scope, kind).filter(|object| !object.is_gone())
     }
 
     /// As [`Tx::list`], but as a search sees it now: without what is not visible yet.
-    pub fn search(&self, scope: &Scope, kind: Kind) -> impl Iterator<Item = &Object> {
+    pub fn search<'a>(&'a self, scope: &Scope, kind: Kind) -> impl Iterator<Item = &'a Object> + use<'a, 'w> {
         let now = self.now;
         self.list(scope, kind).filter(move |object| object.visible_at.is_none_or(|at| at <= now))
     }
@@ -735,14 +774,12 @@ impl Tx<'_> {
 
     fn line(&mut self) -> Option<Line> {
         let touched: BTreeSet<Key> = self.undo.iter().map(|(key, _)| key.clone()).collect();
-        if touched.is_empty() && self.world.draws == self.draws_before {
+        if touched.is_empty() {
             return None;
         }
         let mut line = Line { at: Some(self.now), draws: Some(self.world.draws), ..Line::default() };
-        if !touched.is_empty() {
-            self.world.revision += 1;
-            line.rev = Some(self.world.revision);
-        }
+        self.world.revision += 1;
+        line.rev = Some(self.world.revision);
         for key in touched {
             match self.world.state.objects.get(&key) {
                 Some(object) => line.put.push(object.clone()),
@@ -760,10 +797,9 @@ impl Tx<'_> {
         if with_ops {
             line.ops = self.world.take_ops();
         }
-        let changed = line.rev.is_some();
-        self.world.log.append(&encode(&line), sync && changed)?;
+        self.world.log.append(&encode(&line), sync)?;
         self.committed = true;
-        Ok(changed)
+        Ok(true)
     }
 
     /// Makes the group durable. Says whether anything changed.

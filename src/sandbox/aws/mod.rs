@@ -4,13 +4,22 @@
 //! time and a [`Tx`]. An error undoes everything the call changed. Rules of one service used by another are plain
 //! functions on `&mut Tx` (`iam::role_usable`, `servicequotas::quota`).
 
-pub mod ec2;
+pub mod gate;
+pub mod iam;
+pub mod logs;
 pub mod protocol;
+pub mod regions;
+pub mod servicequotas;
 pub mod sigv4;
+pub mod ssm;
+pub mod sts;
 
 pub use protocol::{ApiError, Params, Protocol, Reply, Xml};
 
-use super::world::{Object, Scope, Tx};
+use super::{
+    hub::Wall,
+    world::{Object, Scope, Tx},
+};
 use serde::de::DeserializeOwned;
 use std::collections::BTreeMap;
 
@@ -152,8 +161,14 @@ pub trait Service: Send + Sync {
 }
 
 /// Every service there is. A new one adds its line here.
-pub fn services() -> Vec<Box<dyn Service>> {
-    vec![Box::new(ec2::Ec2Service)]
+pub fn services(wall: &Wall) -> Vec<Box<dyn Service>> {
+    vec![
+        Box::new(sts::Sts { wall: Wall::clone(wall) }),
+        Box::new(iam::Iam),
+        Box::new(servicequotas::ServiceQuotas),
+        Box::new(ssm::Ssm),
+        Box::new(logs::Logs),
+    ]
 }
 
 /// Whether an operation changes anything: everything but Describe, Get, List, Simulate and AssumeRole.

@@ -76,6 +76,16 @@ impl From<Value> for Reply {
     }
 }
 
+/// A time as AWS writes it in XML: whole seconds, UTC.
+pub fn iso(at: jiff::Timestamp) -> String {
+    at.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
+}
+
+/// A time as AWS writes it in JSON: seconds since 1970.
+pub fn epoch(at: jiff::Timestamp) -> Value {
+    Value::from(at.as_millisecond() as f64 / 1000.0)
+}
+
 /// A reply or error as it goes over the wire.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Rendered {

@@ -1,12 +1,12 @@
 //! The query protocols: form-encoded requests, XML replies. EC2 has a dialect of its own.
 
-use super::{ApiError, Params, Rendered, Reply, Xml};
+use super::{ApiError, Rendered, Reply, Xml};
 
 const XML: &str = "text/xml;charset=UTF-8";
 const EC2_NAMESPACE: &str = "http://ec2.amazonaws.com/doc/2016-11-15/";
 
-/// Decodes a form body (or query string) into parameters, with `Action` and `Version` taken out.
-pub fn parse(form: &[u8], ec2: bool) -> (Option<String>, Option<String>, Params) {
+/// Decodes a form body (or query string) into pairs, with `Action` and `Version` taken out.
+pub fn parse(form: &[u8]) -> (Option<String>, Option<String>, Vec<(String, String)>) {
     let (mut action, mut version, mut rest) = (None, None, Vec::new());
     for (name, value) in form_urlencoded::parse(form) {
         match name.as_ref() {
@@ -15,12 +15,7 @@ pub fn parse(form: &[u8], ec2: bool) -> (Option<String>, Option<String>, Params)
             _ => rest.push((name.into_owned(), value.into_owned())),
         }
     }
-    let params = if ec2 {
-        Params::new(rest, "MissingParameter", "InvalidParameterValue")
-    } else {
-        Params::new(rest, "ValidationError", "ValidationError")
-    };
-    (action, version, params)
+    (action, version, rest)
 }
 
 fn members(reply: &Reply) -> Xml {

@@ -1,0 +1,75 @@
+//! The control endpoints, `/_sandbox/…` on the plain port: clock, show, settings, reset. For kubewright and harnesses only.
+
+use super::{
+    clock::Sleep,
+    faults::Faults,
+    hub::Hub,
+    server::{Body, full},
+    show,
+    world::Settings,
+};
+use hyper::Response;
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+use std::time::Duration;
+
+/// What the reset endpoint takes.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Reset {
+    /// The new world's seed.
+    pub seed: Option<u64>,
+    /// The new faults.
+    #[serde(default)]
+    pub faults: String,
+}
+
+fn answer(status: u16, body: &Value) -> Response<Body> {
+    Response::builder()
+        .status(status)
+        .header("content-type", "application/json")
+        .body(full(body.to_string()))
+        .expect("fixed headers are valid")
+}
+
+fn as_answer<T: Serialize>(value: &T) -> Response<Body> {
+    answer(200, &serde_json::to_value(value).expect("control documents have string keys"))
+}
+
+/// Blocks until virtual time has passed.
+pub async fn sleep(hub: &Hub, sleep: Sleep) -> Response<Body> {
+    let until = match (sleep.until, sleep.ms) {
+        (Some(until), None) => until,
+        (None, Some(ms)) => hub.now().saturating_add(Duration::from_millis(ms)).unwrap_or(jiff::Timestamp::MAX),
+        _ => return answer(400, &json!({"error": "give `until` or `ms`"})),
+    };
+    as_answer(&hub.sleep_until(until).await)
+}
+
+/// Everything but sleeping.
+pub fn handle(hub: &Hub, method: &str, path: &str, body: &[u8]) -> Response<Body> {
+    let refused = |why: String| answer(400, &json!({"error": why}));
+    match (method, path) {
+        ("GET", "clock") => as_answer(&hub.reading()),
+        ("GET", "show") => as_answer(&show::of_hub(hub)),
+        ("GET", "settings") => as_answer(&hub.look(|world| world.settings().clone())),
+        ("PUT", "settings") => match serde_json::from_slice::<Settings>(body) {
+            Ok(settings) => match hub.change_settings(settings) {
+                Ok(()) => answer(200, &json!({})),
+                Err(error) => answer(500, &json!({"error": error.to_string()})),
+            },
+            Err(error) => refused(error.to_string()),
+        },
+        ("POST", "reset") => match serde_json::from_slice::<Reset>(body) {
+            Ok(Reset { seed, faults }) => match Faults::parse(&faults) {
+                Ok(faults) => match hub.reset(seed, faults) {
+                    Ok(()) => answer(200, &json!({})),
+                    Err(error) => answer(500, &json!({"error": error.to_string()})),
+                },
+                Err(error) => refused(error.to_string()),
+            },
+            Err(error) => refused(error.to_string()),
+        },
+        _ => answer(404, &json!({"error": format!("no control endpoint {method} {path}")})),
+    }
+}

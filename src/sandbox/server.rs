@@ -1,0 +1,142 @@
+//! The sandbox's listeners on loopback: one plain port for all AWS services and the control endpoints, one TLS port for
+//! the Kubernetes API servers. What is answered is decided elsewhere.
+
+use super::{SandboxError, aws, clock::Sleep, control, hub::Hub};
+use http_body_util::{BodyExt, Full, Limited, combinators::UnsyncBoxBody};
+use hyper::{
+    Request, Response,
+    body::{Bytes, Incoming},
+    service::service_fn,
+};
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use std::{io, net::SocketAddr, sync::Arc};
+use tokio::{
+    net::{TcpListener, TcpStream},
+    sync::watch,
+};
+use tokio_rustls::TlsAcceptor;
+
+/// A reply's body: whole, or a stream (watches, logs).
+pub type Body = UnsyncBoxBody<Bytes, io::Error>;
+
+/// Longest request that is read.
+const REQUEST_LIMIT: usize = 16 << 20;
+
+/// A whole body.
+pub fn full(bytes: impl Into<Bytes>) -> Body {
+    Full::new(bytes.into()).map_err(|never| match never {}).boxed_unsync()
+}
+
+/// Reads a request's body whole.
+///
+/// # Errors
+/// The client went away, or sent more than anybody would.
+pub async fn read_body(body: Incoming) -> Result<Bytes, SandboxError> {
+    let whole = Limited::new(body, REQUEST_LIMIT).collect().await;
+    whole.map(http_body_util::Collected::to_bytes).map_err(|error| SandboxError::Request(error.to_string()))
+}
+
+/// Binds the remembered port if it is free, else any; a port that was asked for must be free.
+///
+/// # Errors
+/// The asked-for port is taken.
+pub async fn bind(asked: Option<u16>, remembered: Option<u16>) -> Result<TcpListener, SandboxError> {
+    let at = |port: u16| SocketAddr::from(([127, 0, 0, 1], port));
+    let fail = |port, cause| SandboxError::Bind { port, cause };
+    if let Some(port) = asked {
+        return TcpListener::bind(at(port)).await.map_err(|cause| fail(port, cause));
+    }
+    if let Some(port) = remembered
+        && let Ok(listener) = TcpListener::bind(at(port)).await
+    {
+        return Ok(listener);
+    }
+    TcpListener::bind(at(0)).await.map_err(|cause| fail(0, cause))
+}
+
+/// The connection is to be dropped without an answer.
+#[derive(Debug, thiserror::Error)]
+#[error("the sandbox drops this connection")]
+struct Dropped;
+
+/// Serves the plain port until told to stop.
+pub async fn serve_plain(hub: Arc<Hub>, listener: TcpListener, mut stop: watch::Receiver<bool>) {
+    loop {
+        let stream = tokio::select! {
+            accepted = listener.accept() => accepted,
+            _ = stop.wait_for(|stop| *stop) => return,
+        };
+        let Ok((stream, _)) = stream else { continue };
+        let (hub, stop) = (Arc::clone(&hub), stop.clone());
+        tokio::spawn(plain_connection(hub, stream, stop));
+    }
+}
+
+async fn plain_connection(hub: Arc<Hub>, stream: TcpStream, mut stop: watch::Receiver<bool>) {
+    let _ = stream.set_nodelay(true);
+    let service = service_fn(move |request| {
+        let hub = Arc::clone(&hub);
+        async move { plain_request(&hub, request).await.ok_or(Dropped) }
+    });
+    let connection = hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), service);
+    tokio::pin!(connection);
+    // A dropped connection is an error by design; clients that go away are none of ours.
+    tokio::select! {
+        _ = connection.as_mut() => {}
+        _ = stop.wait_for(|stop| *stop) => connection.as_mut().graceful_shutdown(),
+    }
+    let _ = connection.await;
+}
+
+async fn plain_request(hub: &Hub, request: Request<Incoming>) -> Option<Response<Body>> {
+    let path = request.uri().path().to_owned();
+    let busy = hub.busy();
+    let (parts, body) = request.into_parts();
+    let body = read_body(body).await.ok()?;
+    if let Some(control) = path.strip_prefix("/_sandbox/") {
+        if control == "clock/sleep"
+            && let Ok(sleep) = serde_json::from_slice::<Sleep>(&body)
+        {
+            drop(busy);
+            return Some(control::sleep(hub, sleep).await);
+        }
+        return Some(control::handle(hub, parts.method.as_str(), control, &body));
+    }
+    aws::gate::handle(hub, &parts, &body).await
+}
+
+/// Serves the TLS port until told to stop.
+pub async fn serve_tls(hub: Arc<Hub>, listener: TcpListener, tls: TlsAcceptor, mut stop: watch::Receiver<bool>) {
+    loop {
+        let stream = tokio::select! {
+            accepted = listener.accept() => accepted,
+            _ = stop.wait_for(|stop| *stop) => return,
+        };
+        let Ok((stream, _)) = stream else { continue };
+        let (hub, tls, mut stop) = (Arc::clone(&hub), tls.clone(), stop.clone());
+        tokio::spawn(async move {
+            tokio::select! {
+                () = tls_connection(hub, stream, tls) => {}
+                // Watches never end by themselves.
+                _ = stop.wait_for(|stop| *stop) => {}
+            }
+        });
+    }
+}
+
+async fn tls_connection(hub: Arc<Hub>, stream: TcpStream, tls: TlsAcceptor) {
+    let _ = stream.set_nodelay(true);
+    let Ok(stream) = tls.accept(stream).await else { return };
+    let service = service_fn(move |request| {
+        let hub = Arc::clone(&hub);
+        async move {
+            let answer = match hub.kubernetes() {
+                Some(kubernetes) => kubernetes.handle(Arc::clone(&hub), request).await,
+                None => None,
+            };
+            answer.ok_or(Dropped)
+        }
+    });
+    let builder = hyper_util::server::conn::auto::Builder::new(TokioExecutor::new());
+    let _ = builder.serve_connection_with_upgrades(TokioIo::new(stream), service).await;
+}
