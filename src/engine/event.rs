@@ -36,8 +36,16 @@ pub enum Event {
     Planned { plan: Box<Plan>, plan_hash: String },
     /// Steps that were never made were planned anew; made ones are unchanged.
     Replanned { plan: Box<Plan>, plan_hash: String, why: String },
-    /// A process takes the stack on.
-    RunStarted { run: RunId, mode: Mode, host: String, pid: u32, user: String, version: String },
+    /// A process takes the stack on. `runId`, because the line itself has a `run` beside it.
+    RunStarted {
+        #[serde(rename = "runId")]
+        run: RunId,
+        mode: Mode,
+        host: String,
+        pid: u32,
+        user: String,
+        version: String,
+    },
     /// About to create. Durable before the call.
     Intent { step: StepId, generation: u32, token: Token },
     /// The cloud answered with this. Durable before anything is awaited.
@@ -58,7 +66,13 @@ pub enum Event {
     /// Something the user should find in `history`: an override, an extension, protection.
     Note { what: String },
     /// The run came to its end.
-    RunEnded { run: RunId, outcome: RunOutcome, mutating_calls: u64, error: Option<StepError> },
+    RunEnded {
+        #[serde(rename = "runId")]
+        run: RunId,
+        outcome: RunOutcome,
+        mutating_calls: u64,
+        error: Option<StepError>,
+    },
 }
 
 /// One journal line: an event with its place and time. The store adds the chain.
