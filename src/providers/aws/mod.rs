@@ -10,6 +10,7 @@ pub mod names;
 pub mod plan;
 pub mod stages;
 pub mod steps;
+pub mod sweep;
 pub mod tags;
 #[cfg(test)]
 pub(crate) mod testing;
