@@ -141,6 +141,18 @@ pub struct ClusterToken {
     pub expires_at: Timestamp,
 }
 
+/// What happens to disks that workloads made, when their cluster goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum VolumeFate {
+    /// By each one's reclaim policy. Where that can no longer be known: kept, and listed with its price.
+    #[default]
+    ByPolicy,
+    /// All kept.
+    Keep,
+    /// All deleted, with their data.
+    Delete,
+}
+
 /// A cloud.
 #[async_trait]
 pub trait Provider: Send + Sync {

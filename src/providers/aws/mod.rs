@@ -6,6 +6,7 @@
 pub mod client;
 pub mod error;
 pub mod layout;
+pub mod leftovers;
 pub mod names;
 pub mod plan;
 pub mod stages;

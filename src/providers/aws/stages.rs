@@ -11,6 +11,8 @@ pub const LEAKED_ENIS: &str = "leaked-enis";
 pub const CLUSTER_LEFTOVERS: &str = "cluster-leftovers";
 /// Whatever else stands in the network: named, and deleted only where provably ours.
 pub const NETWORK_BLOCKERS: &str = "network-blockers";
+/// The last look: all of these once more, the engine's own word for it.
+pub const AUDIT: &str = "audit";
 
 const IN_CLUSTER_KINDS: [&str; 6] = [
     steps::node_group::KIND,

@@ -206,7 +206,7 @@ async fn control_plane(cx: &AwsCx, stack: &Stack) -> Result<Vec<Swept>, StepErro
     for group in steps::support::list("eks:ListNodegroups", "node groups", call.collect().await)? {
         let Some((mut sight, details)) = steps::node_group::get(cx, &name, &group).await? else { continue };
         sight.evidence.caused = Some(Caused::InsideOwned { container: name.clone() });
-        let params = node_group(&name, &group, &details);
+        let params = as_node_group(&name, &group, &details);
         let mut one = child(&step_of(&seen), &format!("node-group-{group}"), &group, sight, "eks", &params);
         if is_ours(stack, &one.seen) {
             one.step.id = step_of(&one.seen);
@@ -241,7 +241,8 @@ fn as_params(name: &str, cluster: &CloudCluster) -> steps::Cluster {
     }
 }
 
-fn node_group(cluster: &str, name: &str, group: &aws_sdk_eks::types::Nodegroup) -> steps::NodeGroup {
+/// A node group's params as seen.
+pub(super) fn as_node_group(cluster: &str, name: &str, group: &aws_sdk_eks::types::Nodegroup) -> steps::NodeGroup {
     let count = |nodes: Option<i32>| nodes.and_then(|nodes| u32::try_from(nodes).ok()).unwrap_or_default();
     let size = group.scaling_config();
     let template = group.launch_template();

@@ -105,7 +105,7 @@ async fn interfaces(cx: &AwsCx, by: Filter) -> Result<Vec<NetworkInterface>, Ste
 }
 
 /// The user's view of a network interface: what it is and whose.
-pub(in crate::providers::aws) fn describe(eni: &NetworkInterface) -> String {
+fn describe(eni: &NetworkInterface) -> String {
     let id = eni.network_interface_id().unwrap_or("?");
     let text = eni.description().unwrap_or_default();
     let service = FOREIGN_SERVICES.iter().find(|(start, _)| text.starts_with(start)).map(|(_, name)| *name);
@@ -120,8 +120,16 @@ pub(in crate::providers::aws) fn describe(eni: &NetworkInterface) -> String {
     }
 }
 
+/// The interface in words, if it is neither ours nor going by itself.
+pub(in crate::providers::aws) fn foreign_interface(stack: &Stack, eni: &NetworkInterface) -> Option<String> {
+    match of_interface(stack, eni) {
+        Blocker::Foreign(name) => Some(name),
+        Blocker::Going(_) => None,
+    }
+}
+
 /// Whether the interface belongs to a service that has nothing to do with clusters.
-pub(in crate::providers::aws) fn is_foreign_service(eni: &NetworkInterface) -> bool {
+fn is_foreign_service(eni: &NetworkInterface) -> bool {
     let text = eni.description().unwrap_or_default();
     FOREIGN_SERVICES.iter().any(|(start, _)| text.starts_with(start))
 }

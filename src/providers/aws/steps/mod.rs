@@ -6,7 +6,7 @@
 pub mod access_entry;
 pub mod access_policy;
 pub mod addon;
-mod blockers;
+pub(in crate::providers::aws) mod blockers;
 pub mod classic_load_balancer;
 pub mod cluster;
 pub mod elastic_ip;
