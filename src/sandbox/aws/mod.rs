@@ -4,6 +4,7 @@
 //! time and a [`Tx`]. An error undoes everything the call changed. Rules of one service used by another are plain
 //! functions on `&mut Tx` (`iam::role_usable`, `servicequotas::quota`).
 
+pub mod ec2;
 pub mod gate;
 pub mod iam;
 pub mod logs;
@@ -168,6 +169,7 @@ pub fn services(wall: &Wall) -> Vec<Box<dyn Service>> {
         Box::new(servicequotas::ServiceQuotas),
         Box::new(ssm::Ssm),
         Box::new(logs::Logs),
+        Box::new(ec2::Ec2Service),
     ]
 }
 

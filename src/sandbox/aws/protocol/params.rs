@@ -162,6 +162,13 @@ impl Params {
         }
     }
 
+    /// Every parameter as sent, all of them noted as known: for a service that checks the whole request against its
+    /// model itself.
+    pub fn all_pairs(&self) -> Vec<(String, String)> {
+        self.inner.read.borrow_mut().extend(0..self.inner.values.len());
+        self.inner.values.clone()
+    }
+
     /// The first parameter nobody looked at.
     pub fn unread(&self) -> Option<&str> {
         let read = self.inner.read.borrow();

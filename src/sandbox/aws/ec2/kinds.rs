@@ -1,0 +1,64 @@
+//! The kinds of EC2 objects: how each is called, what its ids look like, what the service says when there is none.
+//! One row per type that can carry tags.
+
+use super::{Ec2, Thing, address, endpoint, fail, gateway, group, interface, nat, route, subnet, vpc};
+use crate::sandbox::{aws::ApiError, world::Kind};
+
+/// A type as tags and `DescribeTags` know it.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Row {
+    /// Kind in the world.
+    pub(crate) kind: Kind,
+    /// The word of `TagSpecification` and `DescribeTags`.
+    pub(crate) resource_type: &'static str,
+    prefix: &'static str,
+    not_found: &'static str,
+    absent: fn(&str) -> String,
+}
+
+const fn row<T: Thing>(resource_type: &'static str) -> Row {
+    Row { kind: T::KIND, resource_type, prefix: T::PREFIX, not_found: T::NOT_FOUND, absent: T::absent }
+}
+
+/// Every type that can carry tags.
+pub(crate) const ALL: &[Row] = &[
+    row::<vpc::Vpc>("vpc"),
+    row::<subnet::Subnet>("subnet"),
+    row::<gateway::Gateway>("internet-gateway"),
+    row::<address::Address>("elastic-ip"),
+    row::<nat::NatGateway>("natgateway"),
+    row::<route::RouteTable>("route-table"),
+    row::<group::Group>("security-group"),
+    row::<group::Rule>("security-group-rule"),
+    row::<interface::Interface>("network-interface"),
+    row::<endpoint::Endpoint>("vpc-endpoint"),
+];
+
+/// The row of the object with this id; refused when nothing of that id stands.
+pub(crate) fn lookup(cx: &Ec2<'_, '_>, id: &str) -> Result<Row, ApiError> {
+    let prefix = id.rsplit_once('-').map(|(prefix, _)| prefix).unwrap_or_default();
+    let Some(row) = ALL.iter().find(|row| row.prefix == prefix) else {
+        return Err(fail("InvalidID", format!("The ID '{id}' is not valid")));
+    };
+    match cx.tx.live(&cx.scope, row.kind, id) {
+        Some(_) => Ok(*row),
+        None => Err(fail(row.not_found, (row.absent)(id))),
+    }
+}
+
+/// Declares a [`Thing`].
+macro_rules! thing {
+    ($type:ty, $kind:literal, $prefix:literal, $not_found:literal, $malformed:literal, $absent:literal) => {
+        impl $crate::sandbox::aws::ec2::Thing for $type {
+            const KIND: $crate::sandbox::world::Kind = $crate::sandbox::world::Kind::new("ec2", $kind);
+            const PREFIX: &'static str = $prefix;
+            const NOT_FOUND: &'static str = $not_found;
+            const MALFORMED: &'static str = $malformed;
+
+            fn absent(id: &str) -> String {
+                format!($absent, id)
+            }
+        }
+    };
+}
+pub(crate) use thing;
