@@ -10,7 +10,7 @@
 
 use super::{
     append::read_lines,
-    error::{StoreError, StoreErrorKind},
+    error::StoreError,
     files::{make_private_dir, parent, private_options, remove_if_there, require_plain, sync_dir, write_private},
     journal::{self, JournalRead, StackJournal},
     lock::{self, FileLock, Holder},
