@@ -224,6 +224,19 @@ impl StateDir {
         Ok(to)
     }
 
+    /// Forgets every stack: for a world that was pretend and is gone.
+    ///
+    /// # Errors
+    /// `Unusable`.
+    pub fn forget_all(&self) -> Result<(), StoreError> {
+        let dir = self.root.join("stacks");
+        match fs::remove_dir_all(&dir) {
+            Ok(()) => sync_dir(&self.root),
+            Err(cause) if cause.kind() == io::ErrorKind::NotFound => Ok(()),
+            Err(cause) => Err(StoreError::io("remove", &dir, &cause)),
+        }
+    }
+
     /// The secrets kept beside a stack's journal; none is an empty map.
     ///
     /// # Errors
