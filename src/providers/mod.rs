@@ -5,7 +5,7 @@
 #[cfg(feature = "aws")]
 pub mod aws;
 
-use crate::engine::{Backend, ErrorClass, Plan, StepError};
+use crate::engine::{Backend, Clock, ErrorClass, Plan, Residue, StepError};
 use crate::model::{Cloud, ClusterName, ClusterSpec, Region, ResolvedSpec, Secret, Stack};
 use async_trait::async_trait;
 use jiff::Timestamp;
@@ -63,6 +63,14 @@ pub struct Check {
     /// Commands to paste.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub hints: Vec<String>,
+}
+
+impl Check {
+    /// A check without numbers or hints.
+    pub fn of(id: &str, status: CheckStatus, message: impl Into<String>) -> Self {
+        let message = message.into();
+        Self { id: id.to_owned(), status, message, need: None, have: None, limit: None, class: None, hints: Vec::new() }
+    }
 }
 
 /// A stack of ours seen in the cloud by its tags.
@@ -177,7 +185,12 @@ pub trait Provider: Send + Sync {
     async fn preflight(&self, plan: &Plan, fresh: &[&crate::engine::PlannedStep]) -> Vec<Check>;
 
     /// The engine's view.
-    fn backend(&self) -> Arc<dyn Backend>;
+    fn backend(&self) -> Arc<dyn Backend> {
+        self.backend_for(VolumeFate::ByPolicy)
+    }
+
+    /// The engine's view for a teardown that was told what to do with disks.
+    fn backend_for(&self, volumes: VolumeFate) -> Arc<dyn Backend>;
 
     /// Stacks of ours in this account and region, by tag; `name` narrows.
     async fn stacks(&self, name: Option<&ClusterName>) -> Result<Vec<StackSeen>, StepError>;
@@ -190,4 +203,45 @@ pub trait Provider: Send + Sync {
 
     /// A token for a cluster's API server.
     async fn token(&self, cluster: &str) -> Result<ClusterToken, StepError>;
+}
+
+/// How to reach an account: from flags, environment, `.env` and the spec, in that order, collected by `env`.
+#[derive(Clone)]
+pub struct OpenOptions {
+    /// Region; none means the provider's own configuration decides.
+    pub region: Option<Region>,
+    /// A profile named by flag or environment.
+    pub profile: Option<String>,
+    /// A role to assume on top.
+    pub role_arn: Option<String>,
+    /// Variables of a `.env` file that the process environment does not set.
+    pub dotenv: BTreeMap<String, String>,
+    /// Time, for what is judged by it: support dates, pauses between reads.
+    pub clock: Arc<dyn Clock>,
+}
+
+/// The clouds of this build.
+pub const BUILT: &[Cloud] = &[
+    #[cfg(feature = "aws")]
+    Cloud::Aws,
+];
+
+/// Opens a cloud: loads its configuration, makes no call of its own. None when nothing names a region.
+///
+/// # Errors
+/// `Permanent` for a cloud that is not in this build.
+pub async fn open(cloud: Cloud, options: OpenOptions) -> Result<Option<Arc<dyn Provider>>, StepError> {
+    match cloud {
+        #[cfg(feature = "aws")]
+        Cloud::Aws => {
+            let OpenOptions { region, profile, role_arn, dotenv, clock } = options;
+            let options = aws::AwsOptions { region, profile, role_arn, dotenv };
+            let opened = aws::Aws::open(options, clock).await;
+            Ok(opened.map(|aws| Arc::new(aws) as Arc<dyn Provider>))
+        }
+        other => {
+            let message = format!("provider {other} is not in this build");
+            Err(StepError::new(ErrorClass::Permanent, "KW-USAGE", message).with_residue(Residue::None))
+        }
+    }
 }

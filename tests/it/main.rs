@@ -7,5 +7,3 @@
 )]
 
 mod arrows;
-#[cfg(all(feature = "aws", feature = "sandbox"))]
-mod conformance;

@@ -8,12 +8,11 @@ mod problem;
 mod read;
 mod rules;
 mod syntax;
-pub(super) mod walk;
+mod walk;
 mod write;
 
 pub use overlay::Overlay;
 pub use problem::{Place, SpecProblem};
-pub(super) use read::budget as read_budget;
 pub use rules::{advice, validate_for_provider};
 pub use write::{write, write_span};
 

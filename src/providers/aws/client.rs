@@ -23,10 +23,11 @@ use aws_smithy_runtime_api::client::interceptors::{Intercept, context::BeforeTra
 use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, Metadata};
 use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
 use aws_smithy_types::config_bag::ConfigBag;
+use aws_types::sdk_config::SharedTimeSource;
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, LazyLock, OnceLock};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 /// How to reach the account, from flags, environment and files, in that order.
 #[derive(Debug, Clone, Default)]
@@ -68,6 +69,7 @@ pub struct AwsCx {
     account: Arc<OnceLock<String>>,
     counter: Arc<AtomicU64>,
     credentials: Option<SharedCredentialsProvider>,
+    time: SharedTimeSource,
 }
 
 impl AwsCx {
@@ -94,6 +96,7 @@ impl AwsCx {
             account: Arc::default(),
             counter,
             credentials: config.credentials_provider(),
+            time: config.time_source().unwrap_or_default(),
         }
     }
 
@@ -115,6 +118,11 @@ impl AwsCx {
     /// An ARN of AWS's own, such as a managed policy: `aws_arn("iam", "policy/AmazonEKSClusterPolicy")`.
     pub fn aws_arn(&self, service: &str, resource: &str) -> String {
         format!("arn:{}:{service}::aws:{resource}", self.partition)
+    }
+
+    /// Wall time, as the SDK signs with it: signatures live in real time even where the rest does not.
+    pub fn wall_time(&self) -> SystemTime {
+        self.time.now()
     }
 
     /// The credentials in use, resolved now.
@@ -139,10 +147,8 @@ pub async fn credentials(provider: Option<&SharedCredentialsProvider>) -> Result
 
 /// Loads the SDK's configuration: default chain (environment, profiles, SSO, web identity, metadata), endpoint
 /// overrides and all, then the role to assume if one is named.
-///
-/// # Errors
-/// `Permanent` with `KW-USAGE` when nothing names a region.
-pub async fn load(options: &AwsOptions) -> Result<(SdkConfig, Region), StepError> {
+/// None when nothing names a region: no guess is made.
+pub async fn load(options: &AwsOptions) -> Option<(SdkConfig, Region)> {
     let mut loader = loader();
     if let Some(region) = &options.region {
         loader = loader.region(aws_config::Region::new(region.as_str().to_owned()));
@@ -154,9 +160,7 @@ pub async fn load(options: &AwsOptions) -> Result<(SdkConfig, Region), StepError
     }
     let config = loader.load().await;
     let named = config.region().map(|region| region.as_ref().to_owned());
-    let Some(region) = named.or_else(|| options.dotenv.get("AWS_REGION").cloned()) else {
-        return Err(error::no_region());
-    };
+    let region = named.or_else(|| options.dotenv.get("AWS_REGION").cloned())?;
     let config = config.into_builder().region(aws_config::Region::new(region.clone())).build();
     let config = match &options.role_arn {
         Some(role) => {
@@ -169,7 +173,7 @@ pub async fn load(options: &AwsOptions) -> Result<(SdkConfig, Region), StepError
         }
         None => config,
     };
-    Ok((config, Region(region)))
+    Some((config, Region(region)))
 }
 
 fn loader() -> ConfigLoader {
@@ -212,6 +216,35 @@ pub fn dns_suffix(partition: &str) -> &'static str {
         "aws-iso" => "c2s.ic.gov",
         "aws-iso-b" => "sc2s.sgov.gov",
         _ => "amazonaws.com",
+    }
+}
+
+/// Who a caller's ARN speaks of.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Principal {
+    /// An IAM user.
+    User(String),
+    /// A session of a role; the role's path is not in the ARN.
+    Session {
+        /// The role's name.
+        role: String,
+    },
+    /// Root, federation: nothing an access entry could be for.
+    Other,
+}
+
+impl Principal {
+    /// Reads the ARN that STS gives.
+    pub fn of(arn: &str) -> Self {
+        let parts: Vec<&str> = arn.splitn(6, ':').collect();
+        match parts[..] {
+            ["arn", _, "iam", _, _, resource] if resource.starts_with("user/") => Self::User(arn.to_owned()),
+            ["arn", _, "sts", _, _, resource] => match resource.split('/').collect::<Vec<_>>()[..] {
+                ["assumed-role", role, _] => Self::Session { role: role.to_owned() },
+                _ => Self::Other,
+            },
+            _ => Self::Other,
+        }
     }
 }
 
@@ -312,6 +345,17 @@ mod tests {
             "PutRolePolicy",
         ] {
             assert!(is_mutating(write), "{write}");
+        }
+    }
+
+    #[test]
+    fn callers_are_read_from_their_arn() {
+        let session = Principal::of("arn:aws:sts::123456789012:assumed-role/Deploy/ci");
+        assert_eq!(session, Principal::Session { role: "Deploy".to_owned() });
+        let user = "arn:aws:iam::123456789012:user/team/ann";
+        assert_eq!(Principal::of(user), Principal::User(user.to_owned()));
+        for other in ["arn:aws:iam::123456789012:root", "arn:aws:sts::123456789012:federated-user/x", "", "nonsense"] {
+            assert_eq!(Principal::of(other), Principal::Other, "{other}");
         }
     }
 

@@ -365,17 +365,6 @@ pub(super) fn no_credentials(why: &str) -> StepError {
         .with_hint("rehearse free and offline: kubewright --sandbox provision demo --provider aws --region us-east-1")
 }
 
-/// No region anywhere.
-pub(super) fn no_region() -> StepError {
-    StepError::new(
-        ErrorClass::Permanent,
-        "KW-USAGE",
-        "no AWS region: no --region, no region in the file, none in the environment or the profile",
-    )
-    .with_residue(Residue::None)
-    .with_hint("--region us-east-1, us-west-2, eu-central-1, eu-west-1, ap-northeast-1 …")
-}
-
 fn new(class: ErrorClass, id: &str, op: &str, what: &str, why: &str) -> StepError {
     StepError::new(class, id, format!("cannot {} {what}: {why}", verb(op)))
 }

@@ -17,6 +17,7 @@ mod eks;
 mod network;
 
 use super::client::partition;
+use super::clusters::TAG_REGION;
 use super::layout::Layout;
 use super::names::{ROLE_MAX, named};
 use super::steps::iam_role::Trusts;
@@ -293,9 +294,11 @@ impl Build<'_> {
         what: &str,
         trusts: Trusts,
         purpose: &str,
-        extra_tags: ExtraTags,
+        mut extra_tags: ExtraTags,
         policies: &[(&str, &str)],
     ) -> (Input<RoleArn>, Vec<StepId>) {
+        // Roles are global: this says which region's stack one belongs to.
+        extra_tags.insert(TAG_REGION.to_owned(), self.spec.region.to_string());
         let name = self.named(what, ROLE_MAX);
         let description = format!("{purpose} of cluster {} (kubewright)", self.stack.name);
         let params = steps::IamRole { name: RoleName(name.clone()), trusts, description, extra_tags };

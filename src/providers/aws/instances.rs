@@ -1,0 +1,185 @@
+//! Instance types: what they are, where they are offered, and which fits a need.
+
+use super::client::AwsCx;
+use super::error::fail;
+use super::tags::filter;
+use crate::cost::catalogue;
+use crate::engine::StepError;
+use crate::model::spec::InstanceNeeds;
+use crate::model::{Cloud, Region};
+use aws_sdk_ec2::types::{ArchitectureType, Filter, LocationType, UsageClassType};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// One type.
+#[derive(Debug, Clone, PartialEq)]
+pub struct InstanceType {
+    /// `m6a.large`
+    pub name: String,
+    /// `amd64` or `arm64`.
+    pub arch: String,
+    /// Virtual CPUs, as quotas count them.
+    pub vcpus: u32,
+    /// Accelerator and how many.
+    pub gpu: Option<(String, u32)>,
+    /// Whether there are spot machines of it.
+    pub spot: bool,
+}
+
+/// The types of these names that the region has; unknown names are left out.
+///
+/// # Errors
+/// As the call's.
+pub async fn describe(cx: &AwsCx, names: &BTreeSet<String>) -> Result<Vec<InstanceType>, StepError> {
+    // By filter: asked for by name, one unknown type would refuse the whole call.
+    let call = cx.ec2.describe_instance_types().filters(any_of("instance-type", names)).into_paginator().items().send();
+    let found = call
+        .collect::<Result<Vec<_>, _>>()
+        .await
+        .map_err(|err| fail("ec2:DescribeInstanceTypes", "instance types", err))?;
+    let read = found.iter().filter_map(|it| {
+        let arm =
+            it.processor_info().is_some_and(|cpu| cpu.supported_architectures().contains(&ArchitectureType::Arm64));
+        let gpu = it
+            .gpu_info()
+            .and_then(|info| info.gpus().first())
+            .map(|gpu| (gpu.name().unwrap_or("GPU").to_owned(), u32::try_from(gpu.count().unwrap_or(1)).unwrap_or(1)));
+        Some(InstanceType {
+            name: it.instance_type()?.as_str().to_owned(),
+            arch: if arm { "arm64" } else { "amd64" }.to_owned(),
+            vcpus: it
+                .v_cpu_info()
+                .and_then(|cpu| cpu.default_v_cpus())
+                .and_then(|n| u32::try_from(n).ok())
+                .unwrap_or_default(),
+            gpu,
+            spot: it.supported_usage_classes().contains(&UsageClassType::Spot),
+        })
+    });
+    Ok(read.collect())
+}
+
+/// For each of these types the zones that have it.
+///
+/// # Errors
+/// As the call's.
+pub async fn offerings(cx: &AwsCx, names: &BTreeSet<String>) -> Result<BTreeMap<String, BTreeSet<String>>, StepError> {
+    let call = cx.ec2.describe_instance_type_offerings().location_type(LocationType::AvailabilityZone);
+    let call = call.filters(any_of("instance-type", names)).into_paginator().items().send();
+    let found = call
+        .collect::<Result<Vec<_>, _>>()
+        .await
+        .map_err(|err| fail("ec2:DescribeInstanceTypeOfferings", "instance types by zone", err))?;
+    let mut zones: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    for it in found {
+        if let (Some(kind), Some(zone)) = (it.instance_type(), it.location()) {
+            zones.entry(kind.as_str().to_owned()).or_default().insert(zone.to_owned());
+        }
+    }
+    Ok(zones)
+}
+
+fn any_of(name: &str, values: &BTreeSet<String>) -> Filter {
+    let mut built = filter(name, "");
+    built.values = Some(values.iter().cloned().collect());
+    built
+}
+
+/// What the price table knows of a type, for endpoints that cannot describe it.
+pub fn from_catalogue(name: &str) -> Option<InstanceType> {
+    let known = catalogue().machine_type(Cloud::Aws, name)?;
+    let gpu = known.accelerator.map(|(kind, count)| (kind.to_owned(), (count.max(1.0)) as u32));
+    Some(InstanceType {
+        name: name.to_owned(),
+        arch: arch(name).to_owned(),
+        vcpus: known.vcpus as u32,
+        gpu,
+        spot: true,
+    })
+}
+
+/// The architecture in a type's name: Graviton families carry a `g` behind the generation (`m6g`, `c7gn`, `im4gn`).
+pub fn arch(name: &str) -> &'static str {
+    let family = name.split('.').next().unwrap_or_default();
+    let after =
+        family.trim_start_matches(|c: char| !c.is_ascii_digit()).trim_start_matches(|c: char| c.is_ascii_digit());
+    // g5g is a Graviton with a GPU; g4dn, g5, g6 are not: the letter must stand behind the number.
+    if family == "a1" || after.starts_with('g') { "arm64" } else { "amd64" }
+}
+
+/// The cheapest types of a region that have what is needed, cheapest first: x86, current, not bare metal.
+pub fn fitting(region: &Region, needs: &InstanceNeeds) -> Vec<String> {
+    let (cpu, memory) = (needs.cpu.unwrap_or(0.0), needs.memory_gib.unwrap_or(0.0));
+    let mut fit: Vec<(f64, String)> = catalogue()
+        .instances_in(Cloud::Aws, region)
+        .filter(|it| it.machine.vcpus >= cpu && it.machine.memory_gib >= memory && it.machine.accelerator.is_none())
+        .filter(|it| is_general(it.machine.name))
+        .map(|it| (it.on_demand, it.machine.name.to_owned()))
+        .collect();
+    fit.sort_by(|one, two| one.0.total_cmp(&two.0).then_with(|| one.1.cmp(&two.1)));
+    fit.into_iter().map(|(_, name)| name).take(24).collect()
+}
+
+/// Families of the m, c, r and t lines from the fifth generation on (t3 is of that age), with at least 2 GiB: smaller
+/// ones have no room for a node's own pods.
+fn is_general(name: &str) -> bool {
+    let Some((family, size)) = name.split_once('.') else { return false };
+    let generation = family.chars().nth(1).and_then(|c| c.to_digit(10)).unwrap_or_default();
+    let line = family.starts_with(['m', 'c', 'r']) && generation >= 5 || family.starts_with("t3");
+    line && arch(name) == "amd64" && !size.contains("metal") && !["nano", "micro"].contains(&size)
+}
+
+/// The known name that is nearest to this one.
+pub fn nearest(region: &Region, name: &str) -> Option<String> {
+    let known: Vec<String> =
+        catalogue().instances_in(Cloud::Aws, region).map(|it| it.machine.name.to_owned()).collect();
+    nearest_of(name, known.iter().map(String::as_str)).map(str::to_owned)
+}
+
+/// The nearest of some words, if it is near enough to be what was meant.
+pub fn nearest_of<'a>(word: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+    let scored = known.map(|candidate| (strsim::damerau_levenshtein(word, candidate), candidate));
+    scored.min().filter(|(distance, _)| *distance > 0 && *distance <= 1 + word.len() / 5).map(|(_, found)| found)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn architectures_are_read_from_names() {
+        for arm in [
+            "m6g.large",
+            "c7gn.xlarge",
+            "t4g.small",
+            "im4gn.large",
+            "x2gd.large",
+            "a1.large",
+            "g5g.xlarge",
+            "r8g.large",
+        ] {
+            assert_eq!(arch(arm), "arm64", "{arm}");
+        }
+        for x86 in
+            ["m6a.large", "g5.xlarge", "g4dn.xlarge", "m7i-flex.large", "p5.48xlarge", "t3.medium", "gr6.4xlarge"]
+        {
+            assert_eq!(arch(x86), "amd64", "{x86}");
+        }
+    }
+
+    #[test]
+    fn needs_find_the_cheapest_that_fits() {
+        let region = Region("us-east-1".to_owned());
+        let needs = InstanceNeeds { cpu: Some(8.0), memory_gib: Some(32.0), gpu: None };
+        let found = fitting(&region, &needs);
+        let first = from_catalogue(&found[0]).unwrap();
+        assert!(first.vcpus >= 8 && first.arch == "amd64" && first.gpu.is_none(), "{first:?}");
+        assert!(fitting(&region, &InstanceNeeds { cpu: Some(9_999.0), ..InstanceNeeds::default() }).is_empty());
+    }
+
+    #[test]
+    fn typos_are_met_with_what_was_meant() {
+        let region = Region("us-east-1".to_owned());
+        assert_eq!(nearest(&region, "m6a.lagre").as_deref(), Some("m6a.large"));
+        assert_eq!(nearest(&region, "Standard_D2as_v5"), None);
+    }
+}

@@ -1,0 +1,307 @@
+//! Limits of the account: how much the plan needs, how much is in use, how much there may be (`facts` §3.8).
+
+use super::client::AwsCx;
+use super::error::{self, fail, is_absent};
+use super::patience::patient;
+use crate::engine::{Clock, ErrorClass, StepError};
+use crate::providers::{Check, CheckStatus};
+use aws_sdk_ec2::types::{InstanceLifecycleType, InstanceStateName, NatGatewayState};
+use aws_sdk_iam::types::SummaryKeyType;
+use futures::future::{BoxFuture, FutureExt};
+
+/// What a plan takes of each limit.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Demand {
+    /// VPCs.
+    pub vpcs: f64,
+    /// Internet gateways.
+    pub gateways: f64,
+    /// Elastic IPs.
+    pub addresses: f64,
+    /// NAT gateways in the fullest zone.
+    pub nat_per_zone: f64,
+    /// EKS clusters.
+    pub clusters: f64,
+    /// Node groups in the cluster.
+    pub node_groups: f64,
+    /// Most nodes in one group.
+    pub nodes: f64,
+    /// IAM roles.
+    pub roles: f64,
+    /// Virtual CPUs of standard families, on demand.
+    pub on_demand_vcpus: f64,
+    /// The same, spot.
+    pub spot_vcpus: f64,
+    /// Virtual CPUs of one node, where all have the same: to say what would fit.
+    pub per_node: Option<f64>,
+}
+
+impl Demand {
+    /// Adds a pool's machines. Families outside the standard ones have limits of their own, which are not judged.
+    pub fn machines(&mut self, kind: &str, spot: bool, nodes: u32, vcpus: u32) {
+        self.nodes = self.nodes.max(f64::from(nodes));
+        if !is_standard(kind) {
+            return;
+        }
+        let total = f64::from(nodes) * f64::from(vcpus);
+        let first = self.on_demand_vcpus + self.spot_vcpus == 0.0;
+        self.per_node = if first || self.per_node == Some(f64::from(vcpus)) { Some(f64::from(vcpus)) } else { None };
+        *if spot { &mut self.spot_vcpus } else { &mut self.on_demand_vcpus } += total;
+    }
+}
+
+/// A, C, D, H, I, M, R, T, Z: the families that share one limit of virtual CPUs.
+fn is_standard(kind: &str) -> bool {
+    let letters: String = kind.chars().take_while(char::is_ascii_alphabetic).collect();
+    let first = letters.chars().next().unwrap_or_default();
+    // inf, hpc, trn, dl, vt … have limits of their own; im, is are standard.
+    "acdhimrtz".contains(first) && !["inf", "hpc", "trn", "dl", "mac"].contains(&letters.as_str())
+}
+
+struct Question<'a> {
+    service: &'static str,
+    code: &'static str,
+    name: &'static str,
+    need: f64,
+    used: BoxFuture<'a, Result<f64, StepError>>,
+}
+
+/// One check for every limit that the plan takes from; those that cannot be read are one check together.
+pub async fn checks(cx: &AwsCx, clock: &dyn Clock, demand: &Demand) -> Vec<Check> {
+    let mut questions = questions(cx, clock, demand);
+    questions.retain(|it| it.need > 0.0);
+    let asked = questions.into_iter().map(|it| async move {
+        let (limit, used) = futures::join!(patient(clock, || limit(cx, it.service, it.code)), it.used);
+        match (limit, used) {
+            (Ok(limit), Ok(used)) => Ok(judge(it.service, it.code, it.name, it.need, used, limit, demand)),
+            (Err(err), _) | (_, Err(err)) => Err((it.name, err)),
+        }
+    });
+    let roles = roles(cx, clock, demand.roles);
+    let (answers, roles) = futures::join!(futures::future::join_all(asked), roles);
+    let mut checks: Vec<Check> = Vec::new();
+    let mut unknown: Vec<&str> = Vec::new();
+    for answer in answers.into_iter().chain(roles) {
+        match answer {
+            Ok(check) => checks.push(check),
+            Err((name, err)) => {
+                tracing::debug!(quota = name, error = %err, "limit cannot be read");
+                unknown.push(name);
+            }
+        }
+    }
+    if !unknown.is_empty() {
+        checks.push(Check::of(
+            "quotas",
+            CheckStatus::Unknown,
+            format!("these limits cannot be read: {}", unknown.join(", ")),
+        ));
+    }
+    checks
+}
+
+fn questions<'a>(cx: &'a AwsCx, clock: &'a dyn Clock, demand: &Demand) -> Vec<Question<'a>> {
+    let ask = |service, code, name, need, used| Question { service, code, name, need, used };
+    let vpcs = patient(clock, move || vpcs(cx)).boxed();
+    let gateways = patient(clock, move || gateways(cx)).boxed();
+    let addresses = patient(clock, move || addresses(cx)).boxed();
+    let nats = patient(clock, move || nat_gateways(cx)).boxed();
+    let clusters = patient(clock, move || clusters(cx)).boxed();
+    let nothing = || futures::future::ready(Ok(0.0)).boxed();
+    let machines = |spot: bool| patient(clock, move || vcpus(cx, spot)).boxed();
+    vec![
+        ask("vpc", "L-F678F1CE", "VPCs per Region", demand.vpcs, vpcs),
+        ask("vpc", "L-A4707A72", "Internet gateways per Region", demand.gateways, gateways),
+        ask("ec2", "L-0263D0A3", "EC2-VPC Elastic IPs", demand.addresses, addresses),
+        ask("vpc", "L-FE5A380F", "NAT gateways per Availability Zone", demand.nat_per_zone, nats),
+        ask("eks", "L-1194D53C", "Clusters", demand.clusters, clusters),
+        ask("eks", "L-6D54EA21", "Managed node groups per cluster", demand.node_groups, nothing()),
+        ask("eks", "L-BD136A63", "Nodes per managed node group", demand.nodes, nothing()),
+        ask("ec2", "L-1216C47A", "Running On-Demand Standard instances", demand.on_demand_vcpus, machines(false)),
+        ask("ec2", "L-34B43A08", "All Standard Spot Instance Requests", demand.spot_vcpus, machines(true)),
+    ]
+}
+
+fn judge(service: &str, code: &str, name: &str, need: f64, used: f64, limit: f64, demand: &Demand) -> Check {
+    let fits = used + need <= limit;
+    let message = format!("{name}: {need} needed, {used} of {limit} in use");
+    let numbers = Check {
+        need: Some(need),
+        have: Some(used),
+        limit: Some(limit),
+        ..Check::of("quota", CheckStatus::Ok, message)
+    };
+    if fits {
+        return numbers;
+    }
+    let wanted = (used + need).ceil();
+    let mut hints = vec![format!(
+        "aws service-quotas request-service-quota-increase --service-code {service} --quota-code {code} --desired-value {wanted}"
+    )];
+    let machines = code == "L-1216C47A" || code == "L-34B43A08";
+    if let Some(each) = demand.per_node.filter(|each| machines && *each > 0.0) {
+        let nodes = ((limit - used) / each).floor();
+        if nodes >= 1.0 {
+            hints.push(format!("fits today: --nodes {nodes}"));
+        }
+    }
+    Check {
+        id: error::QUOTA.to_owned(),
+        status: CheckStatus::Fail,
+        message: format!("{need} needed, \"{name}\" allows {limit} and {used} are used"),
+        class: Some(ErrorClass::Quota),
+        hints,
+        ..numbers
+    }
+}
+
+/// The account's own limit, else the default that AWS gives everybody.
+async fn limit(cx: &AwsCx, service: &'static str, code: &'static str) -> Result<f64, StepError> {
+    let missing = || StepError::new(ErrorClass::Permanent, error::ANSWER, format!("quota {code} has no value"));
+    match cx.quotas.get_service_quota().service_code(service).quota_code(code).send().await {
+        Ok(answer) => return answer.quota().and_then(|quota| quota.value()).ok_or_else(missing),
+        Err(err) if is_absent(&err) => {}
+        Err(err) => return Err(fail("servicequotas:GetServiceQuota", code, err)),
+    }
+    let answer = cx.quotas.get_aws_default_service_quota().service_code(service).quota_code(code).send().await;
+    let answer = answer.map_err(|err| fail("servicequotas:GetAWSDefaultServiceQuota", code, err))?;
+    answer.quota().and_then(|quota| quota.value()).ok_or_else(missing)
+}
+
+async fn vpcs(cx: &AwsCx) -> Result<f64, StepError> {
+    let call = cx.ec2.describe_vpcs().into_paginator().items().send();
+    let found = call.collect::<Result<Vec<_>, _>>().await.map_err(|err| fail("ec2:DescribeVpcs", "VPCs", err))?;
+    Ok(found.len() as f64)
+}
+
+async fn gateways(cx: &AwsCx) -> Result<f64, StepError> {
+    let call = cx.ec2.describe_internet_gateways().into_paginator().items().send();
+    let found = call
+        .collect::<Result<Vec<_>, _>>()
+        .await
+        .map_err(|err| fail("ec2:DescribeInternetGateways", "internet gateways", err))?;
+    Ok(found.len() as f64)
+}
+
+async fn addresses(cx: &AwsCx) -> Result<f64, StepError> {
+    let answer =
+        cx.ec2.describe_addresses().send().await.map_err(|err| fail("ec2:DescribeAddresses", "addresses", err))?;
+    Ok(answer.addresses().len() as f64)
+}
+
+/// In the fullest zone: ours are put into different ones.
+async fn nat_gateways(cx: &AwsCx) -> Result<f64, StepError> {
+    let call = cx.ec2.describe_nat_gateways().into_paginator().items().send();
+    let found = call
+        .collect::<Result<Vec<_>, _>>()
+        .await
+        .map_err(|err| fail("ec2:DescribeNatGateways", "NAT gateways", err))?;
+    let lives =
+        found.iter().filter(|it| matches!(it.state(), Some(NatGatewayState::Pending | NatGatewayState::Available)));
+    let subnets: Vec<&str> = lives.filter_map(|it| it.subnet_id()).collect();
+    if subnets.is_empty() {
+        return Ok(0.0);
+    }
+    let call = cx.ec2.describe_subnets().into_paginator().items().send();
+    let all = call.collect::<Result<Vec<_>, _>>().await.map_err(|err| fail("ec2:DescribeSubnets", "subnets", err))?;
+    let zone = |id: &str| {
+        all.iter().find(|subnet| subnet.subnet_id() == Some(id)).and_then(|subnet| subnet.availability_zone())
+    };
+    let mut count = std::collections::BTreeMap::new();
+    for id in subnets {
+        *count.entry(zone(id)).or_insert(0_u32) += 1;
+    }
+    Ok(f64::from(count.into_values().max().unwrap_or_default()))
+}
+
+async fn clusters(cx: &AwsCx) -> Result<f64, StepError> {
+    let call = cx.eks.list_clusters().into_paginator().items().send();
+    let found = call.collect::<Result<Vec<_>, _>>().await.map_err(|err| fail("eks:ListClusters", "clusters", err))?;
+    Ok(found.len() as f64)
+}
+
+/// Virtual CPUs of machines that run now, of standard families.
+async fn vcpus(cx: &AwsCx, spot: bool) -> Result<f64, StepError> {
+    let call = cx.ec2.describe_instances().into_paginator().items().send();
+    let found =
+        call.collect::<Result<Vec<_>, _>>().await.map_err(|err| fail("ec2:DescribeInstances", "instances", err))?;
+    let runs = found.iter().flat_map(|it| it.instances()).filter(|it| {
+        let state = it.state().and_then(|state| state.name());
+        let lives = matches!(state, Some(InstanceStateName::Pending | InstanceStateName::Running));
+        lives && (it.instance_lifecycle() == Some(&InstanceLifecycleType::Spot)) == spot
+    });
+    let standard = runs.filter(|it| it.instance_type().is_some_and(|kind| is_standard(kind.as_str())));
+    let each = standard.map(|it| {
+        let cpu = it.cpu_options();
+        let told =
+            cpu.and_then(|cpu| Some(f64::from(cpu.core_count()?) * f64::from(cpu.threads_per_core().unwrap_or(1))));
+        let known = || super::instances::from_catalogue(it.instance_type()?.as_str()).map(|kind| f64::from(kind.vcpus));
+        told.or_else(known).unwrap_or_default()
+    });
+    Ok(each.sum())
+}
+
+/// IAM tells use and limit itself, in every region.
+async fn roles(cx: &AwsCx, clock: &dyn Clock, need: f64) -> Option<Result<Check, (&'static str, StepError)>> {
+    if need == 0.0 {
+        return None;
+    }
+    let read = || async {
+        let answer =
+            cx.iam.get_account_summary().send().await.map_err(|err| fail("iam:GetAccountSummary", "roles", err))?;
+        let told = |key: SummaryKeyType| answer.summary_map().and_then(|map| map.get(&key)).copied().map(f64::from);
+        // Written out by name: the SDK's enum leaves the roles' keys out.
+        match (told(SummaryKeyType::from("Roles")), told(SummaryKeyType::from("RolesQuota"))) {
+            (Some(used), Some(limit)) => Ok((used, limit)),
+            _ => Err(StepError::new(
+                ErrorClass::Permanent,
+                error::ANSWER,
+                "the account's summary does not tell of roles",
+            )),
+        }
+    };
+    let answer = patient(clock, read).await.map_err(|err| ("Roles per account", err));
+    Some(
+        answer.map(|(used, limit)| {
+            judge("iam", "L-FE177D64", "Roles per account", need, used, limit, &Demand::default())
+        }),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_limit_that_is_too_low_says_how_to_raise_it_and_what_fits() {
+        let mut demand = Demand::default();
+        demand.machines("m6a.4xlarge", false, 20, 16);
+        let check = judge(
+            "ec2",
+            "L-1216C47A",
+            "Running On-Demand Standard instances",
+            demand.on_demand_vcpus,
+            41.0,
+            256.0,
+            &demand,
+        );
+        assert_eq!((check.status, check.class), (CheckStatus::Fail, Some(ErrorClass::Quota)));
+        assert_eq!(check.message, "320 needed, \"Running On-Demand Standard instances\" allows 256 and 41 are used");
+        assert!(check.hints[0].contains("--quota-code L-1216C47A --desired-value 361"), "{:?}", check.hints);
+        assert_eq!(check.hints[1], "fits today: --nodes 13");
+        assert_eq!(judge("ec2", "L-0263D0A3", "x", 1.0, 4.0, 5.0, &demand).status, CheckStatus::Ok);
+        assert_eq!(judge("ec2", "L-0263D0A3", "x", 1.0, 5.0, 5.0, &demand).status, CheckStatus::Fail);
+    }
+
+    #[test]
+    fn families_with_limits_of_their_own_are_not_mixed_in() {
+        for standard in ["m6a.large", "t3.micro", "im4gn.large", "z1d.large", "a1.large"] {
+            assert!(is_standard(standard), "{standard}");
+        }
+        for other in
+            ["g5.xlarge", "p5.48xlarge", "inf2.xlarge", "x2gd.large", "trn1.2xlarge", "hpc7a.12xlarge", "mac2.metal"]
+        {
+            assert!(!is_standard(other), "{other}");
+        }
+    }
+}

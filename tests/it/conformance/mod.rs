@@ -1,3 +1,0 @@
-//! The sandbox and the providers held against each other through the vendors' own SDKs.
-
-mod sandbox;
