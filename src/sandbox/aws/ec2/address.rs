@@ -3,6 +3,7 @@
 use super::{
     Ec2, Stored, fail,
     filter::{self, Filter, Known},
+    instance::Instance,
     interface::{Interface, PublicAddress},
     kinds::thing,
     nat::NatGateway,
@@ -216,6 +217,10 @@ pub(super) fn associate(cx: &mut Ec2<'_, '_>, request: Request) -> Result<Value,
     let address = cx.find::<Address>(&wanted.allocation_id)?;
     let interface = match (wanted.network_interface_id, wanted.instance_id) {
         (Some(id), None) => cx.find::<Interface>(&id)?,
+        (None, Some(id)) => {
+            let instance = cx.find::<Instance>(&id)?;
+            cx.find::<Interface>(&instance.doc.interface)?
+        }
         _ => {
             let message = "Either instance ID or network interface id must be specified, but not both";
             return Err(fail("InvalidParameterCombination", message));

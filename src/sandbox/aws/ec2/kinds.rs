@@ -1,7 +1,9 @@
 //! The kinds of EC2 objects: how each is called, what its ids look like, what the service says when there is none.
 //! One row per type that can carry tags.
 
-use super::{Ec2, Thing, address, endpoint, fail, gateway, group, interface, nat, route, subnet, vpc};
+use super::{
+    Ec2, Thing, address, endpoint, fail, gateway, group, instance, interface, nat, route, subnet, template, volume, vpc,
+};
 use crate::sandbox::{aws::ApiError, world::Kind};
 
 /// A type as tags and `DescribeTags` know it.
@@ -32,6 +34,10 @@ pub(crate) const ALL: &[Row] = &[
     row::<group::Rule>("security-group-rule"),
     row::<interface::Interface>("network-interface"),
     row::<endpoint::Endpoint>("vpc-endpoint"),
+    row::<template::Template>("launch-template"),
+    row::<instance::Instance>("instance"),
+    row::<volume::Volume>("volume"),
+    row::<volume::Snapshot>("snapshot"),
 ];
 
 /// The row of the object with this id; refused when nothing of that id stands.

@@ -10,8 +10,12 @@ mod endpoint;
 mod filter;
 mod gateway;
 mod group;
+mod image;
+pub mod inside;
+mod instance;
 mod interface;
 mod kinds;
+mod machine;
 mod nat;
 mod net;
 pub(crate) mod quota;
@@ -19,9 +23,11 @@ mod route;
 mod store;
 mod subnet;
 mod tags;
+mod template;
 #[cfg(test)]
 mod tests;
 pub(crate) mod usage;
+mod volume;
 mod vpc;
 pub(crate) mod wire;
 mod zones;
@@ -79,8 +85,9 @@ impl Service for Ec2Service {
         let scope = object.scope();
         match object.kind.as_str() {
             "nat-gateway" => nat::due(tx, &scope, &object.id, what),
+            "instance" => instance::due(tx, &scope, &object.id, what),
             "vpc-endpoint" => endpoint::due(tx, &scope, &object.id, what),
-            // The rest only ripens into its next state: vpc, subnet.
+            // The rest only ripens into its next state: vpc, subnet, volume, snapshot.
             _ => {
                 let mut ripe = object.clone();
                 ripe.due = None;
@@ -147,6 +154,25 @@ fn answer(cx: &mut Ec2<'_, '_>, request: Request) -> Result<Value, ApiError> {
         "CreateVpcEndpoint" => endpoint::create(cx, request),
         "DescribeVpcEndpoints" => endpoint::describe(cx, request),
         "DeleteVpcEndpoints" => endpoint::delete(cx, request),
+        "CreateLaunchTemplate" => template::create(cx, request),
+        "DescribeLaunchTemplates" => template::describe(cx, request),
+        "DeleteLaunchTemplate" => template::delete(cx, request),
+        "CreateLaunchTemplateVersion" => template::create_version(cx, request),
+        "DescribeLaunchTemplateVersions" => template::describe_versions(cx, request),
+        "ModifyLaunchTemplate" => template::modify(cx, request),
+        "DeleteLaunchTemplateVersions" => template::delete_versions(cx, request),
+        "RunInstances" => instance::run(cx, request),
+        "DescribeInstances" => instance::describe(cx, request),
+        "TerminateInstances" => instance::terminate_all(cx, request),
+        "DescribeInstanceTypes" => machine::describe(cx, request),
+        "DescribeInstanceTypeOfferings" => machine::describe_offerings(cx, request),
+        "DescribeImages" => image::describe(cx, request),
+        "CreateVolume" => volume::create(cx, request),
+        "DescribeVolumes" => volume::describe(cx, request),
+        "DeleteVolume" => volume::delete(cx, request),
+        "CreateSnapshot" => volume::create_snapshot(cx, request),
+        "DescribeSnapshots" => volume::describe_snapshots(cx, request),
+        "DeleteSnapshot" => volume::delete_snapshot(cx, request),
         "CreateTags" => tags::create(cx, request),
         "DeleteTags" => tags::delete(cx, request),
         "DescribeTags" => tags::describe(cx, request),

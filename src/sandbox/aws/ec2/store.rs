@@ -4,7 +4,7 @@
 
 use super::{fail, quota::Quota};
 use crate::sandbox::{
-    aws::ApiError,
+    aws::{ApiError, servicequotas},
     world::{Kind, Object, Origin, Scope, Tx},
 };
 use serde::{Serialize, de::DeserializeOwned};
@@ -89,12 +89,12 @@ impl<'a, 'w> Ec2<'a, 'w> {
 
     /// The object with this id if it stands, whatever clients can see yet.
     pub(crate) fn peek<T: Thing>(&self, id: &str) -> Option<Stored<T>> {
-        self.tx.live(&self.scope, T::KIND, id).map(Stored::new)
+        peek(self.tx, &self.scope, id)
     }
 
     /// All that stand, whatever clients can see yet: what rules are judged by.
     pub(crate) fn all<T: Thing>(&self) -> Vec<Stored<T>> {
-        self.tx.list_live(&self.scope, T::KIND).map(Stored::new).collect()
+        all(self.tx, &self.scope)
     }
 
     /// What a Describe call looks at: the named ones (each must exist), or all that searches see. Tombstones count.
@@ -166,12 +166,20 @@ impl<'a, 'w> Ec2<'a, 'w> {
         Ok(None)
     }
 
-    /// How many this account may have: the vendor's default unless the world was told otherwise.
-    pub(crate) fn quota(&self, quota: Quota) -> usize {
-        let name = format!("{}/{}", quota.service, quota.code);
-        // Quotas are whole numbers; a fraction in the settings counts as the number below it.
-        self.tx.settings().quotas.get(&name).copied().unwrap_or(quota.default) as usize
+    /// How many this account may have.
+    pub(crate) fn quota(&self, (service, code): Quota) -> usize {
+        servicequotas::quota(self.tx, service, code) as usize
     }
+}
+
+/// As [`Ec2::peek`], for readers that hold no more than a look at the world.
+pub(crate) fn peek<T: Thing>(tx: &Tx<'_>, scope: &Scope, id: &str) -> Option<Stored<T>> {
+    tx.live(scope, T::KIND, id).map(Stored::new)
+}
+
+/// As [`Ec2::all`], for readers that hold no more than a look at the world.
+pub(crate) fn all<T: Thing>(tx: &Tx<'_>, scope: &Scope) -> Vec<Stored<T>> {
+    tx.list_live(scope, T::KIND).map(Stored::new).collect()
 }
 
 /// Refuses an id that no such object can have.

@@ -438,3 +438,211 @@ fn the_zones_of_an_account_carry_ids() {
     assert_eq!(all["availabilityZoneInfo"].as_array().map(Vec::len), Some(1));
     assert_eq!(rig.refused("DescribeAvailabilityZones", "ZoneName.1=us-east-1z"), "InvalidParameterValue");
 }
+
+const TEMPLATE: &str = "LaunchTemplateName=kw-demo&ClientToken=t&LaunchTemplateData.BlockDeviceMapping.1.DeviceName=/dev/xvda\
+    &LaunchTemplateData.BlockDeviceMapping.1.Ebs.VolumeSize=50&LaunchTemplateData.BlockDeviceMapping.1.Ebs.VolumeType=gp3\
+    &LaunchTemplateData.MetadataOptions.HttpTokens=required&LaunchTemplateData.TagSpecification.1.ResourceType=volume\
+    &LaunchTemplateData.TagSpecification.1.Tag.1.Key=stack&LaunchTemplateData.TagSpecification.1.Tag.1.Value=demo";
+
+#[test]
+fn launch_templates_have_names_versions_and_tokens() {
+    let mut rig = Rig::new();
+    let id = rig.id("CreateLaunchTemplate", TEMPLATE, "/launchTemplate/launchTemplateId");
+    assert_eq!(rig.id("CreateLaunchTemplate", TEMPLATE, "/launchTemplate/launchTemplateId"), id);
+    let other = TEMPLATE.replace("ClientToken=t", "ClientToken=u");
+    assert_eq!(rig.refused("CreateLaunchTemplate", &other), "InvalidLaunchTemplateName.AlreadyExistsException");
+    assert_eq!(
+        rig.refused("CreateLaunchTemplate", &TEMPLATE.replace("VolumeSize=50", "VolumeSize=60")),
+        "IdempotentParameterMismatch"
+    );
+    let bad = other.replace("kw-demo", "kw-2").replace("ResourceType=volume", "ResourceType=subnet");
+    assert_eq!(rig.refused("CreateLaunchTemplate", &bad), "InvalidParameterValue");
+    assert_eq!(
+        rig.refused("CreateLaunchTemplate", "LaunchTemplateName=kw-3&LaunchTemplateData.UserData=*"),
+        "InvalidUserData.Malformed"
+    );
+    assert_eq!(
+        rig.refused("CreateLaunchTemplate", "LaunchTemplateName=k&LaunchTemplateData.ImageId=ami-1"),
+        "InvalidLaunchTemplateName.MalformedException"
+    );
+    let version = format!("LaunchTemplateId={id}&SourceVersion=1&LaunchTemplateData.InstanceType=m6a.large");
+    rig.ok("CreateLaunchTemplateVersion", &version);
+    let row =
+        rig.ok("DescribeLaunchTemplateVersions", &format!("LaunchTemplateId={id}&LaunchTemplateVersion.1=$Latest"));
+    let data = &row["launchTemplateVersionSet"][0]["launchTemplateData"];
+    assert_eq!(data["instanceType"], "m6a.large");
+    assert_eq!(data["blockDeviceMappingSet"][0]["ebs"]["volumeSize"], 50);
+    assert_eq!(data["tagSpecificationSet"][0]["tagSet"][0]["value"], "demo");
+    assert_eq!(
+        rig.refused("DescribeLaunchTemplateVersions", &format!("LaunchTemplateId={id}&LaunchTemplateVersion.1=9")),
+        "InvalidLaunchTemplateId.VersionNotFound"
+    );
+    rig.ok("DeleteLaunchTemplate", "LaunchTemplateName=kw-demo");
+    assert_eq!(
+        rig.refused("DeleteLaunchTemplate", &format!("LaunchTemplateId={id}")),
+        "InvalidLaunchTemplateId.NotFound"
+    );
+}
+
+fn launch(rig: &mut Rig, subnet: &str, kind: &str) -> Result<inside::Launched, ApiError> {
+    let request = inside::LaunchRequest {
+        subnet,
+        instance_type: kind,
+        image: "ami-00000000000000000",
+        spot: false,
+        groups: &[],
+        disk_gib: 50,
+        instance_tags: BTreeMap::from([("eks:cluster-name".to_owned(), "demo".to_owned())]),
+        volume_tags: BTreeMap::from([("stack".to_owned(), "demo".to_owned())]),
+        interface_tags: BTreeMap::new(),
+        profile: None,
+    };
+    rig.within(|tx, scope| inside::launch(tx, scope, request))
+}
+
+#[test]
+fn machines_come_with_a_disk_and_an_interface_and_take_them_along() {
+    let mut rig = Rig::new();
+    let vpc = rig.vpc();
+    let subnet = rig.subnet(&vpc, "10.0.0.0/24", "us-east-1a");
+    let node = launch(&mut rig, &subnet, "m6a.large").expect("there is room");
+    rig.wait(60);
+    let query = "Filter.1.Name=tag:eks:cluster-name&Filter.1.Value.1=demo&Filter.2.Name=instance-state-name&Filter.2.Value.1=running";
+    assert_eq!(rig.id("DescribeInstances", query, "/reservationSet/0/instancesSet/0/instanceId"), node.id);
+    let disk = rig.id("DescribeVolumes", "Filter.1.Name=tag:stack&Filter.1.Value.1=demo", "/volumeSet/0/volumeId");
+    assert_eq!(rig.refused("DeleteVolume", &format!("VolumeId={disk}")), "VolumeInUse");
+    assert_eq!(rig.refused("DeleteSubnet", &format!("SubnetId={subnet}")), "DependencyViolation");
+    let by_instance = format!("Filter.1.Name=attachment.instance-id&Filter.1.Value.1={}", node.id);
+    let eni = rig.ok("DescribeNetworkInterfaces", &by_instance)["networkInterfaceSet"][0].clone();
+    let eni_id = eni["networkInterfaceId"].as_str().expect("an id");
+    assert_eq!(rig.refused("DeleteNetworkInterface", &format!("NetworkInterfaceId={eni_id}")), "InvalidParameterValue");
+    let detach = format!("AttachmentId={}", eni["attachment"]["attachmentId"].as_str().expect("an id"));
+    assert_eq!(rig.refused("DetachNetworkInterface", &detach), "OperationNotPermitted");
+    let gone = rig.ok("TerminateInstances", &format!("InstanceId.1={}", node.id));
+    assert_eq!(gone["instancesSet"][0]["currentState"]["name"], "shutting-down");
+    assert_eq!(rig.refused("DeleteSubnet", &format!("SubnetId={subnet}")), "DependencyViolation");
+    rig.wait(90);
+    rig.ok("DeleteSubnet", &format!("SubnetId={subnet}"));
+    assert_eq!(rig.refused("DescribeVolumes", &format!("VolumeId.1={disk}")), "InvalidVolume.NotFound");
+    let state = "/reservationSet/0/instancesSet/0/instanceState/name";
+    assert_eq!(rig.id("DescribeInstances", &format!("InstanceId.1={}", node.id), state), "terminated");
+}
+
+#[test]
+fn machines_are_refused_for_quota_stock_and_zone() {
+    let quotas = [("ec2/L-1216C47A", 4.0), ("capacity/us-east-1b/t3.medium", 1.0)];
+    let quotas = quotas.iter().map(|(name, value)| ((*name).to_owned(), *value)).collect();
+    let mut rig = Rig::with(Settings { read_lag_ms: (0, 0), quotas, ..Settings::default() });
+    let vpc = rig.vpc();
+    let (here, old) = (rig.subnet(&vpc, "10.0.0.0/24", "us-east-1b"), rig.subnet(&vpc, "10.0.1.0/24", "us-east-1e"));
+    let code = |result: Result<inside::Launched, ApiError>| result.expect_err("refused").code;
+    assert_eq!(code(launch(&mut rig, &old, "m6a.large")), "Unsupported");
+    assert_eq!(code(launch(&mut rig, &here, "m99.large")), "InvalidParameterValue");
+    launch(&mut rig, &here, "t3.medium").expect("one is left");
+    assert_eq!(code(launch(&mut rig, &here, "t3.medium")), "InsufficientInstanceCapacity");
+    launch(&mut rig, &here, "m6a.large").expect("four vCPUs");
+    assert_eq!(code(launch(&mut rig, &here, "m6a.large")), "VcpuLimitExceeded");
+}
+
+#[test]
+fn run_instances_honours_its_token_and_the_image() {
+    let mut rig = Rig::new();
+    let vpc = rig.vpc();
+    let subnet = rig.subnet(&vpc, "10.0.0.0/24", "us-east-1a");
+    let images = crate::sandbox::aws::ssm::images("us-east-1");
+    let image = &images.iter().find(|image| image.arch == "x86_64").expect("there are images").id;
+    let run = |kind: &str| {
+        format!("ImageId={image}&InstanceType={kind}&MinCount=1&MaxCount=2&SubnetId={subnet}&ClientToken={kind}")
+    };
+    let first = rig.id("RunInstances", &run("t3.micro"), "/instancesSet/1/instanceId");
+    assert_eq!(rig.id("RunInstances", &run("t3.micro"), "/instancesSet/1/instanceId"), first);
+    assert_eq!(rig.refused("RunInstances", &run("t4g.micro")), "InvalidParameterValue");
+    let unknown = run("t3.micro").replace(image.as_str(), "ami-0000000000000000f");
+    assert_eq!(rig.refused("RunInstances", &unknown.replace("Token=t3", "Token=x3")), "InvalidAMIID.NotFound");
+}
+
+#[test]
+fn machine_types_are_paged_and_offered_by_zone() {
+    let mut rig = Rig::new();
+    let page = rig.ok("DescribeInstanceTypes", "");
+    assert_eq!(page["instanceTypeSet"].as_array().map(Vec::len), Some(100));
+    assert!(page["nextToken"].is_string());
+    let one = rig.ok("DescribeInstanceTypes", "InstanceType.1=m6a.large");
+    let row = &one["instanceTypeSet"][0];
+    assert_eq!((&row["vCpuInfo"]["defaultVCpus"], &row["memoryInfo"]["sizeInMiB"]), (&2.into(), &8192.into()));
+    assert_eq!(rig.refused("DescribeInstanceTypes", "InstanceType.1=m99.large"), "InvalidInstanceType");
+    let zones = "LocationType=availability-zone&Filter.1.Name=instance-type&Filter.1.Value.1=m6a.large";
+    let offered = rig.ok("DescribeInstanceTypeOfferings", zones)["instanceTypeOfferingSet"].as_array().map(Vec::len);
+    assert_eq!(offered, Some(5), "every zone but the oldest");
+}
+
+#[test]
+fn volumes_and_snapshots_stay_until_deleted() {
+    let mut rig = Rig::new();
+    let volume = rig.id("CreateVolume", "AvailabilityZone=us-east-1a&Size=20&VolumeType=gp3", "/volumeId");
+    let snapshot = rig.id("CreateSnapshot", &format!("VolumeId={volume}"), "/snapshotId");
+    rig.wait(120);
+    assert_eq!(rig.id("DescribeSnapshots", "Owner.1=self", "/snapshotSet/0/status"), "completed");
+    assert_eq!(rig.id("DescribeVolumes", &format!("VolumeId.1={volume}"), "/volumeSet/0/status"), "available");
+    assert_eq!(
+        rig.refused("CreateVolume", "AvailabilityZone=us-east-1a&Size=1&VolumeType=st1"),
+        "InvalidParameterValue"
+    );
+    rig.ok("DeleteVolume", &format!("VolumeId={volume}"));
+    rig.ok("DeleteSnapshot", &format!("SnapshotId={snapshot}"));
+    assert_eq!(rig.refused("DeleteSnapshot", &format!("SnapshotId={snapshot}")), "InvalidSnapshot.NotFound");
+}
+
+#[test]
+fn nodes_know_whether_they_get_out() {
+    let mut rig = Rig::new();
+    let (vpc, gateway, public, address) = rig.edge();
+    let private = rig.subnet(&vpc, "10.0.1.0/24", "us-east-1b");
+    let out = |rig: &mut Rig, subnet: &str| rig.within(|tx, scope| inside::way_out(tx, scope, subnet)).is_ok();
+    assert!(!out(&mut rig, &private));
+    let table = |rig: &mut Rig, subnet: &str| {
+        let table = rig.id("CreateRouteTable", &format!("VpcId={vpc}"), "/routeTable/routeTableId");
+        rig.ok("AssociateRouteTable", &format!("RouteTableId={table}&SubnetId={subnet}"));
+        table
+    };
+    let outer = table(&mut rig, &public);
+    rig.ok("CreateRoute", &format!("RouteTableId={outer}&DestinationCidrBlock=0.0.0.0/0&GatewayId={gateway}"));
+    assert!(!out(&mut rig, &public), "no public addresses yet");
+    assert!(rig.within(|tx, scope| inside::public_without_addresses(tx, scope, &public)));
+    rig.ok("ModifySubnetAttribute", &format!("SubnetId={public}&MapPublicIpOnLaunch.Value=true"));
+    assert!(out(&mut rig, &public));
+    let nat = rig.nat(&public, &address);
+    rig.wait(200);
+    let inner = table(&mut rig, &private);
+    rig.ok("CreateRoute", &format!("RouteTableId={inner}&DestinationCidrBlock=0.0.0.0/0&NatGatewayId={nat}"));
+    assert!(out(&mut rig, &private));
+    rig.ok("DeleteNatGateway", &format!("NatGatewayId={nat}"));
+    assert!(!out(&mut rig, &private));
+}
+
+#[test]
+fn a_service_s_interface_is_nobody_else_s_to_touch() {
+    let mut rig = Rig::new();
+    let (vpc, gateway, subnet, _) = rig.edge();
+    let wish = inside::InterfaceWish {
+        subnet: &subnet,
+        groups: Vec::new(),
+        description: "ELB app/demo/1".to_owned(),
+        interface_type: "interface",
+        requester: "amazon-elb",
+        owner: "amazon-elb",
+        tags: BTreeMap::new(),
+        public: true,
+    };
+    let eni = rig.within(|tx, scope| inside::create_requester_interface(tx, scope, wish)).expect("there is room");
+    let row =
+        rig.ok("DescribeNetworkInterfaces", &format!("NetworkInterfaceId.1={eni}"))["networkInterfaceSet"][0].clone();
+    assert_eq!((&row["requesterManaged"], &row["status"]), (&true.into(), &"in-use".into()));
+    let attachment = row["attachment"]["attachmentId"].as_str().expect("an id");
+    assert_eq!(rig.refused("DetachNetworkInterface", &format!("AttachmentId={attachment}")), "OperationNotPermitted");
+    assert_eq!(rig.refused("DeleteNetworkInterface", &format!("NetworkInterfaceId={eni}")), "InvalidParameterValue");
+    let detach = format!("InternetGatewayId={gateway}&VpcId={vpc}");
+    assert_eq!(rig.refused("DetachInternetGateway", &detach), "DependencyViolation");
+    rig.within(|tx, scope| inside::remove_interface(tx, scope, &eni));
+    rig.ok("DetachInternetGateway", &detach);
+}

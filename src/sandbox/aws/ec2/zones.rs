@@ -32,6 +32,7 @@ const fn opt_in(name: &'static str, ids: &'static str) -> Region {
 const REGIONS: &[Region] = &[
     opt_in("af-south-1", "afs1"),
     opt_in("ap-east-1", "ape1"),
+    opt_in("ap-east-2", "ape2"),
     Region { letters: "acd", numbers: &[1, 2, 4], ..region("ap-northeast-1", "apne1") },
     Region { letters: "abcd", numbers: &[1, 2, 3, 4], ..region("ap-northeast-2", "apne2") },
     region("ap-northeast-3", "apne3"),
@@ -42,6 +43,8 @@ const REGIONS: &[Region] = &[
     opt_in("ap-southeast-3", "apse3"),
     opt_in("ap-southeast-4", "apse4"),
     opt_in("ap-southeast-5", "apse5"),
+    opt_in("ap-southeast-6", "apse6"),
+    opt_in("ap-southeast-7", "apse7"),
     Region { letters: "abd", numbers: &[1, 2, 4], ..region("ca-central-1", "cac1") },
     opt_in("ca-west-1", "caw1"),
     region("eu-central-1", "euc1"),
