@@ -1,1 +1,455 @@
-//! (room to be furnished)
+//! The outside world: streams, prompts, clocks, randomness, variables, directories, signals. Real ones are made here
+//! and nowhere else; everything else is handed them.
+
+mod provider;
+#[cfg(feature = "sandbox")]
+mod rehearsal;
+
+pub use provider::ProviderChoice;
+#[cfg(feature = "sandbox")]
+pub use rehearsal::{rehearse, sandbox_error};
+
+use crate::engine::{Clock, Ids, RunId, RunInfo, StopReceiver, StopSignal};
+use crate::error::CliError;
+use crate::model::{Cloud, Region};
+use crate::ui::{Format, Options, Ui};
+use async_trait::async_trait;
+use jiff::Timestamp;
+use std::{
+    collections::BTreeMap,
+    io::IsTerminal,
+    path::{Path, PathBuf},
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+use tokio::sync::watch;
+
+/// Variables by name.
+pub type Variables = BTreeMap<String, String>;
+
+/// The variables of a command.
+#[derive(Debug, Clone, Default)]
+pub struct Vars {
+    /// Those of the process, and below them those of the `.env` file.
+    pub all: Variables,
+    /// Those that only the `.env` file sets.
+    pub dotenv: Variables,
+}
+
+impl Vars {
+    /// Reads both.
+    pub fn read(dotenv: Option<&Path>) -> Result<Self, CliError> {
+        let process = variables();
+        let dotenv = dotenv_file(&process, dotenv)?;
+        let dotenv: Variables = dotenv.into_iter().filter(|(name, _)| !process.contains_key(name)).collect();
+        let mut all = dotenv.clone();
+        all.extend(process);
+        Ok(Self { all, dotenv })
+    }
+}
+
+/// What flags and variables chose, in plain values.
+#[derive(Debug, Clone, Default)]
+pub struct Settings {
+    /// How the answer is written.
+    pub format: Format,
+    /// Answer y/N questions with yes.
+    pub yes: bool,
+    /// Never ask.
+    pub no_input: bool,
+    /// Say less.
+    pub quiet: bool,
+    /// Say more.
+    pub verbose: u8,
+    /// No colours.
+    pub no_color: bool,
+    /// Where events go.
+    pub events: Option<String>,
+    /// Give up after this long.
+    pub timeout: Option<Duration>,
+    /// Wait this long for a lock.
+    pub lock_timeout: Option<Duration>,
+    /// Cloud.
+    pub provider: Option<Cloud>,
+    /// Region.
+    pub region: Option<Region>,
+    /// AWS profile.
+    pub profile: Option<String>,
+    /// AWS role.
+    pub role_arn: Option<String>,
+}
+
+/// Everything a verb is given of the outside.
+pub struct Env {
+    /// What the user chose.
+    pub settings: Settings,
+    /// Variables.
+    pub vars: Vars,
+    /// Streams and questions.
+    pub ui: Arc<Ui>,
+    /// Time; the pretend world's in the sandbox.
+    pub clock: Arc<dyn Clock>,
+    /// The wall's time, for locks and what people see.
+    pub wall: Arc<dyn Clock>,
+    /// Randomness.
+    pub ids: Arc<dyn Ids>,
+    /// Where journals are.
+    pub home: PathBuf,
+    /// The directory the command was typed in.
+    pub here: PathBuf,
+    /// This machine.
+    pub host: String,
+    /// Who typed it.
+    pub user: String,
+    /// All of it is pretend.
+    pub sandbox: bool,
+    /// Signals.
+    pub stop: Arc<Stop>,
+    /// When `--timeout` is over, on [`Self::clock`].
+    pub deadline: Option<Timestamp>,
+}
+
+impl Env {
+    /// The real outside.
+    pub async fn new(settings: Settings, vars: Vars) -> Result<Self, CliError> {
+        let sandbox = is_rehearsing(&vars.all);
+        let wall: Arc<dyn Clock> = Arc::new(WallClock);
+        let clock = clock(&vars.all, &wall).await?;
+        let home = home(&vars.all)?;
+        let stderr = std::io::stderr().is_terminal();
+        let dumb = vars.all.get("TERM").is_some_and(|term| term == "dumb");
+        let mut ui = Ui::new(Options {
+            format: settings.format,
+            quiet: settings.quiet,
+            verbose: settings.verbose,
+            color: stderr && !dumb && !settings.no_color,
+            live: stderr && !dumb,
+            can_ask: stderr && !settings.no_input && std::io::stdin().is_terminal(),
+            sandbox,
+        });
+        match settings.events.as_deref() {
+            None => {}
+            Some("-") => ui.send_events(None),
+            Some(file) => ui.send_events(Some(event_file(Path::new(file))?)),
+        }
+        let deadline = settings.timeout.map(|span| after(clock.now(), span));
+        Ok(Self {
+            here: std::env::current_dir().unwrap_or_else(|_| PathBuf::from(".")),
+            host: host(&vars.all),
+            user: user(&vars.all),
+            ui: Arc::new(ui),
+            ids: Arc::new(RandomIds),
+            stop: Arc::new(Stop::new()),
+            settings,
+            vars,
+            clock,
+            wall,
+            home,
+            sandbox,
+            deadline,
+        })
+    }
+
+    /// Now, as people and documents see it.
+    pub fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
+    /// A fresh run of this process.
+    pub fn run_info(&self) -> RunInfo {
+        RunInfo {
+            run: self.ids.run_id(),
+            host: self.host.clone(),
+            pid: std::process::id(),
+            user: self.user.clone(),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+        }
+    }
+
+    /// `user@host`, as tags and messages name whoever built something.
+    pub fn builder(&self) -> String {
+        format!("{}@{}", self.user, self.host)
+    }
+
+    /// What is left of `--timeout`.
+    pub fn time_left(&self) -> Option<Duration> {
+        self.deadline.map(|at| Duration::try_from(at.duration_since(self.clock.now())).unwrap_or_default())
+    }
+
+    /// Something that only reads: a signal or `--timeout` ends it, with nothing left behind.
+    pub async fn reading<T>(&self, work: impl Future<Output = Result<T, CliError>>) -> Result<T, CliError> {
+        let mut stop = self.stop.receiver();
+        let signal = async {
+            // The sender lives as long as `self`.
+            let _ = stop.wait_for(|signal| *signal != StopSignal::No).await;
+        };
+        let late = async {
+            match self.time_left() {
+                Some(span) => self.clock.sleep(span).await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            biased;
+            () = signal => Err(self.stop.error()),
+            done = work => done,
+            () = late => Err(CliError::new("KW-TIMEOUT", "the time given by --timeout ran out; nothing was changed")),
+        }
+    }
+
+    /// Listens for signals from now on. Needs the runtime.
+    pub fn listen(&self) -> Result<(), CliError> {
+        use tokio::signal::unix::{SignalKind, signal};
+        let failed = |cause: std::io::Error| CliError::new("KW-BUG", format!("cannot listen for signals: {cause}"));
+        let mut interrupt = signal(SignalKind::interrupt()).map_err(failed)?;
+        let mut terminate = signal(SignalKind::terminate()).map_err(failed)?;
+        let mut hangup = signal(SignalKind::hangup()).map_err(failed)?;
+        let (stop, ui) = (Arc::clone(&self.stop), Arc::clone(&self.ui));
+        tokio::spawn(async move {
+            loop {
+                let cause = tokio::select! {
+                    _ = interrupt.recv() => StopCause::Interrupt,
+                    _ = terminate.recv() => StopCause::Terminate,
+                    _ = hangup.recv() => StopCause::Hangup,
+                };
+                match stop.raise(cause) {
+                    StopSignal::Soon => ui.say(&format!(
+                        "{}: starting nothing new, recording what is in flight; once more: stop now",
+                        cause.word()
+                    )),
+                    StopSignal::Now => ui.say("stopping now"),
+                    StopSignal::No => {}
+                }
+            }
+        });
+        Ok(())
+    }
+}
+
+/// Why a run was asked to stop.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum StopCause {
+    /// Ctrl-C.
+    Interrupt,
+    /// SIGTERM.
+    Terminate,
+    /// SIGHUP.
+    Hangup,
+    /// `--timeout`.
+    Timeout,
+}
+
+impl StopCause {
+    /// In words.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Interrupt => "Ctrl-C",
+            Self::Terminate => "SIGTERM",
+            Self::Hangup => "SIGHUP",
+            Self::Timeout => "--timeout",
+        }
+    }
+
+    /// The exit code of a run it ended.
+    pub const fn exit(self) -> crate::error::Exit {
+        use crate::error::Exit;
+        match self {
+            Self::Interrupt => Exit::INTERRUPT,
+            Self::Terminate => Exit::TERMINATED,
+            Self::Hangup => Exit::HANGUP,
+            Self::Timeout => Exit::TIMEOUT,
+        }
+    }
+}
+
+/// The switch that signals throw.
+#[derive(Debug)]
+pub struct Stop {
+    sender: watch::Sender<StopSignal>,
+    first: Mutex<Option<(StopCause, Timestamp)>>,
+}
+
+/// One keystroke or one `timeout` may reach us twice, through the group and through a parent: that is one signal.
+const SAME_SIGNAL: Duration = Duration::from_millis(300);
+
+impl Stop {
+    fn new() -> Self {
+        Self { sender: watch::Sender::new(StopSignal::No), first: Mutex::new(None) }
+    }
+
+    /// Where the engine listens.
+    pub fn receiver(&self) -> StopReceiver {
+        self.sender.subscribe()
+    }
+
+    /// The first signal, if there was one.
+    pub fn cause(&self) -> Option<StopCause> {
+        self.first.lock().unwrap_or_else(PoisonError::into_inner).map(|(cause, _)| cause)
+    }
+
+    /// The error of a command that a signal ended before it had changed anything.
+    pub fn error(&self) -> CliError {
+        let cause = self.cause().unwrap_or(StopCause::Interrupt);
+        CliError::new("KW-INTERRUPTED", format!("{} ended the command; nothing was changed", cause.word()))
+            .exiting(cause.exit())
+    }
+
+    fn raise(&self, cause: StopCause) -> StopSignal {
+        let now = WallClock.now();
+        let mut first = self.first.lock().unwrap_or_else(PoisonError::into_inner);
+        let signal = match *first {
+            None => {
+                *first = Some((cause, now));
+                StopSignal::Soon
+            }
+            Some((_, at)) if Duration::try_from(now.duration_since(at)).unwrap_or_default() < SAME_SIGNAL => {
+                return StopSignal::No;
+            }
+            Some(_) => StopSignal::Now,
+        };
+        self.sender.send_replace(signal);
+        signal
+    }
+}
+
+/// The wall's clock.
+#[derive(Debug, Clone, Copy)]
+struct WallClock;
+
+#[async_trait]
+impl Clock for WallClock {
+    #[expect(clippy::disallowed_methods, reason = "the one real clock")]
+    fn now(&self) -> Timestamp {
+        Timestamp::now()
+    }
+
+    #[expect(clippy::disallowed_methods, reason = "the one real clock")]
+    async fn sleep(&self, span: Duration) {
+        tokio::time::sleep(span).await;
+    }
+}
+
+/// Real randomness.
+#[derive(Debug, Clone, Copy)]
+struct RandomIds;
+
+impl Ids for RandomIds {
+    #[expect(clippy::disallowed_methods, reason = "the one source of ids")]
+    fn run_id(&self) -> RunId {
+        RunId(uuid::Uuid::now_v7().simple().to_string())
+    }
+
+    #[expect(clippy::disallowed_methods, reason = "the one source of randomness")]
+    fn bits(&self) -> u64 {
+        uuid::Uuid::new_v4().as_u64_pair().0 ^ uuid::Uuid::new_v4().as_u64_pair().1
+    }
+}
+
+/// A moment this much later; the end of time when there is none.
+pub fn after(at: Timestamp, span: Duration) -> Timestamp {
+    jiff::SignedDuration::try_from(span).ok().and_then(|span| at.checked_add(span).ok()).unwrap_or(Timestamp::MAX)
+}
+
+/// The `.env` file's variables.
+fn dotenv_file(_: &Variables, _: Option<&Path>) -> Result<Variables, CliError> {
+    Ok(Variables::new())
+}
+
+/// The variables of this process. What is not text is none of ours.
+#[expect(clippy::disallowed_methods, reason = "the one reading of the environment")]
+pub fn variables() -> Variables {
+    std::env::vars_os()
+        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+        .collect()
+}
+
+/// Set in commands that run against the sandbox: where its clock is read.
+const SANDBOX_CLOCK: &str = "KUBEWRIGHT_SANDBOX_CLOCK";
+/// Which process must live for a sandboxed command to go on.
+#[cfg(feature = "sandbox")]
+const SANDBOX_PARENT: &str = "KUBEWRIGHT_SANDBOX_PARENT";
+
+#[cfg(feature = "sandbox")]
+async fn clock(vars: &Variables, wall: &Arc<dyn Clock>) -> Result<Arc<dyn Clock>, CliError> {
+    match vars.get(SANDBOX_CLOCK) {
+        Some(url) => {
+            rehearsal::die_with_parent(vars);
+            rehearsal::virtual_clock(url).await
+        }
+        None => Ok(Arc::clone(wall)),
+    }
+}
+
+#[cfg(not(feature = "sandbox"))]
+async fn clock(_: &Variables, wall: &Arc<dyn Clock>) -> Result<Arc<dyn Clock>, CliError> {
+    Ok(Arc::clone(wall))
+}
+
+/// A build without the sandbox never falls back to what is real.
+#[cfg(not(feature = "sandbox"))]
+pub async fn rehearse(_: &Settings, _: &Vars, _: &[std::ffi::OsString]) -> Result<u8, CliError> {
+    Err(CliError::usage("this build has no sandbox"))
+}
+
+/// Whether this process already runs against the sandbox.
+pub fn is_rehearsing(vars: &Variables) -> bool {
+    vars.contains_key(SANDBOX_CLOCK)
+}
+
+/// Where journals are: `$KUBEWRIGHT_HOME`, else the XDG state directory.
+pub fn home(vars: &Variables) -> Result<PathBuf, CliError> {
+    let set = |name: &str| vars.get(name).filter(|path| !path.is_empty()).map(PathBuf::from);
+    set("KUBEWRIGHT_HOME")
+        .or_else(|| set("XDG_STATE_HOME").filter(|path| path.is_absolute()).map(|path| path.join("kubewright")))
+        .or_else(|| set("HOME").map(|path| path.join(".local/state/kubewright")))
+        .ok_or_else(|| {
+            CliError::new("KW-STATE", "there is no home directory to keep journals in").hint("set KUBEWRIGHT_HOME")
+        })
+}
+
+/// The sandbox's own directory below it.
+pub fn sandbox_home(vars: &Variables) -> Result<PathBuf, CliError> {
+    Ok(home(vars)?.join("sandbox"))
+}
+
+fn host(vars: &Variables) -> String {
+    let file = |path: &str| crate::store::read_text(Path::new(path), 256).ok();
+    let name =
+        file("/proc/sys/kernel/hostname").or_else(|| file("/etc/hostname")).or_else(|| vars.get("HOSTNAME").cloned());
+    let name = name.map(|name| name.trim().to_owned()).filter(|name| !name.is_empty());
+    name.unwrap_or_else(|| "unknown-host".to_owned())
+}
+
+fn user(vars: &Variables) -> String {
+    ["USER", "LOGNAME", "USERNAME"]
+        .iter()
+        .find_map(|name| vars.get(*name).filter(|user| !user.is_empty()).cloned())
+        .unwrap_or_else(|| format!("uid-{}", rustix::process::getuid().as_raw()))
+}
+
+/// A user interface for what happens before there is an [`Env`].
+pub fn plain_ui(format: Format) -> Ui {
+    Ui::new(Options { format, ..Options::default() })
+}
+
+/// Shows an error that came before there was an [`Env`]; returns its exit code.
+pub fn refuse(format: Format, error: &CliError) -> u8 {
+    plain_ui(format).error(WallClock.now(), error);
+    error.exit.code()
+}
+
+fn event_file(path: &Path) -> Result<crate::ui::EventWriter, CliError> {
+    let mut file = crate::store::begin_shared(path)?;
+    Ok(Box::new(move |line: &str| {
+        use std::io::Write as _;
+        file.write_all(format!("{line}\n").as_bytes())
+    }))
+}
+
+/// Writes a file that is meant for everybody to read: completions, manual pages.
+pub fn write_public(path: &Path, text: &str) -> Result<(), CliError> {
+    if let Some(dir) = path.parent() {
+        crate::store::make_shared_dir(dir)?;
+    }
+    Ok(crate::store::write_shared(path, text.as_bytes(), 0o644)?)
+}

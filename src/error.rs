@@ -3,6 +3,7 @@
 
 use crate::engine::{ErrorClass, JournalError, StepError};
 use crate::model::doc;
+use crate::store::{StoreError, StoreErrorKind};
 
 /// A process's last word.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -466,6 +467,24 @@ impl From<JournalError> for CliError {
             cli.hint("free some space, then run the same command again: everything made so far is recorded")
         } else {
             cli
+        }
+    }
+}
+
+impl From<StoreError> for CliError {
+    fn from(error: StoreError) -> Self {
+        match error.kind {
+            StoreErrorKind::Locked { .. } => Self::new("KW-LOCKED", error.message),
+            StoreErrorKind::Damaged { .. } => Self::new("KW-JOURNAL", error.message),
+            StoreErrorKind::Newer => Self::new("KW-JOURNAL", error.message).hint("use the newer kubewright"),
+            StoreErrorKind::Full => {
+                Self::new("KW-STATE", error.message).hint("free some space, then run the command again")
+            }
+            StoreErrorKind::Unusable => Self::new("KW-STATE", error.message)
+                .hint("make it readable and writable for you, or point KUBEWRIGHT_HOME elsewhere"),
+            StoreErrorKind::NotFound | StoreErrorKind::TooLarge | StoreErrorKind::Exists => {
+                Self::new("KW-STATE", error.message)
+            }
         }
     }
 }

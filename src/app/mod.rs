@@ -1,1 +1,19 @@
-//! (room to be furnished)
+//! The work of each verb, on plain values: plan, ask, do, report. Knows no clap type and no terminal.
+
+mod cloud;
+mod command;
+pub mod destroy;
+pub mod history;
+mod money;
+mod outcome;
+pub mod places;
+pub mod protect;
+pub mod provision;
+mod readiness;
+pub mod recover;
+mod respec;
+mod stacks;
+pub mod status;
+mod tags;
+
+pub use stacks::{AtHand, at_hand};

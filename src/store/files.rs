@@ -149,6 +149,22 @@ pub(super) fn require_plain(file: &File, path: &Path) -> Result<(), StoreError> 
     Err(StoreError::new(StoreErrorKind::Unusable, path, message))
 }
 
+/// Makes a directory for files that are meant for others to read, with the parents it lacks.
+///
+/// # Errors
+/// `Unusable`, `Full`.
+pub fn make_shared_dir(path: &Path) -> Result<(), StoreError> {
+    fs::create_dir_all(path).map_err(|cause| StoreError::io("make", path, &cause))
+}
+
+/// Begins a file that somebody reads while it grows: one line after the other, none of them worth a sync.
+///
+/// # Errors
+/// `Unusable`, `Full`.
+pub fn begin_shared(path: &Path) -> Result<File, StoreError> {
+    File::create(path).map_err(|cause| StoreError::io("write", path, &cause))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

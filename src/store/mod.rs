@@ -13,7 +13,10 @@ pub mod state_dir;
 
 pub use append::{AppendLog, Lines, LogFile, read_lines};
 pub use error::{StoreError, StoreErrorKind};
-pub use files::{make_private_dir, read_text, read_text_if_there, remove_if_there, write_private, write_shared};
+pub use files::{
+    begin_shared, make_private_dir, make_shared_dir, read_text, read_text_if_there, remove_if_there, write_private,
+    write_shared,
+};
 pub use journal::{JournalRead, StackJournal};
 pub use lock::{FileLock, Holder};
 pub use state_dir::{Known, Life, StackLock, StateDir};

@@ -10,7 +10,7 @@
 
 use super::{
     append::read_lines,
-    error::{StoreError, StoreErrorKind},
+    error::StoreError,
     files::{make_private_dir, parent, private_options, remove_if_there, require_plain, sync_dir, write_private},
     journal::{self, JournalRead, StackJournal},
     lock::{self, FileLock, Holder},
@@ -222,6 +222,19 @@ impl StateDir {
         fs::rename(&from, &to).map_err(|cause| StoreError::io("move", &from, &cause))?;
         sync_dir(&parent(&to))?;
         Ok(to)
+    }
+
+    /// Forgets every stack: for a world that was pretend and is gone.
+    ///
+    /// # Errors
+    /// `Unusable`.
+    pub fn forget_all(&self) -> Result<(), StoreError> {
+        let dir = self.root.join("stacks");
+        match fs::remove_dir_all(&dir) {
+            Ok(()) => sync_dir(&self.root),
+            Err(cause) if cause.kind() == io::ErrorKind::NotFound => Ok(()),
+            Err(cause) => Err(StoreError::io("remove", &dir, &cause)),
+        }
     }
 
     /// The secrets kept beside a stack's journal; none is an empty map.

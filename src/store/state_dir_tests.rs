@@ -1,5 +1,6 @@
 use super::*;
 use crate::engine::{Journal, Mode, RunId, RunOutcome};
+use crate::store::StoreErrorKind;
 use crate::store::journal::tests::plan;
 use async_trait::async_trait;
 use jiff::Timestamp;

@@ -1,1 +1,313 @@
-//! (room to be furnished)
+//! What people and scripts see. The only room that writes to stdout or stderr or asks a question.
+//!
+//! stdout is the answer, stderr the conversation. Nothing in here may fail a build: closed pipes fall silent.
+
+mod bars;
+mod events;
+mod lines;
+mod prompt;
+mod stream;
+pub mod style;
+mod table;
+mod tracker;
+mod view;
+mod views;
+
+pub use prompt::Answer;
+pub use style::Style;
+pub use table::Table;
+pub use view::View;
+pub use views::plan::{PlanView, Row as PlanRow};
+
+use crate::engine::{Clock, Mode, Observer, Plan, Record, Tick};
+use crate::error::CliError;
+use crate::model::doc::{Document, Nothing};
+use jiff::Timestamp;
+use serde::Serialize;
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering},
+};
+use stream::Stream;
+
+/// How the answer is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Format {
+    /// For people.
+    #[default]
+    Table,
+    /// One JSON document.
+    Json,
+    /// The same document as YAML.
+    Yaml,
+    /// Names only, one a line.
+    Name,
+}
+
+impl Format {
+    /// Whether a program reads it: exactly one document, on failure too.
+    pub const fn is_document(self) -> bool {
+        matches!(self, Self::Json | Self::Yaml)
+    }
+}
+
+/// What the terminal, the flags and the variables allow.
+#[derive(Debug, Clone, Default)]
+pub struct Options {
+    /// How the answer is written.
+    pub format: Format,
+    /// Say less.
+    pub quiet: bool,
+    /// Say more.
+    pub verbose: u8,
+    /// Escape codes are welcome on stderr.
+    pub color: bool,
+    /// The conversation goes to a terminal that can move its cursor.
+    pub live: bool,
+    /// Questions can be asked: stdin and stderr are terminals and `--no-input` is not given.
+    pub can_ask: bool,
+    /// All of it is pretend.
+    pub sandbox: bool,
+}
+
+/// The streams with their manners.
+pub struct Ui {
+    options: Options,
+    out: Stream,
+    err: Stream,
+    events: Option<Arc<events::Sink>>,
+    documented: AtomicBool,
+    warnings: std::sync::Mutex<Vec<String>>,
+}
+
+/// Where `--events` lines go: a line at a time, to the file the store opened.
+pub type EventWriter = Box<dyn FnMut(&str) -> std::io::Result<()> + Send>;
+
+impl Ui {
+    /// A user interface with these manners.
+    pub fn new(options: Options) -> Self {
+        Self {
+            options,
+            out: Stream::stdout(),
+            err: Stream::stderr(),
+            events: None,
+            documented: AtomicBool::new(false),
+            warnings: std::sync::Mutex::default(),
+        }
+    }
+
+    /// Sends events there as well; `None` makes them own stdout.
+    pub fn send_events(&mut self, writer: Option<EventWriter>) {
+        self.events = Some(Arc::new(events::Sink::new(writer, self.options.sandbox)));
+    }
+
+    /// The options it was made with.
+    pub const fn options(&self) -> &Options {
+        &self.options
+    }
+
+    /// Colours for stderr.
+    pub const fn style(&self) -> Style {
+        Style { color: self.options.color }
+    }
+
+    /// The conversation; silent with `-q`.
+    pub fn say(&self, line: &str) {
+        if !self.options.quiet {
+            self.err.line(&style::plain(line));
+        }
+    }
+
+    /// The conversation with colours already in it; the caller vouches for the text.
+    pub fn say_styled(&self, text: &str) {
+        if !self.options.quiet {
+            self.err.line(text);
+        }
+    }
+
+    /// Said with `-v` only.
+    pub fn detail(&self, line: &str) {
+        if self.options.verbose > 0 {
+            self.err.line(&style::plain(line));
+        }
+    }
+
+    /// A warning; said even with `-q`, once.
+    pub fn warn(&self, line: &str) {
+        let mut said = self.warnings.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        if said.iter().any(|old| old == line) {
+            return;
+        }
+        said.push(line.to_owned());
+        self.err.line(&format!("{} {}", self.style().yellow("warning:"), style::plain(line)));
+    }
+
+    /// Raw text to stdout: completion scripts, help.
+    pub fn raw(&self, text: &str) {
+        self.out.write(text);
+    }
+
+    /// Shows a result: the view for people, one document for programs, names for pipes.
+    pub fn show<V: View>(&self, at: Timestamp, body: &V, error: Option<&CliError>) {
+        let document = Document {
+            schema: format!("kubewright.{}/v1", V::KIND),
+            at,
+            sandbox: self.options.sandbox,
+            error: error.map(CliError::to_doc),
+            body,
+        };
+        self.documented.store(true, Ordering::Relaxed);
+        if let Some(sink) = &self.events {
+            sink.document(&document);
+            if sink.owns_stdout() {
+                return;
+            }
+        }
+        match self.options.format {
+            Format::Json => self.out.line(&json(&document)),
+            Format::Yaml => self.out.write(&yaml(&document)),
+            Format::Name => body.names().iter().for_each(|name| self.out.line(name)),
+            Format::Table => {
+                let text = body.human(at, self.options.sandbox);
+                if !text.is_empty() {
+                    self.out.write(&style::plain(&text));
+                }
+            }
+        }
+    }
+
+    /// The final error: in words on stderr, and as a document where one is due and none was shown.
+    pub fn error(&self, at: Timestamp, error: &CliError) {
+        self.err.write(&error_text(error, self.style()));
+        if self.documented.swap(true, Ordering::Relaxed) {
+            return;
+        }
+        let owns = self.events.as_ref().is_some_and(|sink| sink.owns_stdout());
+        if !owns && !self.options.format.is_document() {
+            return;
+        }
+        let document = Document {
+            schema: "kubewright.error/v1".to_owned(),
+            at,
+            sandbox: self.options.sandbox,
+            error: Some(error.to_doc()),
+            body: Nothing {},
+        };
+        if let Some(sink) = &self.events {
+            sink.document(&document);
+        }
+        match self.options.format {
+            _ if owns => {}
+            Format::Yaml => self.out.write(&yaml(&document)),
+            _ => self.out.line(&json(&document)),
+        }
+    }
+
+    /// Watches a run of the engine: bars, or lines, and the events.
+    pub fn observer(
+        &self,
+        plan: &Plan,
+        done: Vec<crate::engine::StepId>,
+        mode: Mode,
+        clock: Arc<dyn Clock>,
+    ) -> Arc<dyn Observer> {
+        let tracker = tracker::Tracker::new(plan, done, mode, clock);
+        let shown: Option<Arc<dyn Observer>> = if self.options.quiet {
+            None
+        } else if self.options.live {
+            Some(Arc::new(bars::Bars::new(tracker, self.style())))
+        } else {
+            Some(Arc::new(lines::Lines::new(tracker)))
+        };
+        Arc::new(Watchers { shown, events: self.events.clone() })
+    }
+
+    /// A long wait outside the engine, on the same terms: a spinner, or a line per change.
+    pub fn waiting(&self, what: &str) -> Waiting {
+        let bar = (self.options.live && !self.options.quiet).then(|| bars::spinner(what));
+        if bar.is_none() {
+            self.say(what);
+        }
+        Waiting { bar, last: String::new(), quiet: self.options.quiet }
+    }
+}
+
+/// A wait that shows how it goes.
+pub struct Waiting {
+    bar: Option<indicatif::ProgressBar>,
+    last: String,
+    quiet: bool,
+}
+
+impl Waiting {
+    /// Its state in words; said again only when it changed.
+    pub fn note(&mut self, ui: &Ui, note: &str) {
+        if note == self.last {
+            return;
+        }
+        note.clone_into(&mut self.last);
+        match &self.bar {
+            Some(bar) => bar.set_message(style::plain(note)),
+            None if !self.quiet => ui.say(note),
+            None => {}
+        }
+    }
+}
+
+impl Drop for Waiting {
+    fn drop(&mut self) {
+        if let Some(bar) = &self.bar {
+            bar.finish_and_clear();
+        }
+    }
+}
+
+struct Watchers {
+    shown: Option<Arc<dyn Observer>>,
+    events: Option<Arc<events::Sink>>,
+}
+
+impl Observer for Watchers {
+    fn record(&self, record: &Record) {
+        if let Some(sink) = &self.events {
+            sink.record(record);
+        }
+        if let Some(shown) = &self.shown {
+            shown.record(record);
+        }
+    }
+
+    fn tick(&self, tick: &Tick) {
+        if let Some(sink) = &self.events {
+            sink.tick(tick);
+        }
+        if let Some(shown) = &self.shown {
+            shown.tick(tick);
+        }
+    }
+}
+
+fn json<T: Serialize>(document: &T) -> String {
+    serde_json::to_string_pretty(document).expect("documents are plain structs with string keys")
+}
+
+fn yaml<T: Serialize>(document: &T) -> String {
+    // Through a JSON value, so that flattened bodies keep their order.
+    let value = serde_json::to_value(document).expect("documents are plain structs with string keys");
+    serde_yaml::to_string(&value).expect("JSON values are YAML values")
+}
+
+/// `error[KW-ID]: …` with its lines and hints.
+pub fn error_text(error: &CliError, style: Style) -> String {
+    let mut text = format!("{} {}\n", style.red(&format!("error[{}]:", error.id)), style::plain(&error.message));
+    for line in &error.details {
+        text.push_str(&format!("  {}\n", style::plain(line)));
+    }
+    if let Some(request) = &error.request_id {
+        text.push_str(&format!("  request id: {}\n", style::plain(request)));
+    }
+    for hint in &error.hints {
+        text.push_str(&format!("  {} {}\n", style.bold("hint:"), style::plain(hint)));
+    }
+    text
+}

@@ -7,3 +7,5 @@
 )]
 
 mod arrows;
+#[cfg(all(feature = "aws", feature = "sandbox"))]
+mod conformance;

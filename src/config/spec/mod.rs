@@ -8,11 +8,12 @@ mod problem;
 mod read;
 mod rules;
 mod syntax;
-mod walk;
+pub(super) mod walk;
 mod write;
 
 pub use overlay::Overlay;
 pub use problem::{Place, SpecProblem};
+pub(super) use read::budget as read_budget;
 pub use rules::{advice, validate_for_provider};
 pub use write::{write, write_span};
 

@@ -187,7 +187,7 @@ fn provider(walk: &mut Walk, at: &At<'_>) -> Option<Cloud> {
         .ok()
 }
 
-fn budget(walk: &mut Walk, at: &At<'_>) -> Option<Budget> {
+pub(in crate::config) fn budget(walk: &mut Walk, at: &At<'_>) -> Option<Budget> {
     let fields = walk.fields(at, BUDGET, "{ hourlyUsd: 3.00 }")?;
     Some(Budget {
         hourly_usd: fields.get("hourlyUsd").and_then(|at| walk.positive(&at, "3.00")),

@@ -45,11 +45,11 @@ const HABITS: &[(&str, &str)] = &[
 
 /// Where each key path stands.
 #[derive(Debug, Default)]
-pub(super) struct Places(BTreeMap<String, Place>);
+pub(in crate::config) struct Places(BTreeMap<String, Place>);
 
 impl Places {
     /// The place of this path, or of the nearest thing around it.
-    pub(super) fn find(&self, key: &str) -> Option<Place> {
+    pub(in crate::config) fn find(&self, key: &str) -> Option<Place> {
         let mut key = key;
         loop {
             if let Some(place) = self.0.get(key) {
@@ -66,56 +66,56 @@ impl Places {
 
 /// Collects what is wrong while the reader goes through the tree.
 #[derive(Debug, Default)]
-pub(super) struct Walk {
-    pub(super) problems: Vec<SpecProblem>,
-    pub(super) places: Places,
+pub(in crate::config) struct Walk {
+    pub(in crate::config) problems: Vec<SpecProblem>,
+    pub(in crate::config) places: Places,
 }
 
 /// The fields of a mapping, by key.
-pub(super) struct Fields<'n> {
+pub(in crate::config) struct Fields<'n> {
     path: String,
     fields: BTreeMap<&'n str, &'n Node<Place>>,
 }
 
 /// A value with its path.
 #[derive(Clone)]
-pub(super) struct At<'n> {
-    pub(super) path: String,
-    pub(super) node: &'n Node<Place>,
+pub(in crate::config) struct At<'n> {
+    pub(in crate::config) path: String,
+    pub(in crate::config) node: &'n Node<Place>,
 }
 
 impl<'n> Fields<'n> {
     /// The value of this key; "nothing" counts as omitted.
-    pub(super) fn get(&self, key: &str) -> Option<At<'n>> {
+    pub(in crate::config) fn get(&self, key: &str) -> Option<At<'n>> {
         let node = self.fields.get(key).filter(|node| !node.is_null())?;
         Some(At { path: join(&self.path, key), node })
     }
 }
 
 /// `network` and `nat` are `network.nat`.
-pub(super) fn join(path: &str, key: &str) -> String {
+pub(in crate::config) fn join(path: &str, key: &str) -> String {
     if path.is_empty() { key.to_owned() } else { format!("{path}.{key}") }
 }
 
 impl Walk {
     /// Notes a problem of this value.
-    pub(super) fn problem(&mut self, at: &At<'_>, problem: impl Into<String>) {
+    pub(in crate::config) fn problem(&mut self, at: &At<'_>, problem: impl Into<String>) {
         self.note(at, SpecProblem::new("", problem));
     }
 
     /// Notes a problem that is already half written.
-    pub(super) fn note(&mut self, at: &At<'_>, problem: SpecProblem) {
+    pub(in crate::config) fn note(&mut self, at: &At<'_>, problem: SpecProblem) {
         self.problems.push(SpecProblem { key: at.path.clone(), ..problem }.at(&at.node.at));
     }
 
     /// Notes that something else was expected.
-    pub(super) fn expected(&mut self, at: &At<'_>, wanted: &str, example: &str) {
+    pub(in crate::config) fn expected(&mut self, at: &At<'_>, wanted: &str, example: &str) {
         let problem = SpecProblem::new("", format!("expected {wanted}, found {}", found(at.node)));
         self.note(at, problem.instead(format!("write `{example}`")));
     }
 
     /// The entries of a mapping whose keys are the user's own; repeated keys are a problem, the first one counts.
-    pub(super) fn entries<'n>(&mut self, at: &At<'n>, example: &str) -> Option<Vec<(&'n str, At<'n>)>> {
+    pub(in crate::config) fn entries<'n>(&mut self, at: &At<'n>, example: &str) -> Option<Vec<(&'n str, At<'n>)>> {
         self.places.0.insert(at.path.clone(), at.node.at.clone());
         let Kind::Map(entries) = &at.node.kind else {
             self.expected(at, "a mapping", example);
@@ -136,7 +136,7 @@ impl Walk {
     }
 
     /// The entries of a mapping with these keys; every other key is a problem.
-    pub(super) fn fields<'n>(&mut self, at: &At<'n>, valid: &[&str], example: &str) -> Option<Fields<'n>> {
+    pub(in crate::config) fn fields<'n>(&mut self, at: &At<'n>, valid: &[&str], example: &str) -> Option<Fields<'n>> {
         let entries = self.entries(at, example)?;
         let mut fields = BTreeMap::new();
         for (key, value) in entries {
@@ -151,7 +151,7 @@ impl Walk {
     }
 
     /// The items of a list.
-    pub(super) fn items<'n>(&mut self, at: &At<'n>, example: &str) -> Option<Vec<At<'n>>> {
+    pub(in crate::config) fn items<'n>(&mut self, at: &At<'n>, example: &str) -> Option<Vec<At<'n>>> {
         self.places.0.insert(at.path.clone(), at.node.at.clone());
         let Kind::List(items) = &at.node.kind else {
             self.expected(at, "a list", example);
@@ -166,7 +166,7 @@ impl Walk {
     }
 
     /// Text, with or without quotes.
-    pub(super) fn text<'n>(&mut self, at: &At<'n>, example: &str) -> Option<&'n str> {
+    pub(in crate::config) fn text<'n>(&mut self, at: &At<'n>, example: &str) -> Option<&'n str> {
         match &at.node.kind {
             Kind::Scalar { text, .. } if !at.node.is_null() => Some(text),
             _ => {
@@ -177,7 +177,7 @@ impl Walk {
     }
 
     /// `true` or `false`.
-    pub(super) fn truth(&mut self, at: &At<'_>) -> Option<bool> {
+    pub(in crate::config) fn truth(&mut self, at: &At<'_>) -> Option<bool> {
         match &at.node.kind {
             Kind::Scalar { text, plain: true } if matches!(text.as_str(), "true" | "True" | "TRUE") => Some(true),
             Kind::Scalar { text, plain: true } if matches!(text.as_str(), "false" | "False" | "FALSE") => Some(false),
@@ -198,7 +198,7 @@ impl Walk {
     }
 
     /// A whole number within these bounds.
-    pub(super) fn whole(&mut self, at: &At<'_>, least: u32, most: u32) -> Option<u32> {
+    pub(in crate::config) fn whole(&mut self, at: &At<'_>, least: u32, most: u32) -> Option<u32> {
         let Kind::Scalar { text, plain: true } = &at.node.kind else {
             self.expected(at, "a whole number", &least.max(1).to_string());
             return None;
@@ -218,7 +218,7 @@ impl Walk {
     }
 
     /// A number above zero.
-    pub(super) fn positive(&mut self, at: &At<'_>, example: &str) -> Option<f64> {
+    pub(in crate::config) fn positive(&mut self, at: &At<'_>, example: &str) -> Option<f64> {
         let Kind::Scalar { text, plain: true } = &at.node.kind else {
             self.expected(at, "a number", example);
             return None;

@@ -2,7 +2,6 @@
 //!
 //! Money is a USD number, unknown is null; times are RFC 3339 UTC; keys are camelCase.
 
-mod cost;
 mod destroy;
 mod history;
 mod plan;
@@ -10,7 +9,6 @@ mod provision;
 mod sandbox;
 mod status;
 
-pub use cost::{CostEstimate, CostLine, CostTotals, Range, Unknown};
 pub use destroy::{Destroy, DestroyOutcome, Gone, Protect, Remaining};
 pub use history::{History, HistoryEntry};
 pub use plan::{Action, BudgetVerdict, Eta, Plan, PlanStep, Preflight};

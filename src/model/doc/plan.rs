@@ -1,6 +1,6 @@
 //! `kubewright.plan/v1`: what `provision --dry-run` prints.
 
-use super::{CostEstimate, Stack};
+use super::Stack;
 use serde::Serialize;
 use serde_json::Value;
 
@@ -98,8 +98,8 @@ pub struct Plan {
     pub critical_path: Vec<String>,
     /// How long it takes.
     pub eta: Eta,
-    /// What it costs.
-    pub cost: CostEstimate,
+    /// What it costs: `kubewright.cost-estimate/v1` without its head.
+    pub cost: Value,
     /// What was asked before.
     pub preflight: Vec<Preflight>,
     /// The budget's answer.

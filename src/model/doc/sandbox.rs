@@ -12,8 +12,8 @@ pub struct SandboxWorld {
     pub id: String,
     /// What its randomness starts from.
     pub seed: u64,
-    /// How much faster its clock runs: a number or `max`.
-    pub speed: String,
+    /// How much faster its clock runs, a number or `max`; null while nobody serves it.
+    pub speed: Option<serde_json::Value>,
     /// Its time.
     pub virtual_time: Timestamp,
     /// How often it has changed.
@@ -64,8 +64,8 @@ pub struct SandboxTotals {
     pub objects: usize,
     /// Billed ones.
     pub billable: usize,
-    /// What they cost.
-    pub usd_per_hour: f64,
+    /// What they cost; null when some price is unknown.
+    pub usd_per_hour: Option<f64>,
 }
 
 /// One operation's count.

@@ -11,6 +11,8 @@ mod providers;
 mod roles;
 mod service_linked;
 mod simulate;
+#[cfg(test)]
+mod tests;
 
 pub use profiles::{delete_instance_profile, ensure_instance_profile, instance_profile_role};
 pub use providers::issuer_is_trusted;

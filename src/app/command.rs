@@ -1,0 +1,39 @@
+//! Commands to paste: what the user would type to go on or to take it down.
+
+use crate::model::doc::Commands;
+use crate::model::{Cloud, ClusterName, Region};
+
+/// Where a stack is, as far as a command must say it.
+#[derive(Debug, Clone)]
+pub(super) struct Place {
+    pub(super) name: ClusterName,
+    pub(super) cloud: Cloud,
+    pub(super) region: Region,
+    pub(super) sandbox: bool,
+    pub(super) yes: bool,
+}
+
+impl Place {
+    fn program(&self) -> &'static str {
+        if self.sandbox { "kubewright --sandbox" } else { "kubewright" }
+    }
+
+    /// Both ways on. With a journal the name is enough.
+    pub(super) fn commands(&self) -> Commands {
+        let yes = if self.yes { " --yes" } else { "" };
+        Commands {
+            resume: format!("{} provision {}{yes}", self.program(), self.name),
+            destroy: format!("{} destroy {name} --confirm {name}", self.program(), name = self.name),
+        }
+    }
+
+    /// Rebuilds the journal.
+    pub(super) fn recover(&self) -> String {
+        format!("{} recover {} --provider {} --region {}", self.program(), self.name, self.cloud, self.region)
+    }
+
+    /// Any other verb about it.
+    pub(super) fn verb(&self, rest: &str) -> String {
+        format!("{} {rest}", self.program())
+    }
+}

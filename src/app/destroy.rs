@@ -1,0 +1,445 @@
+//! `destroy`: show what goes, ask for the name, remove it, prove that nothing remains. With the journal or from the
+//! tags alone.
+
+use super::{cloud, command::Place, money, outcome, stacks};
+use crate::engine::{
+    Backend, Item, Mode, Options, Outcome, Plan, Report, Session, StackState, Standing, StepState, Teardown,
+};
+use crate::env::{Env, StopCause};
+use crate::error::{CliError, Exit};
+use crate::model::doc::{self, Destroy, DestroyOutcome, Gone, Remaining};
+use crate::model::{ClusterName, ResolvedSpec, Stack, StackId};
+use crate::providers::{Provider, StackSeen};
+use crate::ui::Answer;
+use std::sync::Arc;
+
+/// What happens to volumes that workloads made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Volumes {
+    /// Each by its reclaim policy.
+    Policy,
+    /// All stay.
+    Keep,
+    /// All go.
+    Delete,
+}
+
+/// What was asked for.
+#[derive(Debug, Clone)]
+pub struct DestroyRequest {
+    /// NAME.
+    pub name: ClusterName,
+    /// `--confirm`.
+    pub confirm: Option<String>,
+    /// `--ignore-not-found`.
+    pub ignore_not_found: bool,
+    /// `--from-tags`.
+    pub from_tags: bool,
+    /// `--stack`.
+    pub stack: Option<StackId>,
+    /// `--volumes`.
+    pub volumes: Volumes,
+}
+
+/// What is to be removed, from wherever it is known.
+struct Target {
+    provider: Arc<dyn Provider>,
+    stack: Stack,
+    known: Option<stacks::Known>,
+    seen: Option<StackSeen>,
+    account: Option<String>,
+    place: Place,
+}
+
+impl Target {
+    fn plan(&self) -> Option<&Arc<Plan>> {
+        self.known.as_ref().and_then(|known| known.state.plan())
+    }
+
+    fn is_protected(&self) -> bool {
+        match &self.known {
+            // What was lifted here counts, whatever the tags still say.
+            Some(known) => known.is_protected(),
+            None => self.seen.as_ref().is_some_and(|seen| seen.protect),
+        }
+    }
+}
+
+/// Runs the verb.
+pub async fn run(env: &Env, request: DestroyRequest) -> Result<Exit, CliError> {
+    if let Some(typed) = &request.confirm
+        && typed != request.name.as_str()
+    {
+        return Err(CliError::usage(format!(
+            "--confirm says `{typed}`, the cluster is `{}`; nothing was done",
+            request.name
+        )));
+    }
+    let known = if request.from_tags { None } else { known(env, &request)? };
+    if let Some(known) = &known
+        && known.state.standing() == Standing::Destroyed
+    {
+        return Ok(already_gone(env, known));
+    }
+    let target = match known {
+        Some(known) => with_journal(env, &request, known).await?,
+        None => match from_tags(env, &request).await? {
+            Found::Target(target) => *target,
+            Found::Nothing(exit) => return Ok(exit),
+        },
+    };
+    if target.is_protected() {
+        return Err(CliError::new("KW-PROTECTED", format!("`{}` is protected; nothing was done", request.name))
+            .hint(target.place.verb(&format!("protect {} off", request.name))));
+    }
+    let work = env.reading(gather(env, &target)).await?;
+    show(env, &request, &target, &work);
+    if let Err(error) = confirm(env, &request) {
+        let doc = document(&target, DestroyOutcome::Declined);
+        env.ui.show(env.now(), &doc, Some(&error));
+        return Err(error);
+    }
+    execute(env, target, work).await
+}
+
+fn known(env: &Env, request: &DestroyRequest) -> Result<Option<stacks::Known>, CliError> {
+    let known = stacks::any(env, &request.name, request.stack)?;
+    // A journal without a plan is what an earlier `--from-tags` left: the tags must be asked again.
+    Ok(known.filter(|known| known.state.plan().is_some() || known.state.standing() == Standing::Destroyed))
+}
+
+fn already_gone(env: &Env, known: &stacks::Known) -> Exit {
+    let doc = Destroy {
+        stack: Some(named(&known.stack, known.state.plan().map(AsRef::as_ref), None)),
+        outcome: DestroyOutcome::Nothing,
+        deleted: Vec::new(),
+        kept: Vec::new(),
+        remaining: Vec::new(),
+        usd_per_hour_remaining: Some(0.0),
+        mutating_calls: 0,
+        audit: None,
+    };
+    let proved =
+        known.destroyed_at().map_or_else(String::new, |at| format!(" (proved {})", at.strftime("%Y-%m-%d %H:%MZ")));
+    env.ui.say(&format!("{}: already gone{proved}", known.stack.name));
+    env.ui.show(env.now(), &doc, None);
+    Exit::DONE
+}
+
+async fn with_journal(env: &Env, request: &DestroyRequest, known: stacks::Known) -> Result<Target, CliError> {
+    let plan = known.state.plan().cloned();
+    let Some(plan) = plan else {
+        return Err(CliError::new("KW-JOURNAL", format!("the journal of `{}` holds no plan", request.name))
+            .hint(format!("kubewright destroy {name} --from-tags --confirm {name}", name = request.name)));
+    };
+    // The journal knows the region; a flag for another one would only look where nothing is.
+    let connected =
+        env.reading(cloud::connect_at(env, plan.provider, Some(plan.region.clone()), Some(&plan.account))).await?;
+    let place = place(env, &request.name, connected.provider.as_ref());
+    Ok(Target {
+        stack: known.stack.clone(),
+        known: Some(known),
+        seen: None,
+        account: Some(connected.who.account),
+        provider: connected.provider,
+        place,
+    })
+}
+
+enum Found {
+    Target(Box<Target>),
+    Nothing(Exit),
+}
+
+async fn from_tags(env: &Env, request: &DestroyRequest) -> Result<Found, CliError> {
+    let cloud = cloud::implied(env)?;
+    let connected = env.reading(cloud::connect(env, cloud, None, None)).await?;
+    let provider = connected.provider;
+    let place = place(env, &request.name, provider.as_ref());
+    let mut seen = env.reading(async { Ok(provider.stacks(Some(&request.name)).await?) }).await?;
+    if let Some(id) = request.stack {
+        seen.retain(|seen| seen.stack.id == id);
+    }
+    if seen.len() > 1 {
+        let stacks: Vec<Stack> = seen.into_iter().map(|seen| seen.stack).collect();
+        return Err(stacks::ambiguous(&request.name, &stacks));
+    }
+    let Some(seen) = seen.pop() else {
+        let foreign = env.reading(async { Ok(provider.cluster(request.name.as_str()).await?) }).await?;
+        if let Some(cluster) = foreign {
+            return Err(not_ours(&request.name, &cluster));
+        }
+        let error = CliError::new(
+            "KW-NOT-FOUND",
+            format!(
+                "no stack `{}`: no journal here, and nothing in {}/{} carries its tags",
+                request.name, connected.who.account, place.region
+            ),
+        );
+        let doc = Destroy {
+            stack: None,
+            outcome: DestroyOutcome::Nothing,
+            deleted: Vec::new(),
+            kept: Vec::new(),
+            remaining: Vec::new(),
+            usd_per_hour_remaining: Some(0.0),
+            mutating_calls: 0,
+            audit: None,
+        };
+        if request.ignore_not_found {
+            env.ui.say(&format!("{}: nothing there", request.name));
+            env.ui.show(env.now(), &doc, None);
+            return Ok(Found::Nothing(Exit::DONE));
+        }
+        let error = if env.sandbox {
+            error.hint("this is the sandbox: what is real lives outside it")
+        } else {
+            error.hint("another --region, --profile or --provider?")
+        };
+        env.ui.show(env.now(), &doc, Some(&error));
+        return Err(error);
+    };
+    Ok(Found::Target(Box::new(Target {
+        stack: seen.stack.clone(),
+        // The journal of this very stack still says whether protection was lifted and who is at work.
+        known: None,
+        seen: Some(seen),
+        account: Some(connected.who.account),
+        provider,
+        place,
+    })))
+}
+
+fn not_ours(name: &ClusterName, cluster: &crate::providers::CloudCluster) -> CliError {
+    let mut error =
+        CliError::new("KW-NOT-OURS", format!("`{name}` carries no kubewright ownership tag; nothing was touched"));
+    let made = cluster.created_at.map_or_else(String::new, |at| format!(", created {}", at.strftime("%Y-%m-%d")));
+    error.details.push(format!("it is a cluster in state {}{made}", cluster.status));
+    if let Some(formation) = cluster.tags.get("aws:cloudformation:stack-name") {
+        error.details.push(format!("it belongs to CloudFormation stack {formation}"));
+    }
+    if cluster.tags.keys().any(|key| key.starts_with("alpha.eksctl.io/")) {
+        error.hints.push(format!("eksctl delete cluster --name {name} --wait"));
+    }
+    error
+}
+
+fn place(env: &Env, name: &ClusterName, provider: &dyn Provider) -> Place {
+    Place {
+        name: name.clone(),
+        cloud: provider.cloud(),
+        region: provider.region().clone(),
+        sandbox: env.sandbox,
+        yes: env.settings.yes,
+    }
+}
+
+/// What is to be done, and what the cluster has made beside it.
+struct Work {
+    teardown: Teardown,
+    objects: usize,
+    usd_per_hour: Option<f64>,
+}
+
+async fn gather(env: &Env, target: &Target) -> Result<Work, CliError> {
+    let backend = target.provider.backend();
+    let swept = sweep(backend.as_ref(), &target.stack).await;
+    match (&target.known, target.plan()) {
+        (Some(known), Some(plan)) => {
+            let mut teardown = Teardown::from_plan(plan, &known.state);
+            match swept {
+                // What carries our tags and is not in the journal goes too.
+                Ok((_, found)) => teardown = teardown.union(found),
+                Err(error) => env.ui.detail(&format!("cannot look by tags now: {}", error.message)),
+            }
+            let standing = plan.steps.iter().filter(|step| step.identity.is_undone());
+            let objects = standing.filter(|step| !known.state.step(&step.id).is_unmade()).count();
+            Ok(Work { teardown, objects, usd_per_hour: outcome::hourly(plan, &known.state) })
+        }
+        _ => {
+            let (objects, teardown) = swept?;
+            let spec = target.seen.as_ref().and_then(|seen| seen.spec.as_ref());
+            Ok(Work { teardown, objects, usd_per_hour: spec.and_then(|spec| hourly_of(target, spec)) })
+        }
+    }
+}
+
+async fn sweep(backend: &dyn Backend, stack: &Stack) -> Result<(usize, Teardown), CliError> {
+    let swept = backend.sweep(stack).await?;
+    let points = backend.sweep_points(&swept);
+    Ok((swept.len(), Teardown::from_swept(stack, swept, points)))
+}
+
+/// What a stack costs whose spec is known only from its tags.
+fn hourly_of(target: &Target, spec: &ResolvedSpec) -> Option<f64> {
+    let plan = target.provider.plan(spec, &target.stack, std::collections::BTreeMap::new()).ok()?;
+    money::sum(plan.steps.iter().map(money::of_step))
+}
+
+fn show(env: &Env, request: &DestroyRequest, target: &Target, work: &Work) {
+    let since = target
+        .known
+        .as_ref()
+        .and_then(|known| known.state.started_at())
+        .or_else(|| target.seen.as_ref().and_then(|seen| seen.created_at))
+        .map_or_else(String::new, |at| format!(", begun {}", at.strftime("%Y-%m-%d %H:%MZ")));
+    env.ui.say(&format!(
+        "destroy {}: {} in {}/{}{since}; {} today",
+        target.stack,
+        crate::ui::style::count(work.objects, "object"),
+        target.account.as_deref().unwrap_or("?"),
+        target.place.region,
+        crate::ui::style::hourly(work.usd_per_hour)
+    ));
+    let volumes = match request.volumes {
+        Volumes::Policy => "each by its reclaim policy (--volumes keep|delete)",
+        Volumes::Keep => "all kept, and billed on",
+        Volumes::Delete => "ALL deleted with their data",
+    };
+    env.ui.say(&format!(
+        "  the cluster, everything that runs on it, and the load balancers it made go with it; volumes: {volumes}"
+    ));
+}
+
+fn confirm(env: &Env, request: &DestroyRequest) -> Result<(), CliError> {
+    // `--yes` never answers this.
+    if request.confirm.is_some() {
+        return Ok(());
+    }
+    let name = request.name.as_str();
+    match env.ui.ask_name(&format!("Type `{name}` to destroy it"), name, &format!("--confirm {name}"))? {
+        Answer::Yes => Ok(()),
+        Answer::No => Err(CliError::new("KW-DECLINED", "declined; nothing was deleted")),
+    }
+}
+
+async fn execute(env: &Env, target: Target, work: Work) -> Result<Exit, CliError> {
+    let held = stacks::hold(env, &target.stack, "destroy").await?;
+    let (journal, mut state) = match &target.known {
+        Some(known) => stacks::open_for_writing(env, &held, Some(known))?,
+        None => (stacks::begin_anew(env, &held)?, StackState::default()),
+    };
+    let plan = target.plan().cloned();
+    let gone = state.steps().filter(|(_, step)| step.is_unmade()).map(|(id, _)| id.clone()).collect();
+    let shown = plan.as_deref().cloned().unwrap_or_else(|| nameless(&target));
+    let mut session = Session {
+        backend: target.provider.backend(),
+        journal,
+        clock: Arc::clone(&env.clock),
+        ids: Arc::clone(&env.ids),
+        observer: env.ui.observer(&shown, gone, Mode::Destroy, Arc::clone(&env.clock)),
+        stop: env.stop.receiver(),
+        options: Options { timeout: env.time_left(), ..Options::default() },
+        gate: env.auth_gate(&target.provider),
+    };
+    let report = session.teardown(work.teardown, &mut state, env.run_info()).await;
+    drop(session);
+    conclude(env, &target, plan.as_deref(), &state, &report)
+}
+
+/// A plan without steps, for watching a teardown that has none.
+fn nameless(target: &Target) -> Plan {
+    Plan {
+        version: 1,
+        stack: target.stack.clone(),
+        provider: target.place.cloud,
+        account: target.account.clone().unwrap_or_default(),
+        region: target.place.region.clone(),
+        spec: serde_json::Value::Null,
+        tags: std::collections::BTreeMap::new(),
+        steps: Vec::new(),
+        sweeps: Vec::new(),
+    }
+}
+
+fn named(stack: &Stack, plan: Option<&Plan>, place: Option<(&Place, Option<&str>)>) -> doc::Stack {
+    doc::Stack {
+        name: stack.name.to_string(),
+        id: Some(stack.id.to_string()),
+        provider: plan
+            .map(|plan| plan.provider.to_string())
+            .or(place.map(|(place, _)| place.cloud.to_string()))
+            .unwrap_or_default(),
+        account: plan.map(|plan| plan.account.clone()).or(place.and_then(|(_, account)| account.map(str::to_owned))),
+        region: plan
+            .map(|plan| plan.region.to_string())
+            .or(place.map(|(place, _)| place.region.to_string()))
+            .unwrap_or_default(),
+    }
+}
+
+fn document(target: &Target, outcome: DestroyOutcome) -> Destroy {
+    Destroy {
+        stack: Some(named(
+            &target.stack,
+            target.plan().map(AsRef::as_ref),
+            Some((&target.place, target.account.as_deref())),
+        )),
+        outcome,
+        deleted: Vec::new(),
+        kept: Vec::new(),
+        remaining: Vec::new(),
+        usd_per_hour_remaining: None,
+        mutating_calls: 0,
+        audit: None,
+    }
+}
+
+fn conclude(
+    env: &Env,
+    target: &Target,
+    plan: Option<&Plan>,
+    state: &StackState,
+    report: &Report,
+) -> Result<Exit, CliError> {
+    let mut doc = document(target, DestroyOutcome::Destroyed);
+    let why = |item: &Item| {
+        report
+            .failures
+            .iter()
+            .find(|failure| failure.step.as_ref() == Some(&item.step))
+            .map(|failure| failure.error.message.clone())
+    };
+    doc.deleted = report
+        .deleted
+        .iter()
+        .map(|item| Gone {
+            step: item.step.to_string(),
+            kind: item.resource.kind.clone(),
+            id: Some(item.resource.id.clone()),
+        })
+        .collect();
+    doc.kept = report.kept.iter().map(|item| outcome::remaining(item, plan, None)).collect();
+    doc.remaining = report.remaining.iter().map(|item| outcome::remaining(item, plan, why(item))).collect();
+    doc.mutating_calls = report.mutating_calls;
+    doc.audit = report.audit.as_ref().map(outcome::audit);
+    doc.usd_per_hour_remaining = money::sum(doc.remaining.iter().map(|item: &Remaining| item.usd_per_hour));
+    let stopped = env.stop.cause().or_else(|| (report.outcome == Outcome::TimedOut).then_some(StopCause::Timeout));
+    let Some(error) = outcome::cause(report, stopped) else {
+        doc.usd_per_hour_remaining = Some(0.0);
+        env.ui.show(env.now(), &doc, None);
+        return Ok(Exit::DONE);
+    };
+    doc.outcome = DestroyOutcome::Incomplete;
+    let in_doubt = state.steps().any(|(_, step)| !step.is_unmade() && !matches!(step, StepState::Ready { .. }));
+    let stands = !doc.remaining.is_empty()
+        || in_doubt
+        || plan.is_some_and(|plan| super::provision::something_stands(plan, state));
+    let mut error = outcome::settle(error, stopped, stands);
+    for item in &report.blockers {
+        let owner = item.note.as_deref().unwrap_or("not ours");
+        error
+            .details
+            .push(format!("in the way: {} {} ({owner}); it is never touched", item.resource.kind, item.resource.id));
+    }
+    if stands {
+        error.details.push(format!(
+            "still there: {} of ours, {}",
+            crate::ui::style::count(doc.remaining.len(), "object"),
+            crate::ui::style::hourly(doc.usd_per_hour_remaining)
+        ));
+        error.hints.push(format!("go on with  {}", target.place.commands().destroy));
+    }
+    env.ui.show(env.now(), &doc, Some(&error));
+    Err(error)
+}

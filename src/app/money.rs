@@ -1,0 +1,222 @@
+//! What a plan costs, what the budgets say, and the table that shows both before the question.
+
+use crate::cost::{Estimate, catalogue, estimate, usd_per_hour};
+use crate::engine::{Plan, PlannedStep};
+use crate::error::CliError;
+use crate::model::doc::BudgetVerdict;
+use crate::model::spec::{Budget, Nat};
+use crate::model::{ResolvedSpec, Usage};
+use crate::ui::PlanRow;
+use std::collections::BTreeMap;
+
+const HOURS_PER_MONTH: f64 = 730.0;
+/// Above this share of a limit the plan warns, unless the budget says otherwise.
+const WARN_AT: f64 = 0.8;
+
+/// Limits given on the command line.
+#[derive(Debug, Clone, Default)]
+pub struct Limits {
+    /// `--max-hourly-cost`.
+    pub hourly_usd: Option<f64>,
+    /// `--max-monthly-cost`.
+    pub monthly_usd: Option<f64>,
+    /// `--override-budget`.
+    pub override_budget: bool,
+}
+
+/// Prices the steps of a plan.
+pub(super) fn price(plan: &Plan, spec: &ResolvedSpec) -> Estimate {
+    let ttl_hours = spec.ttl_secs.map(|secs| secs as f64 / 3_600.0);
+    let steps = plan.steps.iter().map(|step| (step.id.as_str(), step.usage.as_slice()));
+    estimate(steps, catalogue(), ttl_hours)
+}
+
+/// What one step's object costs an hour; nothing billed is zero.
+pub(super) fn of_step(step: &PlannedStep) -> Option<f64> {
+    of_usage(&step.usage)
+}
+
+/// What this usage costs an hour.
+pub(super) fn of_usage(usage: &[Usage]) -> Option<f64> {
+    if usage.is_empty() { Some(0.0) } else { usd_per_hour(usage, catalogue()) }
+}
+
+/// A sum in which one unknown makes all unknown; rounded to what prices are quoted in.
+pub(super) fn sum(parts: impl IntoIterator<Item = Option<f64>>) -> Option<f64> {
+    parts.into_iter().sum::<Option<f64>>().map(|usd| (usd * 1e4).round() / 1e4)
+}
+
+/// The budget's word on an estimate, and the refusal where there is one.
+pub(super) fn judge(cost: &Estimate, budget: &Budget, limits: &Limits) -> (BudgetVerdict, Option<CliError>) {
+    let hourly = [budget.hourly_usd, limits.hourly_usd].into_iter().flatten();
+    let monthly = [budget.monthly_usd, limits.monthly_usd].into_iter().flatten().map(|usd| usd / HOURS_PER_MONTH);
+    let Some(limit) = hourly.chain(monthly).reduce(f64::min) else {
+        return (BudgetVerdict { limit_usd_per_hour: None, verdict: "none".to_owned() }, None);
+    };
+    let range = cost.totals.usd_per_hour;
+    // A hundredth of a cent of rounding must not stop a plan that costs exactly its limit.
+    let over = range.max > limit + 5e-5;
+    let verdict = match () {
+        () if (over || !cost.complete) && limits.override_budget => "overridden",
+        () if over => "over",
+        () if !cost.complete => "unknown",
+        () if range.max > limit * budget.warn_at.unwrap_or(WARN_AT) => "warn",
+        () => "ok",
+    };
+    let refusal = match verdict {
+        "over" => {
+            let now = if range.desired < range.max {
+                format!(" (now {:.4}, max {:.4})", range.desired, range.max)
+            } else {
+                String::new()
+            };
+            Some(CliError::new(
+                "KW-BUDGET",
+                format!("${:.4}/h at maximum is over the limit of {limit:.4}{now}; nothing was created", range.max),
+            ))
+        }
+        "unknown" => Some(CliError::new(
+            "KW-BUDGET",
+            format!(
+                "no price is known for {}, so the limit of ${limit:.4}/h cannot be judged; nothing was created",
+                cost.unknown.join(", ")
+            ),
+        )),
+        _ => None,
+    };
+    let refusal = refusal.map(|error| {
+        error
+            .hint("smaller: --nodes, --node-type, --nat none")
+            .hint("--override-budget passes every limit and is written to the journal; --yes does not")
+    });
+    (BudgetVerdict { limit_usd_per_hour: Some(limit), verdict: verdict.to_owned() }, refusal)
+}
+
+/// The rows of the plan table: one per billed thing, the free ones together.
+pub(super) fn rows(plan: &Plan, spec: &ResolvedSpec, cost: &Estimate) -> Vec<PlanRow> {
+    let timing: BTreeMap<&str, u64> =
+        plan.steps.iter().map(|step| (step.id.as_str(), u64::from(step.timing.p50_secs))).collect();
+    let mut rows: Vec<(String, PlanRow, f64)> = Vec::new();
+    for line in &cost.lines {
+        let usd = line.usd_per_hour.map(|range| range.desired);
+        let p50 = timing.get(line.step.as_str()).copied();
+        let key = format!("{} {}", line.component, line.sku);
+        if let Some((_, row, quantity)) = rows.iter_mut().find(|(known, ..)| *known == key) {
+            *quantity += line.quantity;
+            row.usd_per_hour = row.usd_per_hour.zip(usd).map(|(sum, usd)| sum + usd);
+            row.p50_secs = row.p50_secs.max(p50);
+        } else {
+            let note = match line.sku.as_str() {
+                "list" => savings(&line.component, spec),
+                sku => {
+                    let old = if line.extrapolated { ", estimated" } else { "" };
+                    format!("{sku}, list price {}{old}", line.as_of)
+                }
+            };
+            let row =
+                PlanRow { what: label(&line.component), count: String::new(), usd_per_hour: usd, p50_secs: p50, note };
+            rows.push((key, row, line.quantity));
+        }
+    }
+    let units: BTreeMap<String, &str> =
+        cost.lines.iter().map(|line| (format!("{} {}", line.component, line.sku), line.unit.as_str())).collect();
+    let mut shown: Vec<PlanRow> = rows
+        .into_iter()
+        .map(|(key, mut row, quantity)| {
+            let unit = if units.get(&key) == Some(&"GB-month") { " GiB" } else { "" };
+            row.count = format!("{quantity}{unit}");
+            // Only what takes minutes is worth a time.
+            row.p50_secs = row.p50_secs.filter(|secs| *secs >= 60);
+            row
+        })
+        .collect();
+    shown.sort_by(|a, b| b.usd_per_hour.unwrap_or(f64::MAX).total_cmp(&a.usd_per_hour.unwrap_or(f64::MAX)));
+    let free = plan.steps.iter().filter(|step| step.usage.is_empty()).count();
+    if free > 0 {
+        shown.push(PlanRow {
+            what: "free objects".to_owned(),
+            count: free.to_string(),
+            usd_per_hour: Some(0.0),
+            p50_secs: None,
+            note: String::new(),
+        });
+    }
+    shown
+}
+
+fn label(component: &str) -> String {
+    match component {
+        "eks-cluster" | "eks-control-plane" | "control-plane" => "control plane".to_owned(),
+        "nat-gateway" => "NAT gateway".to_owned(),
+        "public-ipv4" | "public-ip" => "public address".to_owned(),
+        "ebs-gp3" | "disk-gp3" => "gp3 disk".to_owned(),
+        other => other.to_owned(),
+    }
+}
+
+fn savings(component: &str, spec: &ResolvedSpec) -> String {
+    if component != "nat-gateway" || spec.network.nat == Nat::None {
+        return String::new();
+    }
+    "plus $0.045/GB; --nat none saves it, nodes then have public addresses".to_owned()
+}
+
+/// The defaults that were used, in the words of the flags that change them.
+pub(super) fn defaults(spec: &ResolvedSpec) -> Vec<String> {
+    spec.defaults
+        .iter()
+        .map(|path| match path.as_str() {
+            "version" => format!("version {}", spec.version),
+            "network.nat" => "NAT single (--nat)".to_owned(),
+            "network.cidr" => format!("network {} (--network-cidr)", spec.network.cidr),
+            "network.zones" | "network.zoneCount" => {
+                format!("zones {} (--zones, --zone-count)", spec.network.zones.join(","))
+            }
+            "network.apiAllow" => "API server open to 0.0.0.0/0 (--api-allow)".to_owned(),
+            "nodePools" => "one pool (--nodes, --node-type, --pool)".to_owned(),
+            other => other.to_owned(),
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cost::{Range, Totals};
+
+    fn cost(desired: f64, max: f64, complete: bool) -> Estimate {
+        Estimate {
+            currency: "USD".into(),
+            catalogue_date: "2026-07-20".into(),
+            hours_per_month: 730.0,
+            lines: Vec::new(),
+            totals: Totals { usd_per_hour: Range { min: desired, desired, max }, ..Totals::default() },
+            complete,
+            unknown: if complete { Vec::new() } else { vec!["z9.huge".into()] },
+            excluded: Vec::new(),
+        }
+    }
+
+    fn verdict(cost: &Estimate, limits: &Limits) -> (String, bool) {
+        let (verdict, refusal) = judge(cost, &Budget::default(), limits);
+        (verdict.verdict, refusal.is_some())
+    }
+
+    #[test]
+    fn limits_are_judged_at_the_maximum() {
+        let limits = Limits { hourly_usd: Some(2.0), ..Limits::default() };
+        assert_eq!(verdict(&cost(0.3, 2.38, true), &limits), ("over".to_owned(), true));
+        assert_eq!(verdict(&cost(0.3, 2.0, true), &limits), ("warn".to_owned(), false));
+        assert_eq!(verdict(&cost(0.3, 0.4, true), &limits), ("ok".to_owned(), false));
+        assert_eq!(verdict(&cost(0.3, 0.4, false), &limits), ("unknown".to_owned(), true));
+        assert_eq!(verdict(&cost(9.0, 9.0, true), &Limits::default()), ("none".to_owned(), false));
+    }
+
+    #[test]
+    fn only_the_override_passes() {
+        let limits = Limits { monthly_usd: Some(73.0), override_budget: true, ..Limits::default() };
+        assert_eq!(verdict(&cost(0.3, 2.38, true), &limits), ("overridden".to_owned(), false));
+        let (shown, _) = judge(&cost(0.01, 0.01, true), &Budget::default(), &limits);
+        assert_eq!(shown.limit_usd_per_hour, Some(0.1));
+    }
+}

@@ -1,0 +1,78 @@
+//! Regions as the price table knows them: enough to catch a typing error without asking anybody.
+
+use crate::cost::catalogue;
+use crate::error::CliError;
+use crate::model::{Cloud, Region};
+
+/// Clouds this build can build on.
+pub const BUILT: &[Cloud] = &[Cloud::Aws];
+
+/// The regions of a cloud, from the embedded table.
+pub fn regions(cloud: Cloud) -> &'static [String] {
+    catalogue().regions(cloud)
+}
+
+/// Refuses a region that is certainly a mistake; one that the table does not know may still be new.
+pub(super) fn check_region(cloud: Cloud, region: &Region) -> Result<(), CliError> {
+    let known = regions(cloud);
+    let text = region.as_str();
+    if known.iter().any(|name| name == text) {
+        return Ok(());
+    }
+    if let Some(other) = [Cloud::Aws, Cloud::Gcp, Cloud::Azure]
+        .into_iter()
+        .find(|other| *other != cloud && regions(*other).iter().any(|name| name == text))
+    {
+        return Err(CliError::usage(format!("`{text}` is a region of {other}, not of {cloud}"))
+            .hint(format!("regions of {cloud}: {}", known.join(", "))));
+    }
+    match nearest(text, known) {
+        Some(near) => Err(CliError::usage(format!("no {cloud} region `{text}`; did you mean `{near}`?"))),
+        // Four parts of a plausible shape may be a region younger than the table: the cloud is asked.
+        None if text.matches('-').count() >= 2 => Ok(()),
+        None => {
+            Err(CliError::usage(format!("no {cloud} region `{text}`")).hint(format!("there are {}", known.join(", "))))
+        }
+    }
+}
+
+/// No region was chosen anywhere.
+pub(super) fn region_missing(cloud: Cloud) -> CliError {
+    CliError::usage(format!("which region? neither flag, variable, file nor the configuration of {cloud} names one"))
+        .hint(format!("--region with one of {}", regions(cloud).join(", ")))
+}
+
+/// Swapped or doubled letters, one wrong one: a typing error, not another region. Digits never count as typing errors:
+/// `ap-east-2` beside `ap-east-1` is a place of its own.
+fn nearest<'a>(text: &str, known: &'a [String]) -> Option<&'a str> {
+    let digits = |text: &str| text.chars().filter(char::is_ascii_digit).collect::<String>();
+    known
+        .iter()
+        .map(|name| (strsim::damerau_levenshtein(text, name), name.as_str()))
+        .filter(|(distance, name)| *distance <= 2 && (digits(name) == digits(text) || digits(text).is_empty()))
+        .min()
+        .map(|(_, name)| name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refused(cloud: Cloud, region: &str) -> String {
+        check_region(cloud, &Region(region.to_owned())).expect_err("refused").message
+    }
+
+    #[test]
+    fn typing_errors_and_other_clouds_are_caught() {
+        assert!(refused(Cloud::Aws, "us-esat-1").contains("did you mean `us-east-1`?"));
+        assert!(refused(Cloud::Aws, "useast1").contains("did you mean `us-east-1`?"));
+        assert!(refused(Cloud::Aws, "eastus").contains("a region of azure"));
+        assert!(refused(Cloud::Aws, "nowhere").contains("no aws region"));
+    }
+
+    #[test]
+    fn known_and_plausibly_new_ones_pass() {
+        assert!(check_region(Cloud::Aws, &Region("us-east-1".into())).is_ok());
+        assert!(check_region(Cloud::Aws, &Region("ap-east-9".into())).is_ok());
+    }
+}

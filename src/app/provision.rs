@@ -1,0 +1,89 @@
+//! `provision`: plan → preflight → price → ask → build → wait for nodes. Again on an unfinished stack: continue; on a
+//! finished one: nothing to do.
+
+mod prepare;
+mod report;
+mod run;
+
+pub use super::money::Limits;
+pub(super) use report::{host_and_port, something_stands};
+
+use crate::env::Env;
+use crate::error::{CliError, Exit};
+use crate::model::ClusterName;
+use crate::model::spec::Nat;
+use ipnet::Ipv4Net;
+use std::{path::PathBuf, time::Duration};
+
+/// What a finished provision waits for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum WaitFor {
+    /// Nodes are Ready.
+    Nodes,
+    /// The cloud's objects are.
+    Cloud,
+}
+
+/// What happens to a failed build.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OnFailure {
+    /// It stays.
+    Keep,
+    /// It is removed again.
+    Rollback,
+}
+
+/// Flags that overlay the cluster file.
+#[derive(Debug, Clone, Default)]
+pub struct Overrides {
+    /// `--ttl`.
+    pub ttl: Option<Duration>,
+    /// `--version`.
+    pub version: Option<String>,
+    /// `--nodes`.
+    pub nodes: Option<u32>,
+    /// `--node-type`.
+    pub node_type: Option<String>,
+    /// `--pool`.
+    pub pools: Vec<String>,
+    /// `--zones`.
+    pub zones: Option<Vec<String>>,
+    /// `--zone-count`.
+    pub zone_count: Option<u8>,
+    /// `--nat`.
+    pub nat: Option<Nat>,
+    /// `--network-cidr`.
+    pub network_cidr: Option<Ipv4Net>,
+    /// `--api-allow`.
+    pub api_allow: Vec<Ipv4Net>,
+    /// `--set`.
+    pub set: Vec<String>,
+}
+
+/// What was asked for.
+#[derive(Debug, Clone)]
+pub struct ProvisionRequest {
+    /// NAME.
+    pub name: Option<ClusterName>,
+    /// `-f`.
+    pub file: Option<PathBuf>,
+    /// `--dry-run`.
+    pub dry_run: bool,
+    /// `--expect-plan`.
+    pub expect_plan: Option<String>,
+    /// Cost limits.
+    pub limits: Limits,
+    /// `--wait`.
+    pub wait: WaitFor,
+    /// `--on-failure`.
+    pub on_failure: OnFailure,
+    /// Flags that overlay the file.
+    pub overrides: Overrides,
+}
+
+/// Runs the verb.
+pub async fn run(env: &Env, request: ProvisionRequest) -> Result<Exit, CliError> {
+    let wish = prepare::Wish::read(env, &request)?;
+    let prepared = env.reading(prepare::prepare(env, &request, wish)).await?;
+    run::decide(env, &request, prepared).await
+}

@@ -1,0 +1,343 @@
+//! What would be done: wish → spec → plan, price, preflight. Reads only.
+
+use super::{Overrides, ProvisionRequest};
+use crate::app::cloud::{self, Connected};
+use crate::app::{command::Place, money, respec, stacks, tags};
+use crate::config::spec::{self, Overlay, SpecProblem};
+use crate::cost::Estimate;
+use crate::engine::{Plan, PlannedStep, Standing, StepState, proof};
+use crate::env::{Env, after};
+use crate::error::CliError;
+use crate::model::doc::BudgetVerdict;
+use crate::model::spec::Nat;
+use crate::model::{ClusterName, ClusterSpec, ResolvedSpec, Stack, StackId};
+use crate::providers::{Check, Provider, StackSeen};
+use crate::store;
+use std::{collections::BTreeMap, path::Path, time::Duration};
+
+/// Longest cluster file worth reading.
+const FILE_LIMIT: u64 = 1 << 20;
+/// Read where neither a name nor a file is given.
+const DEFAULT_FILE: &str = "cluster.yaml";
+
+/// What the words and the file ask for, before any cloud is asked.
+pub(super) struct Wish {
+    pub(super) name: ClusterName,
+    file: Option<(String, String)>,
+    overlays: Vec<Overlay>,
+    spec: ClusterSpec,
+}
+
+impl Wish {
+    pub(super) fn read(env: &Env, request: &ProvisionRequest) -> Result<Self, CliError> {
+        let file = match (&request.file, &request.name) {
+            (Some(path), _) => Some((read(&env.here.join(path))?, path.display().to_string())),
+            (None, Some(_)) => None,
+            (None, None) => {
+                let text = store::read_text_if_there(&env.here.join(DEFAULT_FILE), FILE_LIMIT)?;
+                let text = text.ok_or_else(|| {
+                    CliError::usage("which cluster? no NAME, no -f FILE, and no ./cluster.yaml here")
+                        .hint("kubewright provision demo --provider aws --region us-east-1")
+                })?;
+                Some((text, DEFAULT_FILE.to_owned()))
+            }
+        };
+        let overlays = overlays(&request.overrides);
+        let as_pair = file.as_ref().map(|(text, name)| (text.as_str(), name.as_str()));
+        let spec = spec::load(as_pair, &overlays, env.settings.provider).map_err(refused)?;
+        let name = request.name.clone().or_else(|| spec.name.clone()).ok_or_else(|| {
+            CliError::usage("the cluster has no name").hint("give one on the command line, or `name:` in the file")
+        })?;
+        Ok(Self { name, file, overlays, spec })
+    }
+
+    /// The recorded spec with the file and then the flags over it.
+    fn over(&self, env: &Env, request: &ProvisionRequest, recorded: &ClusterSpec) -> Result<ClusterSpec, CliError> {
+        let mut base = recorded.clone();
+        if let Some((text, name)) = &self.file {
+            let mut file = spec::load(Some((text, name)), &[], env.settings.provider).map_err(refused)?;
+            file.name = None;
+            base = respec::merge(&base, &file)?;
+        }
+        // Recorded zones are exact; a count of them only says the same or something new.
+        if let (Some(count), Some(network)) = (request.overrides.zone_count, base.network.as_mut())
+            && network.zones.as_ref().is_some_and(|zones| zones.len() != usize::from(count))
+        {
+            network.zones = None;
+        }
+        let keep_zones = base.network.as_ref().is_some_and(|network| network.zones.is_some());
+        let overlays: Vec<Overlay> = if keep_zones && request.overrides.zone_count.is_some() {
+            overlays(&Overrides { zone_count: None, ..request.overrides.clone() })
+        } else {
+            self.overlays.clone()
+        };
+        let mut merged = spec::overlaid(&base, &overlays, env.settings.provider).map_err(refused)?;
+        merged.name.clone_from(&recorded.name);
+        if let Some(region) = &env.settings.region {
+            merged.region = Some(region.clone());
+        }
+        Ok(merged)
+    }
+}
+
+fn read(path: &Path) -> Result<String, CliError> {
+    store::read_text(path, FILE_LIMIT).map_err(|error| {
+        let mut error: CliError = error.into();
+        // A file the user named is the command line's business, not our state's.
+        error.id = "KW-USAGE".to_owned();
+        error.class = crate::error::Class::Usage;
+        error.exit = error.class.exit();
+        error.hints.clear();
+        error
+    })
+}
+
+fn overlays(flags: &Overrides) -> Vec<Overlay> {
+    let mut list = Vec::new();
+    let mut flag = |name: &str, path: &str, value: String| list.push(Overlay::flag(name, path, &value));
+    if let Some(ttl) = flags.ttl {
+        flag("--ttl", "ttl", spec::write_span(ttl.as_secs()));
+    }
+    if let Some(version) = &flags.version {
+        flag("--version", "version", format!("{version:?}"));
+    }
+    if let Some(zones) = &flags.zones {
+        flag("--zones", "network.zones", format!("[{}]", zones.join(", ")));
+    }
+    if let Some(count) = flags.zone_count {
+        flag("--zone-count", "network.zoneCount", count.to_string());
+    }
+    if let Some(nat) = flags.nat {
+        let word = match nat {
+            Nat::None => "none",
+            Nat::Single => "single",
+            Nat::PerZone => "per-zone",
+        };
+        flag("--nat", "network.nat", word.to_owned());
+    }
+    if let Some(cidr) = flags.network_cidr {
+        flag("--network-cidr", "network.cidr", cidr.to_string());
+    }
+    if !flags.api_allow.is_empty() {
+        let ranges: Vec<String> = flags.api_allow.iter().map(ToString::to_string).collect();
+        flag("--api-allow", "network.apiAllow", format!("[{}]", ranges.join(", ")));
+    }
+    if let Some(nodes) = flags.nodes {
+        list.push(Overlay::first_pool("--nodes", "count", &nodes.to_string()));
+    }
+    if let Some(node_type) = &flags.node_type {
+        list.push(Overlay::first_pool("--node-type", "instanceType", node_type));
+    }
+    list.extend(flags.pools.iter().map(|pool| Overlay::pool(pool)));
+    list.extend(flags.set.iter().map(|set| Overlay::set(set)));
+    list
+}
+
+fn refused(problems: Vec<SpecProblem>) -> CliError {
+    let count = problems.len();
+    let mut lines = problems.iter().map(ToString::to_string);
+    let first = lines.next().unwrap_or_else(|| "it cannot be read".to_owned());
+    if count == 1 {
+        return CliError::new("KW-SPEC", first);
+    }
+    let mut error = CliError::new("KW-SPEC", format!("{count} problems in what was asked for; nothing was created"));
+    error.details = std::iter::once(first).chain(lines).collect();
+    error
+}
+
+/// Everything that is known before the question.
+pub(super) struct Prepared {
+    pub(super) cloud: Connected,
+    pub(super) spec: ResolvedSpec,
+    pub(super) plan: Plan,
+    pub(super) hash: String,
+    pub(super) cost: Estimate,
+    pub(super) verdict: BudgetVerdict,
+    pub(super) over_budget: Option<CliError>,
+    pub(super) checks: Vec<Check>,
+    pub(super) advice: Vec<String>,
+    /// What the journal holds, for a stack that was begun before.
+    pub(super) known: Option<stacks::Known>,
+    /// What changed against the journal, in words.
+    pub(super) changes: Vec<String>,
+    pub(super) place: Place,
+}
+
+impl Prepared {
+    /// Whether it was finished before and nothing is asked to change.
+    pub(super) fn is_finished(&self) -> bool {
+        self.known.as_ref().is_some_and(|known| known.state.standing() == Standing::Ready)
+    }
+}
+
+/// Plans.
+pub(super) async fn prepare(env: &Env, request: &ProvisionRequest, wish: Wish) -> Result<Prepared, CliError> {
+    match stacks::live(env, &wish.name)? {
+        Some(known) => again(env, request, wish, known).await,
+        None => fresh(env, request, wish).await,
+    }
+}
+
+async fn fresh(env: &Env, request: &ProvisionRequest, wish: Wish) -> Result<Prepared, CliError> {
+    let Wish { name, mut spec, .. } = wish;
+    let cloud = cloud::chosen(env, spec.provider, name.as_str())?;
+    let connected = cloud::connect(env, cloud, spec.region.clone(), spec.account.as_deref()).await?;
+    let provider = &connected.provider;
+    spec.name = Some(name.clone());
+    spec.provider = Some(cloud);
+    spec.region = Some(provider.region().clone());
+    let place = place(env, &name, provider.as_ref());
+    let seen = provider.stacks(Some(&name)).await?;
+    if let Some(error) = taken(&seen, &connected, &place) {
+        return Err(error);
+    }
+    let resolved = provider.resolve(&spec, &connected.who).await.map_err(CliError::of_many)?;
+    #[expect(clippy::cast_possible_truncation, reason = "32 of 64 random bits are 32 random bits")]
+    let stack = Stack { name, id: StackId::from_bits(env.ids.bits() as u32) };
+    let tags = fresh_tags(env, &resolved);
+    let plan = checked(provider.plan(&resolved, &stack, tags)?)?;
+    let advice = spec::advice(&spec);
+    finish(request, connected, resolved, plan, advice, None, Vec::new(), place).await
+}
+
+async fn again(env: &Env, request: &ProvisionRequest, wish: Wish, known: stacks::Known) -> Result<Prepared, CliError> {
+    let name = wish.name.clone();
+    let standing = known.state.standing();
+    if standing == Standing::Destroying {
+        return Err(CliError::new(
+            "KW-DELETING",
+            format!("the removal of `{name}` has begun and must be finished first"),
+        )
+        .hint(format!("kubewright destroy {name} --confirm {name}")));
+    }
+    let Some(recorded_plan) = known.state.plan().cloned() else {
+        return Err(CliError::new("KW-JOURNAL", format!("the journal of `{name}` holds no plan"))
+            .hint(format!("kubewright destroy {name} --from-tags --confirm {name}")));
+    };
+    let recorded: ResolvedSpec = serde_json::from_value(recorded_plan.spec.clone()).map_err(|cause| {
+        CliError::new("KW-JOURNAL", format!("the journal of `{name}` holds a spec that cannot be read: {cause}"))
+    })?;
+    let base = respec::as_wished(&recorded);
+    let mut merged = wish.over(env, request, &base)?;
+    // A recorded account that the file pins otherwise is the wrong account, not a change.
+    let pin = std::mem::replace(&mut merged.account, base.account.clone());
+    let changes = respec::differences(&base, &merged);
+    if standing == Standing::Ready && !changes.is_empty() {
+        return Err(day2(&name, &changes));
+    }
+    if let Some(moved) = changes.iter().find(|line| line.starts_with("provider ") || line.starts_with("region ")) {
+        return Err(CliError::new("KW-DAY2", format!("`{name}` was begun elsewhere: {moved}; nothing was done"))
+            .hint(format!("continue where it is: kubewright provision {name}"))
+            .hint(format!("or remove it: kubewright destroy {name} --confirm {name}")));
+    }
+    let pin = pin.unwrap_or_else(|| recorded.account.clone());
+    // The journal knows the region: a variable for other commands must not lead elsewhere.
+    let connected = cloud::connect_at(env, recorded.provider, Some(recorded.region.clone()), Some(&pin)).await?;
+    let place = place(env, &name, connected.provider.as_ref());
+    let (resolved, plan) = if changes.is_empty() {
+        (recorded, (*recorded_plan).clone())
+    } else {
+        let mut resolved = connected.provider.resolve(&merged, &connected.who).await.map_err(CliError::of_many)?;
+        resolved.defaults.clone_from(&recorded.defaults);
+        let mut carried = fresh_tags(env, &resolved);
+        for key in [tags::TAG_BUILDER, tags::TAG_CREATED_AT, proof::TAG_EXPIRES_AT] {
+            // Whoever began it and when does not change; the expiry only with the life time.
+            if key == proof::TAG_EXPIRES_AT && resolved.ttl_secs != recorded.ttl_secs {
+                continue;
+            }
+            if let Some(value) = recorded_plan.tags.get(key) {
+                carried.insert(key.to_owned(), value.clone());
+            }
+        }
+        let plan = checked(connected.provider.plan(&resolved, &recorded_plan.stack, carried)?)?;
+        known.state.fits(&plan).map_err(|why| {
+            let mut error = CliError::new("KW-DAY2", format!("`{name}` cannot be continued like that: {why}"));
+            error.details.clone_from(&changes);
+            error
+                .hint(format!("continue as it was: kubewright provision {name}"))
+                .hint(format!("or start over: kubewright destroy {name} --confirm {name}"))
+        })?;
+        (resolved, plan)
+    };
+    let advice = if changes.is_empty() { Vec::new() } else { spec::advice(&merged) };
+    finish(request, connected, resolved, plan, advice, Some(known), changes, place).await
+}
+
+#[expect(clippy::too_many_arguments, reason = "the two ways to a plan meet here and nowhere else")]
+async fn finish(
+    request: &ProvisionRequest,
+    cloud: Connected,
+    spec: ResolvedSpec,
+    plan: Plan,
+    advice: Vec<String>,
+    known: Option<stacks::Known>,
+    changes: Vec<String>,
+    place: Place,
+) -> Result<Prepared, CliError> {
+    let cost = money::price(&plan, &spec);
+    let (verdict, over_budget) = money::judge(&cost, &spec.budget, &request.limits);
+    let fresh: Vec<&PlannedStep> = plan
+        .steps
+        .iter()
+        .filter(|step| {
+            !known.as_ref().is_some_and(|known| matches!(known.state.step(&step.id), StepState::Ready { .. }))
+        })
+        .collect();
+    let checks = if fresh.is_empty() { Vec::new() } else { cloud.provider.preflight(&plan, &fresh).await };
+    let hash = plan.hash();
+    Ok(Prepared { cloud, spec, hash, cost, verdict, over_budget, checks, advice, known, changes, place, plan })
+}
+
+fn checked(plan: Plan) -> Result<Plan, CliError> {
+    plan.checked().map_err(|fault| {
+        let mut error = CliError::new("KW-PLAN", "the plan does not hold together");
+        error.details = fault.0;
+        error
+    })
+}
+
+fn place(env: &Env, name: &ClusterName, provider: &dyn Provider) -> Place {
+    Place {
+        name: name.clone(),
+        cloud: provider.cloud(),
+        region: provider.region().clone(),
+        sandbox: env.sandbox,
+        yes: env.settings.yes,
+    }
+}
+
+/// The tags of a stack that begins now.
+fn fresh_tags(env: &Env, spec: &ResolvedSpec) -> BTreeMap<String, String> {
+    let expires = spec.ttl_secs.map(|secs| after(env.now(), Duration::from_secs(secs)));
+    tags::of(spec, Some(&env.builder()), Some(env.now()), expires)
+}
+
+/// Somebody else's live stack of that name, or ours without its journal.
+fn taken(seen: &[StackSeen], cloud: &Connected, place: &Place) -> Option<CliError> {
+    let seen = seen.first()?;
+    let builder = seen.builder.as_deref().map_or_else(String::new, |builder| format!(", built by {builder}"));
+    Some(
+        CliError::new(
+            "KW-NAME-TAKEN",
+            format!(
+                "`{}` exists in {}/{}{builder} (stack {}, {} objects), and there is no journal of it here",
+                place.name, cloud.who.account, place.region, seen.stack, seen.objects
+            ),
+        )
+        .hint(format!("take over   {}", place.recover()))
+        .hint(format!(
+            "remove it   {}",
+            place.verb(&format!("destroy {name} --from-tags --confirm {name}", name = place.name))
+        ))
+        .hint("or choose another name"),
+    )
+}
+
+fn day2(name: &ClusterName, changes: &[String]) -> CliError {
+    let mut error = CliError::new(
+        "KW-DAY2",
+        format!("`{name}` is finished and differs from what is asked for; nothing was changed"),
+    );
+    error.details = changes.iter().map(|line| format!("{line}   verb: {}", respec::day2_verb(line))).collect();
+    error.hint(format!("keep it as it is: kubewright provision {name}"))
+}

@@ -1,0 +1,264 @@
+//! What a provision shows: the plan before, the document after.
+
+use super::prepare::Prepared;
+use crate::app::{money, outcome};
+use crate::engine::{Identity, Outcome, Plan, Report, StackState, StepState, proof};
+use crate::env::{Env, after};
+use crate::error::CliError;
+use crate::model::doc::{self, Action, Cluster, Eta, PlanStep, Preflight, Provision, ProvisionOutcome};
+use crate::ui::{PlanView, View as _};
+use jiff::Timestamp;
+use serde_json::Value;
+use std::time::Duration;
+
+/// The plan with its price, for people and for `--dry-run`.
+pub(super) fn plan_view(env: &Env, prepared: &Prepared) -> PlanView {
+    let Prepared { plan, spec, cost, .. } = prepared;
+    let known = prepared.known.as_ref().map(|known| &known.state);
+    let eta = plan.eta();
+    let range = cost.totals.usd_per_hour;
+    let steps = plan.steps.iter().map(|step| PlanStep {
+        id: step.id.to_string(),
+        kind: step.kind.clone(),
+        action: action(&step.identity, known.map(|state| state.step(&step.id))),
+        needs: step.needs.iter().map(ToString::to_string).collect(),
+        params: step.params.clone(),
+        identity: serde_json::to_value(&step.identity).unwrap_or(Value::Null),
+        p50_seconds: step.timing.p50_secs,
+        p90_seconds: step.timing.p90_secs,
+        usd_per_hour: money::of_step(step),
+    });
+    let doc = doc::Plan {
+        stack: stack(plan, prepared.known.is_some()),
+        plan_hash: prepared.hash.clone(),
+        spec: plan.spec.clone(),
+        steps: steps.collect(),
+        critical_path: plan.critical_path().into_iter().map(ToString::to_string).collect(),
+        eta: Eta { p50_seconds: eta.p50.as_secs(), p90_seconds: eta.p90.as_secs() },
+        cost: serde_json::to_value(cost).unwrap_or(Value::Null),
+        preflight: prepared
+            .checks
+            .iter()
+            .map(|check| Preflight {
+                id: check.id.clone(),
+                status: serde_json::to_value(check.status)
+                    .ok()
+                    .and_then(|word| word.as_str().map(str::to_owned))
+                    .unwrap_or_default(),
+                message: check.message.clone(),
+                need: check.need,
+                have: check.have,
+                limit: check.limit,
+            })
+            .collect(),
+        budget: prepared.verdict.clone(),
+    };
+    let pools: Vec<String> = spec
+        .node_pools
+        .iter()
+        .map(|pool| {
+            let count =
+                if pool.min == pool.max { pool.count.to_string() } else { format!("{}-{}", pool.min, pool.max) };
+            format!("{count} x {}{}", pool.instance_type, if pool.spot { " spot" } else { "" })
+        })
+        .collect();
+    let who = &prepared.cloud.who;
+    let mut defaults = money::defaults(spec);
+    defaults.extend(prepared.advice.iter().cloned());
+    PlanView {
+        headline: format!(
+            "plan {}: EKS {}, {}, {}; {} resources",
+            spec.name,
+            spec.version,
+            zones(&spec.network.zones, spec.region.as_str()),
+            pools.join(" + "),
+            plan.steps.len()
+        ),
+        who: format!(
+            "account {} as {} · {}{}",
+            who.account,
+            who.principal,
+            who.source,
+            validity(env, who.expires_at, eta.p90)
+        ),
+        rows: money::rows(plan, spec, cost),
+        hourly: (range.desired, (range.max > range.desired).then_some(range.max)),
+        unknown: cost.unknown.clone(),
+        expiry: expires_at(plan)
+            .or_else(|| spec.ttl_secs.map(|secs| after(env.now(), Duration::from_secs(secs))))
+            .zip(cost.totals.until_ttl_usd),
+        defaults,
+        excluded: cost.excluded.clone(),
+        doc,
+    }
+}
+
+fn action(identity: &Identity, state: Option<&StepState>) -> Action {
+    match (identity, state) {
+        (_, Some(StepState::Ready { .. } | StepState::Acted { .. })) => Action::Keep,
+        (Identity::External { .. } | Identity::OneWay { .. }, _) => Action::Adopt,
+        _ => Action::Create,
+    }
+}
+
+fn zones(zones: &[String], region: &str) -> String {
+    match zones.split_first() {
+        Some((first, rest)) => {
+            let letters: Vec<&str> = rest.iter().map(|zone| zone.strip_prefix(region).unwrap_or(zone)).collect();
+            std::iter::once(first.as_str()).chain(letters).collect::<Vec<_>>().join(",")
+        }
+        None => region.to_owned(),
+    }
+}
+
+fn validity(env: &Env, expires: Option<Timestamp>, p90: Duration) -> String {
+    let Some(at) = expires else { return String::new() };
+    let left = at.as_second() - env.wall.now().as_second();
+    let short = if left < p90.as_secs().try_into().unwrap_or(i64::MAX) { "; that may be too short" } else { "" };
+    format!(" [valid {} min; p90 is {} min{short}]", left / 60, p90.as_secs() / 60)
+}
+
+fn stack(plan: &Plan, exists: bool) -> doc::Stack {
+    doc::Stack {
+        name: plan.stack.name.to_string(),
+        id: exists.then(|| plan.stack.id.to_string()),
+        provider: plan.provider.to_string(),
+        account: Some(plan.account.clone()),
+        region: plan.region.to_string(),
+    }
+}
+
+/// The expiry in a plan's tags.
+fn expires_at(plan: &Plan) -> Option<Timestamp> {
+    Timestamp::from_second(plan.tags.get(proof::TAG_EXPIRES_AT)?.parse().ok()?).ok()
+}
+
+/// A document of a run that did nothing.
+pub(super) fn untouched(env: &Env, prepared: &Prepared, outcome: ProvisionOutcome) -> Provision {
+    let empty = StackState::default();
+    let state = prepared.known.as_ref().map_or(&empty, |known| &known.state);
+    let mut doc = base(env, prepared, state, outcome);
+    if prepared.known.is_none() {
+        doc.resources.clear();
+        doc.commands = None;
+        doc.stack = Some(stack(&prepared.plan, false));
+    }
+    doc
+}
+
+fn base(_: &Env, prepared: &Prepared, state: &StackState, outcome: ProvisionOutcome) -> Provision {
+    let plan = &prepared.plan;
+    Provision {
+        stack: Some(stack(plan, true)),
+        outcome,
+        plan_hash: Some(prepared.hash.clone()),
+        mutating_calls: 0,
+        seconds: 0,
+        resources: outcome::resources(plan, state),
+        cluster: None,
+        kubeconfig: None,
+        usd_per_hour: outcome::hourly(plan, state),
+        expires_at: expires_at(plan),
+        audit: None,
+        commands: Some(prepared.place.commands()),
+    }
+}
+
+/// The document of a run.
+pub(super) fn provision(
+    env: &Env,
+    prepared: &Prepared,
+    state: &StackState,
+    report: &Report,
+    resumed: bool,
+) -> Provision {
+    let outcome = match report.outcome {
+        Outcome::Done if report.mutating_calls == 0 && prepared.is_finished() => ProvisionOutcome::Unchanged,
+        Outcome::Done if resumed => ProvisionOutcome::Resumed,
+        Outcome::Done => ProvisionOutcome::Created,
+        Outcome::Failed | Outcome::Stopped | Outcome::TimedOut => ProvisionOutcome::Incomplete,
+    };
+    let mut doc = base(env, prepared, state, outcome);
+    doc.mutating_calls = report.mutating_calls;
+    doc.seconds = report.elapsed.as_secs();
+    doc.audit = report.audit.as_ref().map(outcome::audit);
+    doc
+}
+
+/// The cluster as its cloud reports it, into the document.
+pub(super) async fn cluster(env: &Env, prepared: &Prepared, doc: &mut Provision) -> Result<(), CliError> {
+    let provider = &prepared.cloud.provider;
+    let name = provider.cluster_name(&prepared.plan.stack);
+    let wanted = prepared.spec.node_pools.iter().map(|pool| pool.count).sum();
+    let mut shown = Cluster {
+        host: None,
+        port: None,
+        version: Some(prepared.spec.version.clone()),
+        nodes_ready: None,
+        nodes_wanted: wanted,
+    };
+    let seen = env.reading(async { Ok(provider.cluster(&name).await?) }).await;
+    if let Ok(Some(seen)) = &seen {
+        shown.version = seen.version.clone().or(shown.version);
+        if let Some((host, port)) = seen.endpoint.as_deref().and_then(host_and_port) {
+            (shown.host, shown.port) = (Some(host), Some(port));
+        }
+    }
+    doc.cluster = Some(shown);
+    seen.map(drop)
+}
+
+/// The host and port of an API server's URL.
+pub(in crate::app) fn host_and_port(url: &str) -> Option<(String, u16)> {
+    let rest = url.strip_prefix("https://").or_else(|| url.strip_prefix("http://")).unwrap_or(url);
+    let authority = rest.split('/').next().filter(|text| !text.is_empty())?;
+    match authority.rsplit_once(':') {
+        Some((host, port)) => Some((host.to_owned(), port.parse().ok()?)),
+        None => Some((authority.to_owned(), 443)),
+    }
+}
+
+/// Whether the journal knows of anything of ours that stands or may stand.
+pub(in crate::app) fn something_stands(plan: &Plan, state: &StackState) -> bool {
+    let steps = plan.steps.iter().filter(|step| step.identity.is_undone());
+    steps.into_iter().any(|step| !state.step(&step.id).is_unmade()) || state.extras().next().is_some()
+}
+
+/// Whether the run failed only because something that was ready has vanished.
+pub(super) fn only_drift(report: &Report) -> bool {
+    !report.failures.is_empty() && report.failures.iter().all(|failure| failure.error.id == "KW-DRIFT")
+}
+
+/// The last words to people.
+pub(super) fn farewell(env: &Env, prepared: &Prepared, doc: &Provision) {
+    if doc.outcome == ProvisionOutcome::Unchanged {
+        return;
+    }
+    let took = crate::model::time::show_span(Duration::from_secs(doc.seconds));
+    let time = if env.sandbox { "sandbox time" } else { "in all" };
+    env.ui.say(&format!("[{n}/{n}] ready in {took} {time}", n = doc.resources.len()));
+    if env.sandbox {
+        env.ui.say("your kubeconfig was not touched; for kubectl: kubewright sandbox serve");
+    }
+    if let Some(commands) = &doc.commands {
+        env.ui.say(&format!("take it down with: {}", commands.destroy));
+    }
+    env.ui.detail(&format!("plan hash {}; {}", prepared.hash, doc.names().join(" ")));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn endpoints_split() {
+        assert_eq!(host_and_port("https://abc.eks.amazonaws.com"), Some(("abc.eks.amazonaws.com".into(), 443)));
+        assert_eq!(host_and_port("https://127.0.0.1:6443/clusters/x"), Some(("127.0.0.1".into(), 6443)));
+        assert_eq!(host_and_port(""), None);
+    }
+
+    #[test]
+    fn zones_read_short() {
+        assert_eq!(zones(&["us-east-1a".into(), "us-east-1b".into()], "us-east-1"), "us-east-1a,b");
+    }
+}

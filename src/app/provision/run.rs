@@ -1,0 +1,252 @@
+//! Show, ask, build, wait for nodes, report.
+
+use super::{OnFailure, ProvisionRequest, WaitFor, prepare::Prepared, report};
+use crate::app::{outcome, readiness, stacks};
+use crate::engine::{Event, Options, Outcome, Report, Session, StackState, StepState, Teardown};
+use crate::env::{Env, StopCause};
+use crate::error::{Class, CliError, Exit};
+use crate::model::doc::ProvisionOutcome;
+use crate::providers::CheckStatus;
+use crate::ui::{Answer, Format};
+use std::sync::Arc;
+
+/// From the plan to the exit code.
+pub(super) async fn decide(env: &Env, request: &ProvisionRequest, prepared: Prepared) -> Result<Exit, CliError> {
+    let view = report::plan_view(env, &prepared);
+    let refusal = refusal(request, &prepared);
+    if request.dry_run {
+        env.ui.show(env.now(), &view, refusal.as_ref());
+        return refusal.map_or(Ok(Exit::DONE), Err);
+    }
+    if let Some(error) = refusal {
+        env.ui.show(env.now(), &view, Some(&error));
+        return Err(error);
+    }
+    if !prepared.is_finished() {
+        // Programs get one document at the end; people see what they are asked about.
+        if env.settings.format == Format::Table {
+            env.ui.say_styled(view.text(env.now(), env.ui.style()).trim_end());
+        }
+        let (question, stands) = question(&prepared);
+        if !env.settings.yes {
+            match env.ui.ask(&question, "--yes") {
+                Ok(Answer::Yes) => {}
+                Ok(Answer::No) => {
+                    let error = CliError::new("KW-DECLINED", format!("declined; {stands}"));
+                    let doc = report::untouched(env, &prepared, ProvisionOutcome::Declined);
+                    env.ui.show(env.now(), &doc, Some(&error));
+                    return Err(error);
+                }
+                Err(error) => {
+                    let doc = report::untouched(env, &prepared, ProvisionOutcome::Declined);
+                    env.ui.show(env.now(), &doc, Some(&error));
+                    return Err(error);
+                }
+            }
+        }
+    }
+    build(env, request, prepared).await
+}
+
+/// What stops before the first write, the gravest first.
+fn refusal(request: &ProvisionRequest, prepared: &Prepared) -> Option<CliError> {
+    if let Some(expected) = &request.expect_plan
+        && *expected != prepared.hash
+    {
+        return Some(
+            CliError::new(
+                "KW-PLAN-CHANGED",
+                format!(
+                    "the plan is not the expected one: {} instead of {expected}; nothing was created",
+                    prepared.hash
+                ),
+            )
+            .hint("look at it with --dry-run"),
+        );
+    }
+    let failed: Vec<_> = prepared.checks.iter().filter(|check| check.status == CheckStatus::Fail).collect();
+    if let Some(first) = failed.first() {
+        let class = first.class.map_or(Class::Spec, |class| {
+            CliError::from(crate::engine::StepError::new(class, "KW-PREFLIGHT", "")).class
+        });
+        let mut error = CliError::new(&first.id, format!("{}; nothing was created", first.message));
+        error.class = if class == Class::Unexpected { Class::Spec } else { class };
+        error.exit = error.class.exit();
+        error.hints.clone_from(&first.hints);
+        for other in &failed[1..] {
+            error.details.push(format!("{}: {}", other.id, other.message));
+            error.hints.extend(other.hints.iter().cloned());
+        }
+        return Some(error);
+    }
+    if prepared.is_finished() { None } else { prepared.over_budget.clone() }
+}
+
+fn question(prepared: &Prepared) -> (String, String) {
+    let hourly = prepared.cost.totals.usd_per_hour.desired;
+    match &prepared.known {
+        None => (format!("Build and start paying ${hourly:.4}/h?"), "nothing was created".to_owned()),
+        Some(_) if prepared.changes.is_empty() => {
+            (format!("Continue building, up to ${hourly:.4}/h?"), "nothing more was created".to_owned())
+        }
+        Some(_) => (
+            format!("Continue with {}, up to ${hourly:.4}/h?", prepared.changes.join("; ")),
+            "nothing more was created".to_owned(),
+        ),
+    }
+}
+
+async fn build(env: &Env, request: &ProvisionRequest, prepared: Prepared) -> Result<Exit, CliError> {
+    let resumed = prepared.known.is_some();
+    let held = stacks::hold(env, &prepared.plan.stack, "provision").await?;
+    // Between the look and the lock another process may have moved on.
+    let (journal, mut state) = stacks::open_for_writing(env, &held, prepared.known.as_ref())?;
+    let done = state
+        .steps()
+        .filter(|(_, step)| matches!(step, StepState::Ready { .. }))
+        .map(|(id, _)| id.clone())
+        .collect::<Vec<_>>();
+    if resumed && !prepared.is_finished() {
+        env.ui.say(&format!(
+            "continuing {}: {} of {} steps done",
+            prepared.plan.stack.name,
+            done.len(),
+            prepared.plan.steps.len()
+        ));
+    }
+    let observer = env.ui.observer(&prepared.plan, done, crate::engine::Mode::Provision, Arc::clone(&env.clock));
+    let mut session = Session {
+        backend: prepared.cloud.provider.backend(),
+        journal,
+        clock: Arc::clone(&env.clock),
+        ids: Arc::clone(&env.ids),
+        observer,
+        stop: env.stop.receiver(),
+        options: Options { timeout: env.time_left(), ..Options::default() },
+        gate: env.auth_gate(&prepared.cloud.provider),
+    };
+    note_override(env, &mut session, &mut state, request, &prepared)?;
+    let mut report = session.provision(&prepared.plan, &mut state, env.run_info()).await;
+    if report.outcome == Outcome::Failed && report::only_drift(&report) && consent_to_recreate(env, &report) {
+        session.options.recreate = true;
+        report = session.provision(&prepared.plan, &mut state, env.run_info()).await;
+    }
+    let mut rolled_back = None;
+    if report.outcome == Outcome::Failed && request.on_failure == OnFailure::Rollback {
+        env.ui.say("the build failed; removing what it made (--on-failure rollback)");
+        rolled_back = Some(roll_back(env, &mut session, &mut state, &prepared).await);
+    }
+    // The bars go before the answer comes.
+    session.observer = Arc::new(Silent);
+    drop(session);
+    conclude(env, request, &prepared, &state, &report, rolled_back.as_ref(), resumed).await
+}
+
+fn note_override(
+    env: &Env,
+    session: &mut Session,
+    state: &mut StackState,
+    request: &ProvisionRequest,
+    prepared: &Prepared,
+) -> Result<(), CliError> {
+    if !request.limits.override_budget || prepared.verdict.verdict != "overridden" {
+        return Ok(());
+    }
+    let bad = |fault: crate::engine::BadTransition| CliError::new("KW-JOURNAL", fault.to_string());
+    // The plan is the first line of every journal.
+    if state.plan().is_none() {
+        let planned = Event::Planned { plan: Box::new(prepared.plan.clone()), plan_hash: prepared.hash.clone() };
+        let record = session.journal.append(env.now(), None, &planned)?;
+        state.apply(&record).map_err(bad)?;
+    }
+    let what = format!(
+        "budget overridden by {}: ${:.4}/h at maximum, limit ${:.4}/h",
+        env.builder(),
+        prepared.cost.totals.usd_per_hour.max,
+        prepared.verdict.limit_usd_per_hour.unwrap_or_default()
+    );
+    let record = session.journal.append(env.now(), None, &Event::Note { what })?;
+    state.apply(&record).map_err(bad)
+}
+
+/// What was ready and is gone is made anew only with consent.
+fn consent_to_recreate(env: &Env, report: &Report) -> bool {
+    for failure in &report.failures {
+        env.ui.warn(&failure.error.message);
+    }
+    env.settings.yes || matches!(env.ui.ask("Make anew what is gone?", "--yes"), Ok(Answer::Yes))
+}
+
+async fn roll_back(env: &Env, session: &mut Session, state: &mut StackState, prepared: &Prepared) -> Report {
+    let plan = Arc::new(prepared.plan.clone());
+    session.observer = env.ui.observer(&plan, Vec::new(), crate::engine::Mode::Destroy, Arc::clone(&env.clock));
+    session.options.timeout = None;
+    let work = Teardown::from_plan(&plan, state);
+    session.teardown(work, state, env.run_info()).await
+}
+
+async fn conclude(
+    env: &Env,
+    request: &ProvisionRequest,
+    prepared: &Prepared,
+    state: &StackState,
+    report: &Report,
+    rolled_back: Option<&Report>,
+    resumed: bool,
+) -> Result<Exit, CliError> {
+    let stopped = env.stop.cause().or_else(|| (report.outcome == Outcome::TimedOut).then_some(StopCause::Timeout));
+    let mut doc = report::provision(env, prepared, state, report, resumed);
+    if let Some(undone) = rolled_back {
+        let clean = undone.outcome == Outcome::Done;
+        doc.outcome = if clean { ProvisionOutcome::RolledBack } else { ProvisionOutcome::Incomplete };
+        doc.audit = undone.audit.as_ref().map(outcome::audit);
+        doc.mutating_calls = undone.mutating_calls;
+        if clean {
+            doc.commands = None;
+            doc.usd_per_hour = Some(0.0);
+        }
+    }
+    let mut error = outcome::cause(report, stopped);
+    if error.is_none() {
+        let waited = report::cluster(env, prepared, &mut doc).await;
+        if waited.is_ok() && request.wait == WaitFor::Nodes {
+            error =
+                readiness::wait_for_nodes(env, prepared.cloud.provider.as_ref(), &prepared.plan, &mut doc).await.err();
+        } else if let Err(failed) = waited {
+            // Everything stands and the audit said so; only the last look at it failed.
+            env.ui.warn(&format!("cannot read the finished cluster: {failed}"));
+        }
+        if error.is_some() {
+            doc.outcome = ProvisionOutcome::Incomplete;
+        }
+    }
+    let Some(error) = error else {
+        env.ui.show(env.now(), &doc, None);
+        report::farewell(env, prepared, &doc);
+        return Ok(Exit::DONE);
+    };
+    let remains = doc.outcome != ProvisionOutcome::RolledBack && report::something_stands(&prepared.plan, state);
+    let stopped = env.stop.cause().or(stopped);
+    let mut error = outcome::settle(error, stopped, remains);
+    if remains {
+        let made = doc.resources.iter().filter(|res| res.id.is_some()).count();
+        error.details.push(format!(
+            "running: {made} of {} resources, {}",
+            doc.resources.len(),
+            crate::ui::style::hourly(doc.usd_per_hour)
+        ));
+        let commands = prepared.place.commands();
+        error.hints.push(format!("continue with         {}", commands.resume));
+        error.hints.push(format!("or remove everything  {}", commands.destroy));
+    }
+    env.ui.show(env.now(), &doc, Some(&error));
+    Err(error)
+}
+
+/// Watches nothing.
+struct Silent;
+
+impl crate::engine::Observer for Silent {
+    fn record(&self, _: &crate::engine::Record) {}
+    fn tick(&self, _: &crate::engine::Tick) {}
+}

@@ -1,0 +1,215 @@
+//! "What was omitted means as recorded": the recorded spec with a later file or flags laid over it.
+
+use crate::error::CliError;
+use crate::model::spec::{AwsSpec, Budget, InstanceWish, NetworkSpec, PoolSpec};
+use crate::model::{ClusterSpec, ResolvedSpec};
+use serde_json::{Map, Value};
+
+/// A decided spec as if the user had said all of it.
+pub(super) fn as_wished(spec: &ResolvedSpec) -> ClusterSpec {
+    let budget = (spec.budget != Budget::default()).then(|| spec.budget.clone());
+    ClusterSpec {
+        name: Some(spec.name.clone()),
+        provider: Some(spec.provider),
+        region: Some(spec.region.clone()),
+        account: Some(spec.account.clone()),
+        environment: spec.environment.clone(),
+        version: Some(spec.version.clone()),
+        ttl_secs: spec.ttl_secs,
+        protect: spec.protect.then_some(true),
+        budget,
+        network: Some(NetworkSpec {
+            // An adopted network brings its own range.
+            cidr: spec.network.existing.is_none().then_some(spec.network.cidr),
+            zone_count: None,
+            zones: spec.network.existing.is_none().then(|| spec.network.zones.clone()),
+            nat: spec.network.existing.is_none().then_some(spec.network.nat),
+            api_allow: Some(spec.network.api_allow.clone()),
+            existing: spec.network.existing.clone(),
+        }),
+        node_pools: Some(
+            spec.node_pools
+                .iter()
+                .map(|pool| PoolSpec {
+                    name: pool.name.clone(),
+                    instance_type: Some(InstanceWish::Named(pool.instance_type.clone())),
+                    count: (pool.min == pool.max).then_some(pool.count),
+                    min: (pool.min != pool.max).then_some(pool.min),
+                    max: (pool.min != pool.max).then_some(pool.max),
+                    spot: Some(pool.spot),
+                    disk_gib: Some(pool.disk_gib),
+                    labels: pool.labels.clone(),
+                    taints: pool.taints.clone(),
+                })
+                .collect(),
+        ),
+        admins: spec.admins.clone(),
+        tags: spec.tags.clone(),
+        aws: spec.aws.as_ref().map(|aws| AwsSpec {
+            addons: Some(aws.addons.clone()),
+            cluster_role_arn: aws.cluster_role_arn.clone(),
+            node_role_arn: aws.node_role_arn.clone(),
+            access_entry: Some(aws.admin_principal_arn.is_some()),
+        }),
+    }
+}
+
+/// `over` laid over `base`: what `over` leaves out stays. Pools are matched by name; a list of pools is the whole list.
+pub(super) fn merge(base: &ClusterSpec, over: &ClusterSpec) -> Result<ClusterSpec, CliError> {
+    let bug = |cause: serde_json::Error| CliError::new("KW-BUG", format!("a spec cannot be merged: {cause}"));
+    let mut merged = serde_json::to_value(base).map_err(bug)?;
+    let over = serde_json::to_value(over).map_err(bug)?;
+    lay(&mut merged, over);
+    serde_json::from_value(merged).map_err(bug)
+}
+
+/// Keys that say the same thing in two ways: saying it one way unsays the other.
+const RIVALS: &[(&str, &[&str])] = &[
+    ("zoneCount", &["zones"]),
+    ("count", &["min", "max"]),
+    ("min", &["count"]),
+    ("max", &["count"]),
+    ("existing", &["cidr", "zones", "zoneCount", "nat"]),
+];
+
+fn lay(base: &mut Value, over: Value) {
+    let (Value::Object(base), Value::Object(over)) = (base, over) else { return };
+    for (key, value) in over {
+        for rival in RIVALS.iter().filter(|(said, _)| *said == key).flat_map(|(_, unsaid)| *unsaid) {
+            // The same number of zones as recorded means these zones.
+            let same = key == "zoneCount"
+                && base.get("zones").and_then(Value::as_array).map(Vec::len).map(Value::from) == Some(value.clone());
+            if same {
+                continue;
+            }
+            base.remove(*rival);
+        }
+        // Still there: it says the same already.
+        if key == "zoneCount" && base.contains_key("zones") {
+            continue;
+        }
+        match (base.get_mut(&key), value) {
+            (Some(below @ Value::Object(_)), value @ Value::Object(_)) if key != "tags" => lay(below, value),
+            (Some(below @ Value::Array(_)), Value::Array(pools)) if key == "nodePools" => lay_pools(below, pools),
+            (_, value) => {
+                base.insert(key, value);
+            }
+        }
+    }
+}
+
+fn lay_pools(base: &mut Value, over: Vec<Value>) {
+    let old = std::mem::replace(base, Value::Array(Vec::new()));
+    let old = old.as_array().cloned().unwrap_or_default();
+    let name = |pool: &Value| pool.get("name").cloned();
+    let merged = over.into_iter().map(|pool| {
+        let known = old.iter().find(|known| name(known) == name(&pool)).cloned();
+        let mut whole = known.unwrap_or_else(|| Value::Object(Map::new()));
+        lay(&mut whole, pool);
+        whole
+    });
+    *base = Value::Array(merged.collect());
+}
+
+/// What differs, one line per key: `nodePools.default.count 2 -> 5`.
+pub(super) fn differences(old: &ClusterSpec, new: &ClusterSpec) -> Vec<String> {
+    let (old, new) = (serde_json::to_value(old), serde_json::to_value(new));
+    let mut lines = Vec::new();
+    if let (Ok(old), Ok(new)) = (old, new) {
+        compare("", &old, &new, &mut lines);
+    }
+    lines
+}
+
+fn compare(path: &str, old: &Value, new: &Value, lines: &mut Vec<String>) {
+    let below = |key: &str| if path.is_empty() { key.to_owned() } else { format!("{path}.{key}") };
+    match (old, new) {
+        (Value::Object(a), Value::Object(b)) => {
+            for (key, value) in a {
+                compare(&below(key), value, b.get(key).unwrap_or(&Value::Null), lines);
+            }
+            for (key, value) in b.iter().filter(|(key, _)| !a.contains_key(*key)) {
+                compare(&below(key), &Value::Null, value, lines);
+            }
+        }
+        (Value::Array(a), Value::Array(b)) if path == "nodePools" => {
+            let named = |pools: &[Value]| {
+                let pair = |pool: &Value| Some((pool.get("name")?.as_str()?.to_owned(), pool.clone()));
+                Value::Object(pools.iter().filter_map(pair).collect())
+            };
+            compare(path, &named(a), &named(b), lines);
+        }
+        _ if old == new => {}
+        _ => lines.push(format!("{path} {} -> {}", word(old), word(new))),
+    }
+}
+
+fn word(value: &Value) -> String {
+    match value {
+        Value::Null => "unset".to_owned(),
+        Value::String(text) => text.clone(),
+        other => other.to_string(),
+    }
+}
+
+/// The verb that would make this change on a finished cluster.
+pub(super) fn day2_verb(difference: &str) -> &'static str {
+    let key = difference.split([' ', '.']).next().unwrap_or_default();
+    match key {
+        "nodePools" => "nodepool (not in this build yet)",
+        "version" => "upgrade (not in this build yet)",
+        "ttlSecs" => "extend (not in this build yet)",
+        "protect" => "protect",
+        _ => "none: it needs a new cluster",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn spec(value: Value) -> ClusterSpec {
+        serde_json::from_value(value).expect("a spec")
+    }
+
+    #[test]
+    fn omitted_means_as_recorded() {
+        let base = spec(json!({
+            "version": "1.35",
+            "network": {"zones": ["a", "b"], "nat": "single"},
+            "nodePools": [{"name": "default", "instanceType": "m6a.large", "count": 2}, {"name": "gpu", "count": 1}],
+        }));
+        let over =
+            spec(json!({"nodePools": [{"name": "default", "instanceType": "m6i.large"}], "network": {"zoneCount": 2}}));
+        let merged = merge(&base, &over).expect("merges");
+        assert_eq!(
+            differences(&base, &merged),
+            [
+                "nodePools.default.instanceType m6a.large -> m6i.large",
+                "nodePools.gpu {\"name\":\"gpu\",\"count\":1} -> unset"
+            ]
+        );
+        let over = spec(
+            json!({"nodePools": [{"name": "default", "min": 1, "max": 4}, {"name": "gpu"}], "network": {"zoneCount": 3}}),
+        );
+        let merged = merge(&base, &over).expect("merges");
+        assert_eq!(
+            differences(&base, &merged),
+            [
+                "network.zones [\"a\",\"b\"] -> unset",
+                "network.zoneCount unset -> 3",
+                "nodePools.default.count 2 -> unset",
+                "nodePools.default.min unset -> 1",
+                "nodePools.default.max unset -> 4",
+            ]
+        );
+        assert!(differences(&base, &merge(&base, &ClusterSpec::default()).expect("merges")).is_empty());
+    }
+
+    #[test]
+    fn every_change_names_a_verb() {
+        assert_eq!(day2_verb("version 1.34 -> 1.35"), "upgrade (not in this build yet)");
+        assert_eq!(day2_verb("network.cidr a -> b"), "none: it needs a new cluster");
+    }
+}

@@ -1,0 +1,237 @@
+//! The stacks this machine has journals of: finding, reading, locking.
+
+use crate::engine::{Event, Journal, Record, StackState, Standing};
+use crate::env::Env;
+use crate::error::CliError;
+use crate::model::{ClusterName, Stack, StackId};
+use crate::store::{FileLock, Holder, Life, StackLock, StateDir};
+use std::{sync::Arc, time::Duration};
+
+/// What `protect` writes into the journal; the last one counts.
+const PROTECTED: &str = "protection on";
+const UNPROTECTED: &str = "protection off";
+
+/// A stack as its journal tells it.
+#[derive(Debug)]
+pub(super) struct Known {
+    pub(super) stack: Stack,
+    pub(super) state: StackState,
+    pub(super) records: Vec<Record>,
+}
+
+impl Known {
+    /// Whether destroy and reap must leave it alone.
+    pub(super) fn is_protected(&self) -> bool {
+        let noted = self.records.iter().rev().find_map(|record| match &record.event {
+            Event::Note { what } if what.starts_with(PROTECTED) => Some(true),
+            Event::Note { what } if what.starts_with(UNPROTECTED) => Some(false),
+            _ => None,
+        });
+        let planned = || self.state.plan().and_then(|plan| plan.spec.get("protect")?.as_bool()).unwrap_or(false);
+        noted.unwrap_or_else(planned)
+    }
+
+    /// When it was proven gone.
+    pub(super) fn destroyed_at(&self) -> Option<jiff::Timestamp> {
+        let ended = self.state.last_run().and_then(|run| run.ended);
+        (self.state.standing() == Standing::Destroyed).then_some(ended.map(|(at, _)| at)).flatten()
+    }
+}
+
+/// The note that turns protection on or off.
+pub(super) fn protection_note(on: bool, by: &str) -> String {
+    format!("{} by {by}", if on { PROTECTED } else { UNPROTECTED })
+}
+
+fn dir(env: &Env) -> StateDir {
+    StateDir::open(&env.home)
+}
+
+/// Reads and folds one journal.
+pub(super) fn read(env: &Env, stack: &Stack) -> Result<Known, CliError> {
+    let read = dir(env).read(stack).map_err(|error| damaged(error.into(), stack))?;
+    let state =
+        StackState::fold(&read.records).map_err(|bad| damaged(CliError::new("KW-JOURNAL", bad.to_string()), stack))?;
+    Ok(Known { stack: stack.clone(), state, records: read.records })
+}
+
+/// A journal that cannot be used must not stand between the user and an empty cloud.
+fn damaged(error: CliError, stack: &Stack) -> CliError {
+    if error.id != "KW-JOURNAL" {
+        return error;
+    }
+    let name = &stack.name;
+    error
+        .hint(format!("remove the stack without it:      kubewright destroy {name} --from-tags --confirm {name}"))
+        .hint(format!("or rebuild it from the cloud:     kubewright recover {name}"))
+}
+
+/// The live stack of this name, if there is one here.
+pub(super) fn live(env: &Env, name: &ClusterName) -> Result<Option<Known>, CliError> {
+    let found = dir(env).live(name)?;
+    match found.as_slice() {
+        [] => Ok(None),
+        [one] => read(env, one).map(Some),
+        many => Err(ambiguous(name, many)),
+    }
+}
+
+/// Several stacks bear the name.
+pub(super) fn ambiguous(name: &ClusterName, stacks: &[Stack]) -> CliError {
+    let mut error = CliError::new("KW-AMBIGUOUS", format!("{} stacks are called `{name}`", stacks.len()));
+    error.hints = stacks.iter().map(|stack| format!("--stack {}", stack.id)).collect();
+    error
+}
+
+/// The stack of this name that `id` picks, else the live one, else the one that lived last. Also destroyed ones.
+pub(super) fn any(env: &Env, name: &ClusterName, id: Option<StackId>) -> Result<Option<Known>, CliError> {
+    let named: Vec<_> = dir(env)
+        .list()?
+        .into_iter()
+        .filter(|known| known.stack.name == *name && known.life != Life::Empty)
+        .filter(|known| id.is_none_or(|id| known.stack.id == id))
+        .collect();
+    let living: Vec<Stack> =
+        named.iter().filter(|known| known.life == Life::Live).map(|known| known.stack.clone()).collect();
+    match living.as_slice() {
+        [one] => return read(env, one).map(Some),
+        [] => {}
+        many => return Err(ambiguous(name, many)),
+    }
+    let mut dead: Vec<Known> = named.iter().filter_map(|known| read(env, &known.stack).ok()).collect();
+    dead.sort_by_key(|known| known.records.last().map(|record| record.at));
+    Ok(dead.pop())
+}
+
+/// All live stacks; those whose journal cannot be read with the reason.
+pub(super) fn all_live(env: &Env) -> Result<Vec<Result<Known, (Stack, CliError)>>, CliError> {
+    let known = dir(env).list()?.into_iter().filter(|known| known.life == Life::Live);
+    Ok(known.map(|known| read(env, &known.stack).map_err(|error| (known.stack, error))).collect())
+}
+
+/// Who works on a stack now, in words, and since when.
+pub(super) fn holder(env: &Env, stack: &Stack) -> Option<(String, Option<jiff::Timestamp>)> {
+    match dir(env).holder(stack) {
+        Ok(Some(Some(holder))) => {
+            Some((format!("{}@{} pid {} ({})", holder.user, holder.host, holder.pid, holder.verb), Some(holder.since)))
+        }
+        Ok(Some(None)) => Some(("another kubewright".to_owned(), None)),
+        Ok(None) | Err(_) => None,
+    }
+}
+
+/// The right to work on a stack.
+pub(super) struct Held {
+    lock: Arc<StackLock>,
+    _name: FileLock,
+}
+
+/// Takes the locks of a stack and of its name: no other process begins one of that name meanwhile.
+pub(super) async fn hold(env: &Env, stack: &Stack, verb: &str) -> Result<Held, CliError> {
+    let dir = dir(env);
+    let holder = Holder {
+        user: env.user.clone(),
+        host: env.host.clone(),
+        pid: std::process::id(),
+        since: env.wall.now(),
+        verb: verb.to_owned(),
+    };
+    let wait = env.settings.lock_timeout.unwrap_or(Duration::ZERO);
+    if !wait.is_zero()
+        && let Some((who, _)) = self::holder(env, stack)
+    {
+        env.ui.say(&format!("{} is held by {who}; waiting up to {}", stack.name, crate::model::time::show_span(wait)));
+    }
+    let wall = env.wall.as_ref();
+    env.reading(async {
+        let name =
+            dir.lock_name(&stack.name, &holder, wait, wall).await.map_err(|error| held_by(error.into(), stack))?;
+        let lock = dir.lock(stack, &holder, wait, wall).await.map_err(|error| held_by(error.into(), stack))?;
+        Ok(Held { lock, _name: name })
+    })
+    .await
+}
+
+fn held_by(error: CliError, stack: &Stack) -> CliError {
+    if error.id != "KW-LOCKED" {
+        return error;
+    }
+    let who = error.message.rsplit_once("is locked by ").map_or("another kubewright", |(_, who)| who).to_owned();
+    CliError { message: format!("`{}` is held by {who}; nothing was done", stack.name), ..error }
+        .hint("--lock-timeout 10m waits for it")
+}
+
+/// Opens the journal to go on, or begins one. `known` is what was read before the lock was taken.
+pub(super) fn open_for_writing(
+    env: &Env,
+    held: &Held,
+    known: Option<&Known>,
+) -> Result<(Box<dyn Journal>, StackState), CliError> {
+    let dir = dir(env);
+    let stack = held.lock.stack();
+    let moved_on = || {
+        CliError::new(
+            "KW-LOCKED",
+            format!("another kubewright worked on `{}` in the meantime; nothing was done", stack.name),
+        )
+        .hint("run the command again")
+    };
+    let Some(known) = known else {
+        if !dir.live(&stack.name)?.is_empty() {
+            return Err(moved_on());
+        }
+        return Ok((Box::new(dir.create(&held.lock)?), StackState::default()));
+    };
+    let (journal, read) = dir.resume(&held.lock)?;
+    let state = StackState::fold(&read.records).map_err(|bad| CliError::new("KW-JOURNAL", bad.to_string()))?;
+    if state.seq() != known.state.seq() {
+        return Err(moved_on());
+    }
+    Ok((Box::new(journal), state))
+}
+
+/// Begins a journal for a stack that was found in the cloud. One that is there already is set aside.
+pub(super) fn begin_anew(env: &Env, held: &Held) -> Result<Box<dyn Journal>, CliError> {
+    let dir = dir(env);
+    if dir.journal_path(held.lock.stack()).exists() {
+        let kept = dir.set_aside(&held.lock)?;
+        env.ui.say(&format!("the journal that was here is kept as {}", kept.display()));
+    }
+    Ok(Box::new(dir.create(&held.lock)?))
+}
+
+/// A stack as Tab shows it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AtHand {
+    /// Its name.
+    pub name: String,
+    /// Where it is and how it is.
+    pub about: String,
+    /// `destroy` would refuse.
+    pub protect: bool,
+}
+
+/// Live stacks for completion; whatever cannot be read is left out.
+pub fn at_hand(home: &std::path::Path) -> Vec<AtHand> {
+    let dir = StateDir::open(home);
+    let known = dir.list().unwrap_or_default().into_iter().filter(|known| known.life == Life::Live);
+    known
+        .map(|known| {
+            let name = known.stack.name.to_string();
+            let Ok(read) = dir.read(&known.stack) else {
+                return AtHand { name, about: "journal unreadable".to_owned(), protect: false };
+            };
+            let Ok(state) = StackState::fold(&read.records) else {
+                return AtHand { name, about: "journal unreadable".to_owned(), protect: false };
+            };
+            let word = match state.standing() {
+                Standing::Ready => "ready",
+                Standing::Unfinished => "unfinished",
+                Standing::Destroying | Standing::Destroyed => "being destroyed",
+            };
+            let place = state.plan().map_or_else(String::new, |plan| format!("{}/{}, ", plan.provider, plan.region));
+            let known = Known { stack: known.stack, state, records: read.records };
+            AtHand { about: format!("{place}{word}"), protect: known.is_protected(), name }
+        })
+        .collect()
+}

@@ -1,0 +1,35 @@
+//! What every object of a stack carries beside its own step and run: for people, for `reap`, and for other machines.
+
+use crate::engine::proof::{TAG_EXPIRES_AT, TAG_PROTECT};
+use crate::model::ResolvedSpec;
+use jiff::Timestamp;
+use std::collections::BTreeMap;
+
+/// Who built a stack, `user@host`.
+pub(super) const TAG_BUILDER: &str = "kubewright-builder";
+/// When it was begun, epoch seconds.
+pub(super) const TAG_CREATED_AT: &str = "kubewright-created-at";
+
+/// The tags of a stack.
+pub(super) fn of(
+    spec: &ResolvedSpec,
+    builder: Option<&str>,
+    created_at: Option<Timestamp>,
+    expires_at: Option<Timestamp>,
+) -> BTreeMap<String, String> {
+    let mut tags = spec.tags.clone();
+    let mut put = |key: &str, value: Option<String>| {
+        if let Some(value) = value {
+            tags.insert(key.to_owned(), value);
+        }
+    };
+    let seconds = |at: Timestamp| at.as_second().to_string();
+    put("created_by", Some("kubewright".to_owned()));
+    put("cluster_name", Some(spec.name.to_string()));
+    put("environment", spec.environment.clone());
+    put(TAG_BUILDER, builder.map(str::to_owned));
+    put(TAG_CREATED_AT, created_at.map(seconds));
+    put(TAG_EXPIRES_AT, expires_at.map(seconds));
+    put(TAG_PROTECT, spec.protect.then(|| "true".to_owned()));
+    tags
+}

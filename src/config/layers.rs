@@ -1,0 +1,230 @@
+//! Which value counts: flag > environment > `.env` > the user's configuration > default, each with where it came from.
+
+use super::user::UserConfig;
+use crate::model::{Cloud, spec::Budget};
+use std::{collections::BTreeMap, fmt};
+
+/// Where a value came from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Origin {
+    /// A flag, `--region`.
+    Flag(&'static str),
+    /// A variable of the process.
+    Environment(String),
+    /// A variable in a `.env` file.
+    Dotenv {
+        /// Its name.
+        name: String,
+        /// The file.
+        file: String,
+    },
+    /// The user's configuration file.
+    UserConfig {
+        /// The file.
+        file: String,
+    },
+    /// Nobody said anything.
+    Default,
+}
+
+impl fmt::Display for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Flag(flag) => f.write_str(flag),
+            Self::Environment(name) => f.write_str(name),
+            Self::Dotenv { name, file } => write!(f, "{name} in {file}"),
+            Self::UserConfig { file } => f.write_str(file),
+            Self::Default => f.write_str("default"),
+        }
+    }
+}
+
+/// A value and where it came from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Resolved<T> {
+    /// The value.
+    pub value: T,
+    /// Where it came from.
+    pub origin: Origin,
+}
+
+/// The variables of the process, with the files below them.
+#[derive(Debug, Clone, Default)]
+pub struct Layers {
+    environment: BTreeMap<String, String>,
+    dotenv: BTreeMap<String, String>,
+    dotenv_file: String,
+    user: UserConfig,
+    user_file: String,
+}
+
+/// Together they are one key: never one half from here and the other from there.
+const AWS_KEYS: &[&str] = &["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"];
+
+impl Layers {
+    /// Only the variables of the process.
+    pub fn new(environment: BTreeMap<String, String>) -> Self {
+        Self { environment, ..Self::default() }
+    }
+
+    /// With a `.env` file under them.
+    #[must_use]
+    pub fn with_dotenv(mut self, variables: BTreeMap<String, String>, file: &str) -> Self {
+        (self.dotenv, self.dotenv_file) = (variables, file.to_owned());
+        self
+    }
+
+    /// With the user's configuration under that.
+    #[must_use]
+    pub fn with_user(mut self, config: UserConfig, file: &str) -> Self {
+        (self.user, self.user_file) = (config, file.to_owned());
+        self
+    }
+
+    /// The value of a variable. An empty one of ours is none, so that a shell can switch it off; of the others it
+    /// counts.
+    pub fn get(&self, name: &str) -> Option<Resolved<&str>> {
+        let said = |map: &BTreeMap<String, String>| map.contains_key(name);
+        let (value, origin) = if said(&self.environment) {
+            (&self.environment[name], Origin::Environment(name.to_owned()))
+        } else if said(&self.dotenv) {
+            (&self.dotenv[name], Origin::Dotenv { name: name.to_owned(), file: self.dotenv_file.clone() })
+        } else {
+            (self.user.variables.get(name)?, Origin::UserConfig { file: self.user_file.clone() })
+        };
+        let off = value.is_empty() && name.starts_with("KUBEWRIGHT_");
+        (!off).then_some(Resolved { value, origin })
+    }
+
+    /// The flag's value, else the variable's, else the default.
+    ///
+    /// # Errors
+    /// What `parse` says of the variable's text, with where that stands.
+    pub fn resolve<T, E>(
+        &self,
+        flag: (&'static str, Option<T>),
+        variable: &str,
+        default: T,
+        parse: impl Fn(&str) -> Result<T, E>,
+    ) -> Result<Resolved<T>, (Origin, E)> {
+        if let (flag, Some(value)) = flag {
+            return Ok(Resolved { value, origin: Origin::Flag(flag) });
+        }
+        match self.get(variable) {
+            None => Ok(Resolved { value: default, origin: Origin::Default }),
+            Some(Resolved { value, origin }) => match parse(value) {
+                Ok(value) => Ok(Resolved { value, origin }),
+                Err(why) => Err((origin, why)),
+            },
+        }
+    }
+
+    /// All variables as one map, the stronger over the weaker.
+    pub fn variables(&self) -> BTreeMap<String, String> {
+        let names = self.environment.keys().chain(self.dotenv.keys()).chain(self.user.variables.keys());
+        names.filter_map(|name| Some((name.clone(), self.get(name)?.value.to_owned()))).collect()
+    }
+
+    /// The limits of clusters that bring none themselves.
+    pub fn budget(&self) -> Option<&Budget> {
+        self.user.budget.as_ref()
+    }
+
+    /// What the `.env` file says about a cloud and the environment does not: nothing when a profile is named by flag or
+    /// environment, since that names another account.
+    pub fn dotenv_of(&self, cloud: Cloud, profile_flag: bool) -> BTreeMap<String, String> {
+        let prefixes: &[&str] = match cloud {
+            Cloud::Aws => &["AWS_"],
+            Cloud::Gcp => &["GOOGLE_", "CLOUDSDK_"],
+            Cloud::Azure => &["AZURE_", "ARM_"],
+        };
+        let set = |name: &&str| self.environment.get(*name).is_some_and(|value| !value.is_empty());
+        let profiles: &[&str] = match cloud {
+            Cloud::Aws => &["KUBEWRIGHT_PROFILE", "AWS_PROFILE", "AWS_DEFAULT_PROFILE"],
+            Cloud::Gcp => &["CLOUDSDK_ACTIVE_CONFIG_NAME"],
+            Cloud::Azure => &[],
+        };
+        let profile = cloud == Cloud::Aws && profile_flag;
+        if profile || profiles.iter().any(|name| set(name)) {
+            return BTreeMap::new();
+        }
+        let keys_given = AWS_KEYS.iter().any(|name| set(name));
+        let wanted = |name: &str| {
+            prefixes.iter().any(|prefix| name.starts_with(prefix))
+                && !set(&name)
+                && !(keys_given && AWS_KEYS.contains(&name))
+        };
+        self.dotenv.iter().filter(|(name, _)| wanted(name)).map(|(name, value)| (name.clone(), value.clone())).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn map(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
+        pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
+    }
+
+    fn layers(environment: &[(&str, &str)]) -> Layers {
+        let dotenv = [
+            ("KUBEWRIGHT_REGION", "dotenv"),
+            ("KUBEWRIGHT_OUTPUT", "yaml"),
+            ("AWS_ACCESS_KEY_ID", "id"),
+            ("AWS_SECRET_ACCESS_KEY", "secret"),
+            ("AWS_SESSION_TOKEN", "session"),
+            ("AWS_REGION", "eu-west-1"),
+            ("AZURE_CLIENT_ID", "me"),
+        ];
+        let user = UserConfig {
+            variables: map(&[
+                ("KUBEWRIGHT_REGION", "user"),
+                ("KUBEWRIGHT_OUTPUT", "name"),
+                ("KUBEWRIGHT_TIMEOUT", "1h"),
+            ]),
+            budget: None,
+        };
+        Layers::new(map(environment)).with_dotenv(map(&dotenv), "/x/.env").with_user(user, "/x/config.yaml")
+    }
+
+    #[test]
+    fn the_stronger_layer_wins_and_says_so() {
+        let layers = layers(&[("KUBEWRIGHT_REGION", "env")]);
+        let region = |flag| {
+            layers.resolve(("--region", flag), "KUBEWRIGHT_REGION", "none".to_owned(), |text| {
+                Ok::<_, ()>(text.to_owned())
+            })
+        };
+        let shown = |resolved: Resolved<String>| format!("{} from {}", resolved.value, resolved.origin);
+        assert_eq!(shown(region(Some("flag".into())).unwrap()), "flag from --region");
+        assert_eq!(shown(region(None).unwrap()), "env from KUBEWRIGHT_REGION");
+        let origin = |name: &str| layers.get(name).map(|resolved| resolved.origin.to_string());
+        assert_eq!(origin("KUBEWRIGHT_OUTPUT").unwrap(), "KUBEWRIGHT_OUTPUT in /x/.env");
+        assert_eq!(origin("KUBEWRIGHT_TIMEOUT").unwrap(), "/x/config.yaml");
+        assert_eq!(origin("KUBEWRIGHT_QUIET"), None);
+        let (origin, _) = layers.resolve(("--output", None), "KUBEWRIGHT_OUTPUT", 0, str::parse::<u8>).unwrap_err();
+        assert_eq!(origin, Origin::Dotenv { name: "KUBEWRIGHT_OUTPUT".into(), file: "/x/.env".into() });
+        let all = layers.variables();
+        assert_eq!((all["KUBEWRIGHT_REGION"].as_str(), all["KUBEWRIGHT_OUTPUT"].as_str()), ("env", "yaml"));
+    }
+
+    #[test]
+    fn an_empty_variable_switches_the_weaker_layers_off() {
+        assert_eq!(layers(&[("KUBEWRIGHT_REGION", "")]).get("KUBEWRIGHT_REGION"), None);
+    }
+
+    #[test]
+    fn keys_come_from_one_place_and_not_at_all_beside_a_profile() {
+        let names = |environment: &[(&str, &str)], flag| {
+            layers(environment).dotenv_of(Cloud::Aws, flag).into_keys().collect::<Vec<_>>().join(" ")
+        };
+        assert_eq!(names(&[], false), "AWS_ACCESS_KEY_ID AWS_REGION AWS_SECRET_ACCESS_KEY AWS_SESSION_TOKEN");
+        assert_eq!(names(&[("AWS_ACCESS_KEY_ID", "other")], false), "AWS_REGION");
+        assert_eq!(names(&[], true), "");
+        assert_eq!(names(&[("AWS_PROFILE", "p")], false), "");
+        assert_eq!(names(&[("KUBEWRIGHT_PROFILE", "p")], false), "");
+        assert_eq!(names(&[("AWS_PROFILE", "")], false).split(' ').count(), 4);
+        let azure = layers(&[("AWS_PROFILE", "p")]).dotenv_of(Cloud::Azure, true);
+        assert_eq!(azure.len(), 1, "an AWS profile says nothing about Azure");
+    }
+}

@@ -1,0 +1,190 @@
+//! `--sandbox`: starts or finds the pretend clouds and runs the command against them in a child of itself, with an
+//! environment in which nothing of the user's clouds is left.
+
+use super::{Env, RandomIds, SANDBOX_PARENT, Settings, Variables, Vars, WallClock, host, sandbox_home, user};
+use crate::engine::{Clock, Ids as _};
+use crate::error::CliError;
+use crate::sandbox::{self, Attached, Endpoints, SandboxError, ServeOptions, child, client::ClockClient, clock::Speed};
+use crate::store::{Holder, StateDir};
+use async_trait::async_trait;
+use jiff::Timestamp;
+use std::{ffi::OsString, path::Path, process::ExitStatus, sync::Arc, time::Duration};
+
+/// What the sandbox says in our words.
+pub fn sandbox_error(error: SandboxError) -> CliError {
+    match error {
+        SandboxError::Fault(error) => CliError::usage(error.to_string()),
+        SandboxError::Store(error) => error.into(),
+        SandboxError::Running(_) => CliError::new("KW-LOCKED", error.to_string())
+            .hint("it serves already; `kubewright sandbox show` looks at it"),
+        error => CliError::new("KW-SANDBOX", error.to_string()),
+    }
+}
+
+fn options(vars: &Variables) -> Result<ServeOptions, CliError> {
+    let set = |name: &str| vars.get(name).filter(|text| !text.is_empty());
+    let speed = match set("KUBEWRIGHT_SANDBOX_SPEED") {
+        Some(text) => {
+            text.parse().map_err(|why| CliError::usage(format!("variable KUBEWRIGHT_SANDBOX_SPEED: {why}")))?
+        }
+        None => Speed::DEFAULT,
+    };
+    let pods_local = match set("KUBEWRIGHT_SANDBOX_PODS").map(String::as_str) {
+        Some("local") => true,
+        Some("simulated") | None => false,
+        Some(other) => {
+            return Err(CliError::usage(format!(
+                "variable KUBEWRIGHT_SANDBOX_PODS: `{other}` is neither simulated nor local"
+            )));
+        }
+    };
+    Ok(ServeOptions {
+        dir: sandbox_home(vars)?,
+        speed,
+        faults: set("KUBEWRIGHT_SANDBOX_FAULT").cloned().unwrap_or_default(),
+        seed: None,
+        port: None,
+        settings: sandbox::world::Settings::default(),
+        pods_local,
+        wall: Arc::new(|| WallClock.now()),
+        bits: Arc::new(|| RandomIds.bits()),
+        holder: Holder {
+            user: user(vars),
+            host: host(vars),
+            pid: std::process::id(),
+            since: WallClock.now(),
+            verb: "sandbox".to_owned(),
+        },
+    })
+}
+
+/// Runs the command in the sandbox; returns its exit code.
+pub async fn rehearse(settings: &Settings, vars: &Vars, words: &[OsString]) -> Result<u8, CliError> {
+    let options = options(&vars.all)?;
+    let (dir, speed) = (options.dir.clone(), options.speed);
+    let attached = sandbox::attach_or_start(options).await.map_err(sandbox_error)?;
+    if !settings.quiet {
+        let pace = match (&attached, speed) {
+            (Attached::Other(_), _) => "the running server's clock".to_owned(),
+            (Attached::Own(_), Speed::Max) => "time jumps".to_owned(),
+            (Attached::Own(_), Speed::Times(times)) => format!("{times}x clock"),
+        };
+        super::plain_ui(settings.format)
+            .say(&format!("SANDBOX (pretend AWS on loopback, {pace}; nothing real is touched or billed)"));
+    }
+    let mut command = tokio::process::Command::new(own_binary()?);
+    // `--dotenv` and the user's `.env` name real clouds: the child reads neither.
+    command.args(words).env_clear().envs(child::child_env(environment(), attached.endpoints(), &dir));
+    match attached {
+        // A server of its own lives on without us: nothing needs to stay behind.
+        Attached::Other(_) => {
+            use std::os::unix::process::CommandExt as _;
+            let cause = command.as_std_mut().exec();
+            Err(CliError::new("KW-SANDBOX", format!("cannot start the rehearsal: {cause}")))
+        }
+        Attached::Own(running) => {
+            command.env(SANDBOX_PARENT, std::process::id().to_string());
+            let ended = supervise(command).await;
+            let stopped = running.stop().await.map_err(sandbox_error);
+            let code = code(ended?);
+            stopped.map(|()| code)
+        }
+    }
+}
+
+#[expect(clippy::disallowed_methods, reason = "the environment that the sandbox's child is cut from")]
+fn environment() -> impl Iterator<Item = (OsString, OsString)> {
+    std::env::vars_os()
+}
+
+fn own_binary() -> Result<std::path::PathBuf, CliError> {
+    std::env::current_exe()
+        .map_err(|cause| CliError::new("KW-SANDBOX", format!("cannot find this program's own file: {cause}")))
+}
+
+/// Waits for the child and hands it every signal that reaches us.
+async fn supervise(mut command: tokio::process::Command) -> Result<ExitStatus, CliError> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let failed = |cause: std::io::Error| CliError::new("KW-SANDBOX", format!("cannot run the rehearsal: {cause}"));
+    let mut interrupt = signal(SignalKind::interrupt()).map_err(failed)?;
+    let mut terminate = signal(SignalKind::terminate()).map_err(failed)?;
+    let mut hangup = signal(SignalKind::hangup()).map_err(failed)?;
+    let mut child = command.spawn().map_err(failed)?;
+    let pid = child.id().and_then(|pid| rustix::process::Pid::from_raw(i32::try_from(pid).ok()?));
+    loop {
+        let passed = tokio::select! {
+            ended = child.wait() => return ended.map_err(failed),
+            _ = interrupt.recv() => rustix::process::Signal::INT,
+            _ = terminate.recv() => rustix::process::Signal::TERM,
+            _ = hangup.recv() => rustix::process::Signal::HUP,
+        };
+        if let Some(pid) = pid {
+            // A child that has just ended needs no signal.
+            let _ = rustix::process::kill_process(pid, passed);
+        }
+    }
+}
+
+fn code(status: ExitStatus) -> u8 {
+    use std::os::unix::process::ExitStatusExt as _;
+    let number = status.code().or_else(|| status.signal().map(|signal| 128 + signal));
+    number.and_then(|number| u8::try_from(number).ok()).unwrap_or(1)
+}
+
+/// In the child: dies with the process that serves its world, as one command dies at once.
+pub(super) fn die_with_parent(vars: &Variables) {
+    #[cfg(target_os = "linux")]
+    if let Some(parent) = vars.get(SANDBOX_PARENT).and_then(|pid| pid.parse::<i32>().ok()) {
+        let set = rustix::process::set_parent_process_death_signal(Some(rustix::process::Signal::KILL));
+        let now = rustix::process::getppid().map(rustix::process::Pid::as_raw_pid);
+        // It may have died before we asked to be told.
+        if set.is_ok() && now != Some(parent) {
+            let _ = rustix::process::kill_process(rustix::process::getpid(), rustix::process::Signal::KILL);
+        }
+    }
+    #[cfg(not(target_os = "linux"))]
+    let _ = vars;
+}
+
+/// The pretend world's clock as the engine's.
+struct VirtualClock(ClockClient);
+
+#[async_trait]
+impl Clock for VirtualClock {
+    fn now(&self) -> Timestamp {
+        self.0.now()
+    }
+
+    async fn sleep(&self, span: Duration) {
+        self.0.sleep(span).await;
+    }
+}
+
+/// Connects to the clock at this address.
+pub(super) async fn virtual_clock(url: &str) -> Result<Arc<dyn Clock>, CliError> {
+    let wall: sandbox::hub::Wall = Arc::new(|| WallClock.now());
+    Ok(Arc::new(VirtualClock(ClockClient::connect(url, wall).await.map_err(sandbox_error)?)))
+}
+
+impl Env {
+    /// What a server is started with, as flags and variables have it.
+    pub fn sandbox_options(&self) -> Result<ServeOptions, CliError> {
+        options(&self.vars.all)
+    }
+
+    /// The environment that other clients need, as lines for a shell.
+    pub fn client_exports(&self, endpoints: &Endpoints, dir: &Path) -> String {
+        let region = self.settings.region.as_ref().map_or("us-east-1", |region| region.as_str());
+        let quoted = |text: &str| format!("'{}'", text.replace('\'', r"'\''"));
+        child::client_env(endpoints, dir, region)
+            .into_iter()
+            .map(|(name, value)| format!("export {name}={}\n", quoted(&value.to_string_lossy())))
+            .collect()
+    }
+
+    /// A new world has none of the stacks that the rehearsal's journals tell of.
+    pub fn forget_rehearsed_stacks(&self) -> Result<(), CliError> {
+        let dir = sandbox_home(&self.vars.all)?;
+        Ok(StateDir::open(&dir).forget_all()?)
+    }
+}

@@ -1,0 +1,74 @@
+//! What a destroy says at the end, and `protect`.
+
+use super::{audit_lines, marked};
+use crate::model::doc::{Destroy, DestroyOutcome, Protect, Remaining};
+use crate::ui::{
+    style::{hourly, hourly_short},
+    view::View,
+};
+use jiff::Timestamp;
+
+impl View for Destroy {
+    const KIND: &'static str = "destroy";
+
+    fn human(&self, _: Timestamp, sandbox: bool) -> String {
+        let name = self.stack.as_ref().map_or("", |stack| stack.name.as_str());
+        let all = self.deleted.len() + self.remaining.len();
+        let line = match self.outcome {
+            DestroyOutcome::Declined => return String::new(),
+            DestroyOutcome::Nothing => format!("{name}: nothing there; 0 resources, $0.00/h remain"),
+            DestroyOutcome::Destroyed => {
+                let mut line = format!(
+                    "{name}: {} of {all} deleted, second look: 0 resources, $0.00/h remain",
+                    self.deleted.len()
+                );
+                if !self.kept.is_empty() {
+                    line.push_str(&format!("; kept by request: {}", list(&self.kept)));
+                }
+                line
+            }
+            DestroyOutcome::Incomplete => {
+                let mut line = format!(
+                    "{name}: {} of {all} deleted; REMAIN {} ours: {} {}",
+                    self.deleted.len(),
+                    self.remaining.len(),
+                    self.remaining.iter().map(|item| item.id.as_str()).collect::<Vec<_>>().join(", "),
+                    hourly_short(self.usd_per_hour_remaining)
+                );
+                if !self.kept.is_empty() {
+                    line.push_str(&format!("; kept by request: {}", list(&self.kept)));
+                }
+                for item in &self.remaining {
+                    let why = item.why.as_deref().unwrap_or("still there");
+                    line.push_str(&format!("\n  {} {}: {why}", item.kind, item.id));
+                }
+                line
+            }
+        };
+        let audit =
+            if self.outcome == DestroyOutcome::Destroyed { String::new() } else { audit_lines(self.audit.as_ref()) };
+        marked(line, sandbox) + &audit
+    }
+
+    fn names(&self) -> Vec<String> {
+        self.remaining.iter().map(|item| item.id.clone()).collect()
+    }
+}
+
+fn list(items: &[Remaining]) -> String {
+    items.iter().map(|item| format!("{} {}", item.id, hourly(item.usd_per_hour))).collect::<Vec<_>>().join(", ")
+}
+
+impl View for Protect {
+    const KIND: &'static str = "protect";
+
+    fn human(&self, _: Timestamp, sandbox: bool) -> String {
+        let state = if self.protect { "protected" } else { "not protected" };
+        let already = if self.changed { "" } else { " (as before)" };
+        marked(format!("{}  {state}{already}", self.stack.name), sandbox)
+    }
+
+    fn names(&self) -> Vec<String> {
+        vec![self.stack.name.clone()]
+    }
+}

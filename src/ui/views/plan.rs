@@ -1,0 +1,140 @@
+//! The plan with its cost and time, as shown before the question and by `--dry-run`.
+
+use crate::model::doc;
+use crate::ui::{
+    Style, Table,
+    style::{about, moment},
+    view::View,
+};
+use jiff::Timestamp;
+use serde::Serialize;
+
+/// One line of the table.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Row {
+    /// What.
+    pub what: String,
+    /// How many.
+    pub count: String,
+    /// Price by the hour; none is unknown, zero is free.
+    pub usd_per_hour: Option<f64>,
+    /// Usual time, where it matters.
+    pub p50_secs: Option<u64>,
+    /// Where the price is from, and what turning it off would save.
+    pub note: String,
+}
+
+/// A plan document with what only people need.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct PlanView {
+    /// The document.
+    #[serde(flatten)]
+    pub doc: doc::Plan,
+    /// `plan demo: EKS 1.35, us-east-1a,b, 2 x m6a.large; 31 resources`.
+    #[serde(skip)]
+    pub headline: String,
+    /// Who pays: account and caller.
+    #[serde(skip)]
+    pub who: String,
+    /// The table.
+    #[serde(skip)]
+    pub rows: Vec<Row>,
+    /// Hourly total as ordered, and at the maximum where that differs.
+    #[serde(skip)]
+    pub hourly: (f64, Option<f64>),
+    /// Whether some line has no price.
+    #[serde(skip)]
+    pub unknown: Vec<String>,
+    /// When it would expire, and the money until then.
+    #[serde(skip)]
+    pub expiry: Option<(Timestamp, f64)>,
+    /// Defaults that were used, in words.
+    #[serde(skip)]
+    pub defaults: Vec<String>,
+    /// What is not in the price.
+    #[serde(skip)]
+    pub excluded: Vec<String>,
+}
+
+const HOURS_PER_MONTH: f64 = 730.0;
+
+impl PlanView {
+    /// The whole conversation piece: who, preflight, table, notes.
+    pub fn text(&self, now: Timestamp, style: Style) -> String {
+        let mut text = format!("{}\n{}\n{}\n", style.bold(&self.headline), self.who, self.preflight(style));
+        let mut table = Table::new(&["WHAT", ">N", ">$/h", ">$/month", ">p50", ""]);
+        for row in &self.rows {
+            let price = |scale: f64, digits: usize| match row.usd_per_hour {
+                None => "unknown".to_owned(),
+                Some(0.0) => "-".to_owned(),
+                Some(usd) => format!("{:.digits$}", usd * scale),
+            };
+            table.row([
+                row.what.clone(),
+                row.count.clone(),
+                price(1.0, 4),
+                price(HOURS_PER_MONTH, 2),
+                row.p50_secs.map_or_else(String::new, about),
+                row.note.clone(),
+            ]);
+        }
+        let more = if self.unknown.is_empty() { "" } else { "+" };
+        table.row([
+            "total".to_owned(),
+            String::new(),
+            format!("{:.4}{more}", self.hourly.0),
+            format!("{:.2}{more}", self.hourly.0 * HOURS_PER_MONTH),
+            about(self.doc.eta.p50_seconds),
+            format!("p90 {}", about(self.doc.eta.p90_seconds)),
+        ]);
+        text.push_str(&table.lines().join("\n"));
+        text.push('\n');
+        if let Some(max) = self.hourly.1 {
+            text.push_str(&format!("at most {max:.4} $/h when scaled up: budgets are judged by that\n"));
+        }
+        if let Some((at, usd)) = self.expiry {
+            text.push_str(&format!(
+                "until expiry {}: ${usd:.2}; the expiry is a tag, it enforces nothing by itself\n",
+                moment(at, now)
+            ));
+        }
+        for name in &self.unknown {
+            text.push_str(&format!("{} no price known for {name}; it is not in the total\n", style.yellow("warning:")));
+        }
+        if !self.defaults.is_empty() {
+            text.push_str(&format!("defaults used: {}\n", self.defaults.join(" · ")));
+        }
+        if !self.excluded.is_empty() {
+            text.push_str(&format!("not in the price: {}\n", self.excluded.join(", ")));
+        }
+        if self.doc.budget.verdict == "warn" {
+            text.push_str(&format!("{} close to the budget\n", style.yellow("warning:")));
+        }
+        text
+    }
+
+    fn preflight(&self, style: Style) -> String {
+        let count = |status: &str| self.doc.preflight.iter().filter(|check| check.status == status).count();
+        let mut text =
+            format!("preflight  ok {}  warn {}  fail {}", count("ok"), count("warn") + count("unknown"), count("fail"));
+        for check in self.doc.preflight.iter().filter(|check| check.status != "ok") {
+            let label = if check.status == "fail" { style.red("fail") } else { style.yellow(&check.status) };
+            text.push_str(&format!("\n  {label} {}: {}", check.id, check.message));
+        }
+        text
+    }
+}
+
+impl View for PlanView {
+    const KIND: &'static str = "plan";
+
+    fn human(&self, now: Timestamp, _: bool) -> String {
+        let mut text = self.text(now, Style { color: false });
+        text.push_str(&format!("plan hash {}\n", self.doc.plan_hash));
+        text
+    }
+
+    fn names(&self) -> Vec<String> {
+        self.doc.steps.iter().map(|step| step.id.clone()).collect()
+    }
+}

@@ -1,0 +1,3 @@
+//! The sandbox and the providers held against each other through the vendors' own SDKs.
+
+mod sandbox;
