@@ -5,6 +5,7 @@
 //! functions on `&mut Tx` (`iam::role_usable`, `servicequotas::quota`).
 
 pub mod ec2;
+pub mod eks;
 pub mod gate;
 pub mod iam;
 pub mod logs;
@@ -170,6 +171,7 @@ pub fn services(wall: &Wall) -> Vec<Box<dyn Service>> {
         Box::new(ssm::Ssm),
         Box::new(logs::Logs),
         Box::new(ec2::Ec2Service),
+        Box::new(eks::Eks),
     ]
 }
 
