@@ -22,6 +22,17 @@ const IN_CLUSTER_KINDS: [&str; 6] = [
     steps::access_policy::KIND,
     steps::cluster::KIND,
 ];
+// Roles with their policies stand until EKS has finished: one that lost them cannot remove its own interfaces and
+// group, and leaves them behind (facts §3.3).
+const AFTER_CLUSTER_KINDS: [&str; 7] = [
+    steps::role_policy::KIND,
+    steps::iam_role::KIND,
+    steps::subnet::KIND,
+    steps::security_group::KIND,
+    steps::gateway_attachment::KIND,
+    steps::internet_gateway::KIND,
+    steps::vpc::KIND,
+];
 const NETWORK_KINDS: [&str; 5] = [
     steps::subnet::KIND,
     steps::security_group::KIND,
@@ -44,7 +55,7 @@ pub fn points(found: &[(StepId, &str)]) -> Vec<SweepPoint> {
     vec![
         point(IN_CLUSTER, &[], &IN_CLUSTER_KINDS),
         point(LEAKED_ENIS, &[nodes], &[cluster]),
-        point(CLUSTER_LEFTOVERS, &[nodes, cluster], &NETWORK_KINDS),
+        point(CLUSTER_LEFTOVERS, &[nodes, cluster], &AFTER_CLUSTER_KINDS),
         // The NAT gateways and endpoints have interfaces of their own, gone with them.
         point(NETWORK_BLOCKERS, &[nodes, cluster, steps::nat_gateway::KIND, steps::vpc_endpoint::KIND], &NETWORK_KINDS),
     ]
