@@ -339,9 +339,8 @@ impl Ids for RandomIds {
         RunId(uuid::Uuid::now_v7().simple().to_string())
     }
 
-    #[expect(clippy::disallowed_methods, reason = "the one source of randomness")]
     fn bits(&self) -> u64 {
-        uuid::Uuid::new_v4().as_u64_pair().0 ^ uuid::Uuid::new_v4().as_u64_pair().1
+        getrandom::u64().expect("without the system's randomness no id would be unique")
     }
 }
 
