@@ -6,6 +6,7 @@
 
 pub mod ec2;
 pub mod eks;
+pub mod elb;
 pub mod gate;
 pub mod iam;
 pub mod logs;
@@ -172,6 +173,7 @@ pub fn services(wall: &Wall) -> Vec<Box<dyn Service>> {
         Box::new(logs::Logs),
         Box::new(ec2::Ec2Service),
         Box::new(eks::Eks),
+        Box::new(elb::Elb),
     ]
 }
 

@@ -21,10 +21,10 @@ use super::{
 };
 use crate::sandbox::{
     aws::ApiError,
-    world::{Origin, Scope, Tx},
+    world::{Due, Origin, Scope, Tx},
 };
 use ipnet::Ipv4Net;
-use std::{collections::BTreeMap, net::Ipv4Addr};
+use std::{collections::BTreeMap, net::Ipv4Addr, time::Duration};
 
 /// Where a subnet lies.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -311,6 +311,15 @@ pub fn create_requester_interface(tx: &mut Tx<'_>, scope: &Scope, wish: Interfac
 /// Removes an interface whatever its state: its owner is done with it.
 pub fn remove_interface(tx: &mut Tx<'_>, scope: &Scope, id: &str) {
     Ec2::new(tx, scope).drop_object::<Interface>(id);
+}
+
+/// Removes an interface after this virtual span: a deleted load balancer's stay for minutes.
+pub fn release_interface(tx: &mut Tx<'_>, scope: &Scope, id: &str, after: Duration) {
+    let cx = &mut Ec2::new(tx, scope);
+    if let Some(mut eni) = cx.peek::<Interface>(id) {
+        eni.object.due = Some(Due { at: cx.tx.now() + after, what: "released".to_owned() });
+        cx.save(eni);
+    }
 }
 
 /// An interface the CNI left behind when its node went: `available`, not requester-managed, tagged by the CNI.

@@ -7,7 +7,7 @@
 mod account;
 mod address;
 mod endpoint;
-mod filter;
+pub(crate) mod filter;
 mod gateway;
 mod group;
 mod image;
@@ -25,7 +25,7 @@ mod subnet;
 mod tags;
 mod template;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 pub(crate) mod usage;
 mod volume;
 mod vpc;
@@ -87,6 +87,8 @@ impl Service for Ec2Service {
             "nat-gateway" => nat::due(tx, &scope, &object.id, what),
             "instance" => instance::due(tx, &scope, &object.id, what),
             "vpc-endpoint" => endpoint::due(tx, &scope, &object.id, what),
+            // Its owner let it go some time ago.
+            "network-interface" => inside::remove_interface(tx, &scope, &object.id),
             // The rest only ripens into its next state: vpc, subnet, volume, snapshot.
             _ => {
                 let mut ripe = object.clone();
