@@ -139,7 +139,11 @@ pub(crate) fn page(set: &str, rows: Vec<Value>, page: &Page, most: usize) -> Res
             .filter(|start| *start <= rows.len())
             .ok_or_else(|| fail("InvalidNextToken", "The specified NextToken is not valid."))?,
     };
-    let size = page.size.unwrap_or(most).min(most.max(page.size.unwrap_or(0)));
+    let size = page.size.unwrap_or(most);
+    if size == 0 {
+        let message = "Value ( 0 ) for parameter maxResults is invalid. Expecting a value greater than or equal to 5.";
+        return Err(fail("InvalidParameterValue", message));
+    }
     let end = rows.len().min(start + size);
     let more = end < rows.len();
     let mut reply = Map::new();
@@ -226,6 +230,8 @@ mod tests {
             }
         }
         assert_eq!(seen, rows);
+        let nothing = Page { token: None, size: Some(0) };
+        assert_eq!(page("set", rows.clone(), &nothing, 100).expect_err("no progress").code, "InvalidParameterValue");
         let bad = Page { token: Some("zzz".to_owned()), size: None };
         assert_eq!(page("set", rows, &bad, 100).expect_err("bad token").code, "InvalidNextToken");
     }

@@ -6,6 +6,7 @@
 
 mod account;
 mod address;
+pub mod decoys;
 mod endpoint;
 pub(crate) mod filter;
 mod gateway;

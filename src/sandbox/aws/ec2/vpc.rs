@@ -124,14 +124,20 @@ fn furnish(cx: &mut Ec2<'_, '_>, vpc: &str) {
     group::make_default(cx, vpc);
 }
 
-/// The default VPC every region of an account starts with: 172.31.0.0/16, a public subnet in each zone.
-pub(super) fn make_default(cx: &mut Ec2<'_, '_>) {
-    let cidr = Ipv4Net::new([172, 31, 0, 0].into(), 16).expect("a constant");
-    let doc = document(cx, cidr, true, "default".to_owned());
-    let vpc = cx.draft_by(Origin::Builtin, doc, "available");
+/// A VPC that nobody's call made; returns its id. The built-in one is the default VPC.
+pub(super) fn make(cx: &mut Ec2<'_, '_>, cidr: Ipv4Net, origin: Origin) -> String {
+    let doc = document(cx, cidr, origin == Origin::Builtin, "default".to_owned());
+    let vpc = cx.draft_by(origin, doc, "available");
     let id = vpc.id().to_owned();
     cx.save(vpc);
     furnish(cx, &id);
+    id
+}
+
+/// The default VPC every region of an account starts with: 172.31.0.0/16, a public subnet in each zone.
+pub(super) fn make_default(cx: &mut Ec2<'_, '_>) {
+    let cidr = Ipv4Net::new([172, 31, 0, 0].into(), 16).expect("a constant");
+    let id = make(cx, cidr, Origin::Builtin);
     subnet::make_defaults(cx, &id, cidr);
     let gateway = gateway::make_default(cx, &id);
     route::add_default_route(cx, &id, gateway);

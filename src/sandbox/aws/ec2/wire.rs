@@ -239,6 +239,9 @@ fn typed(node: &Node, shape: &Shape, path: &str) -> Result<Value, ApiError> {
                 Some(member) => (member, format!("{path}.member")),
                 None => (node, path.to_owned()),
             };
+            if node.value.as_ref().is_some_and(|value| !value.is_empty()) {
+                return Err(unknown(path));
+            }
             let mut items = Vec::new();
             for (index, child) in &holder.children {
                 let place: u32 = index.parse().map_err(|_| unknown(&format!("{prefix}.{index}")))?;
@@ -333,6 +336,7 @@ mod tests {
         let refusal = |action: &str, query: &str| ec2().read(action, &pairs(query)).err().expect("refused").code;
         assert_eq!(refusal("DescribeVpcs", "Vpc=1"), "UnknownParameter");
         assert_eq!(refusal("DescribeVpcs", "VpcId.x=1"), "UnknownParameter");
+        assert_eq!(refusal("DescribeVpcs", "VpcId=vpc-1"), "UnknownParameter");
         assert_eq!(refusal("DescribeVpcs", "VpcId.1.Name=1"), "UnknownParameter");
         assert_eq!(refusal("DescribeVpcs", "MaxResults=4"), "InvalidParameterValue");
         assert_eq!(refusal("DescribeVpcs", "MaxResults=many"), "InvalidParameterValue");
