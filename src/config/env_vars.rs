@@ -128,11 +128,16 @@ mod tests {
             if path.extension().is_none_or(|ending| ending != "rs") {
                 continue;
             }
+            // It keeps variables of other versions from its child too.
+            if path.ends_with("sandbox/child.rs") {
+                continue;
+            }
             let text = fs::read_to_string(&path).unwrap();
             for (at, _) in text.match_indices("\"KUBEWRIGHT_") {
                 let name: String = text[at + 1..].chars().take_while(|c| c.is_ascii_uppercase() || *c == '_').collect();
-                // A prefix, or one of the tests' wrong ones.
-                if name.ends_with('_') || ["KUBEWRIGHT_REGIN", "KUBEWRIGHT_YES"].contains(&name.as_str()) {
+                // A prefix, or a wrong one of a test.
+                let wrong = ["KUBEWRIGHT_REGIN", "KUBEWRIGHT_YES"].contains(&name.as_str());
+                if name.ends_with('_') || wrong {
                     continue;
                 }
                 seen += 1;
