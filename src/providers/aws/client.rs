@@ -110,6 +110,11 @@ impl AwsCx {
         self.account.get_or_init(|| account.to_owned());
     }
 
+    /// Counts a mutating call that goes to a cluster's own API server, past the SDK.
+    pub(super) fn count_mutating_call(&self) {
+        self.counter.fetch_add(1, Ordering::Relaxed);
+    }
+
     /// Mutating calls sent so far.
     pub fn mutating_calls(&self) -> u64 {
         self.counter.load(Ordering::Relaxed)

@@ -1,6 +1,7 @@
 //! Kind → code: how a plan read from a journal comes to life again. One line per kind.
 
 use super::client::AwsCx;
+use super::in_cluster;
 use super::steps;
 use crate::engine::{AnyStep, Bound, ErrorClass, PlannedStep, Residue, Step, StepError};
 use serde::de::DeserializeOwned;
@@ -9,7 +10,7 @@ use std::sync::Arc;
 type Make = fn(&Arc<AwsCx>, &PlannedStep) -> Result<Arc<dyn AnyStep>, StepError>;
 
 /// Every kind this build knows.
-const KINDS: [(&str, Make); 30] = [
+const KINDS: [(&str, Make); 33] = [
     (steps::access_entry::KIND, bind::<steps::AccessEntry>),
     (steps::access_policy::KIND, bind::<steps::AccessPolicy>),
     (steps::addon::KIND, bind::<steps::Addon>),
@@ -20,6 +21,9 @@ const KINDS: [(&str, Make); 30] = [
     (steps::existing::VPC_KIND, bind::<steps::ExistingVpc>),
     (steps::gateway_attachment::KIND, bind::<steps::GatewayAttachment>),
     (steps::iam_role::KIND, bind::<steps::IamRole>),
+    (in_cluster::CLAIM, bind::<in_cluster::InCluster>),
+    (in_cluster::INGRESS, bind::<in_cluster::InCluster>),
+    (in_cluster::SERVICE, bind::<in_cluster::InCluster>),
     (steps::instance::KIND, bind::<steps::Instance>),
     (steps::internet_gateway::KIND, bind::<steps::InternetGateway>),
     (steps::launch_template::KIND, bind::<steps::LaunchTemplate>),

@@ -11,7 +11,7 @@ use super::steps::{
 };
 use super::sweep::{as_node_group, deletable, is_ours, log_group_name};
 use super::tags::{Tags, filter};
-use super::{client::AwsCx, plan, stages, steps};
+use super::{client::AwsCx, in_cluster, plan, stages, steps};
 use crate::cost::{HOURS_PER_MONTH, catalogue};
 use crate::engine::proof::{TAG_STACK, TAG_STEP};
 use crate::engine::{Caused, Identity, Leftover, Observed, StepError, StepId};
@@ -49,6 +49,7 @@ enum Whose {
 /// What the first listing that failed says: a partial answer would pass for "nothing left".
 pub async fn leftovers(cx: &AwsCx, stage: &str, look: Look<'_>) -> Result<Vec<Leftover>, StepError> {
     match stage {
+        stages::IN_CLUSTER => in_cluster::made(cx, look).await,
         stages::LEAKED_ENIS => {
             let (groups, machines, leaked) =
                 tokio::try_join!(extra_node_groups(cx, look), machines(cx, look), leaked(cx, look))?;
@@ -101,6 +102,11 @@ impl Look<'_> {
         self.ids(vpc::KIND)
     }
 
+    /// Our own cluster, while it stands.
+    pub(super) fn clusters(&self) -> BTreeSet<&str> {
+        self.ids(cluster::KIND)
+    }
+
     fn ids(&self, kind: &str) -> BTreeSet<&str> {
         self.known.iter().filter(|it| it.reference.kind == kind).map(|it| it.reference.id.as_str()).collect()
     }
@@ -146,7 +152,7 @@ fn is_proven(stack: &Stack, seen: &Observed) -> bool {
 /// Node groups of our cluster that no step of ours made: EKS keeps the cluster as long as one is.
 async fn extra_node_groups(cx: &AwsCx, look: Look<'_>) -> Result<Vec<Leftover>, StepError> {
     let mut found = Vec::new();
-    for name in look.ids(cluster::KIND) {
+    for name in look.clusters() {
         let call = cx.eks.list_nodegroups().cluster_name(name).into_paginator().items().send();
         for group in support::list("eks:ListNodegroups", "node groups", call.collect().await)? {
             let Some((mut seen, details)) = node_group::get(cx, name, &group).await? else { continue };
@@ -243,7 +249,7 @@ fn is_leaked(eni: &Ec2Interface) -> bool {
 async fn leaked(cx: &AwsCx, look: Look<'_>) -> Result<Vec<Leftover>, StepError> {
     let mut places: Vec<(Filter, String)> =
         look.networks().into_iter().map(|id| (filter("vpc-id", id), id.to_owned())).collect();
-    for name in look.ids(cluster::KIND) {
+    for name in look.clusters() {
         let Some((_, details)) = cluster::get(cx, name).await? else { continue };
         let group = details.resources_vpc_config().and_then(|it| it.cluster_security_group_id());
         places.extend(group.map(|group| (filter("group-id", group), name.to_owned())));

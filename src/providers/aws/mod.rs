@@ -8,6 +8,7 @@ pub mod adopted;
 pub mod client;
 pub mod clusters;
 pub mod error;
+pub mod in_cluster;
 pub mod instances;
 pub mod kinds;
 pub mod layout;

@@ -52,7 +52,7 @@ impl Select {
 }
 
 /// The thing in the user's words, for messages: `VPC (network/vpc)`.
-pub(super) fn what(noun: &str, at: Scope<'_>) -> String {
+pub(in crate::providers::aws) fn what(noun: &str, at: Scope<'_>) -> String {
     format!("{noun} ({})", at.step)
 }
 
@@ -166,7 +166,7 @@ pub(super) fn no_id(what: &str) -> StepError {
 }
 
 /// Create was called for something that is never made by us: a fault of ours, caught before any call.
-pub(super) fn never_made(what: &str) -> StepError {
+pub(in crate::providers::aws) fn never_made(what: &str) -> StepError {
     StepError::new(ErrorClass::Permanent, "KW-PLAN", format!("cannot create {what}: it is not ours to make"))
         .with_residue(Residue::None)
 }
@@ -177,7 +177,7 @@ pub(super) fn broken(class: ErrorClass, id: &str, it: &ResourceRef, message: imp
 }
 
 /// Waiting for something in a delete.
-pub(super) fn busy(what: &str, why: impl std::fmt::Display) -> StepError {
+pub(in crate::providers::aws) fn busy(what: &str, why: impl std::fmt::Display) -> StepError {
     StepError::new(ErrorClass::NotYet, error::NOT_YET, format!("cannot delete {what} yet: {why}"))
         .with_residue(Residue::None)
 }
