@@ -133,8 +133,11 @@ const GROUP_FILTERS: Known = &[
 
 const RULE_FILTERS: Known = &[("group-id", "groupId"), ("security-group-rule-id", "securityGroupRuleId")];
 
+/// Protocol and ports: what rules are grouped by.
+type Traffic = (String, Option<i64>, Option<i64>);
+
 fn permissions(rules: &[Stored<Rule>], egress: bool, account: &str) -> Value {
-    let mut sets: BTreeMap<(String, Option<i64>, Option<i64>), [Vec<Value>; 4]> = BTreeMap::new();
+    let mut sets: BTreeMap<Traffic, [Vec<Value>; 4]> = BTreeMap::new();
     for rule in rules.iter().filter(|rule| rule.doc.egress == egress) {
         let doc = &rule.doc;
         let [groups, v4, v6, lists] = sets.entry((doc.protocol.clone(), doc.from, doc.to)).or_default();
@@ -237,7 +240,7 @@ pub(super) fn create(cx: &mut Ec2<'_, '_>, request: Request) -> Result<Value, Ap
     };
     let group = put_new(cx, doc, Origin::Api, tags);
     Ok(json!({
-        "return": true, "groupId": group.id(), "securityGroupArn": arn(&group), "tagSet": group.tag_set(),
+        "groupId": group.id(), "securityGroupArn": arn(&group), "tagSet": group.tag_set(),
     }))
 }
 

@@ -129,7 +129,7 @@ fn view(cx: &Ec2<'_, '_>, instance: &Stored<Instance>) -> Value {
         .all::<Interface>()
         .iter()
         .filter(|eni| attached(&eni.doc.attachment))
-        .map(|eni| interface::view(cx, eni))
+        .map(|eni| of_instance(interface::view(cx, eni)))
         .collect();
     let disks = cx.all::<Volume>().into_iter().filter_map(|disk| {
         let held = disk.doc.attachment.filter(|held| held.instance == object.id)?;
@@ -161,6 +161,23 @@ fn view(cx: &Ec2<'_, '_>, instance: &Stored<Instance>) -> Value {
         // Read by filters of the reservation; dropped from the reply.
         "reservationId": doc.reservation, "ownerId": object.account,
     })
+}
+
+/// An interface as its instance shows it: without what the instance says itself, or what only
+/// `DescribeNetworkInterfaces` shows.
+fn of_instance(mut eni: Value) -> Value {
+    if let Some(fields) = eni.as_object_mut() {
+        fields.retain(|name, _| {
+            !matches!(
+                name.as_str(),
+                "availabilityZone" | "availabilityZoneId" | "requesterId" | "requesterManaged" | "tagSet"
+            )
+        });
+        if let Some(attachment) = fields.get_mut("attachment").and_then(Value::as_object_mut) {
+            attachment.retain(|name, _| !matches!(name.as_str(), "instanceId" | "instanceOwnerId"));
+        }
+    }
+    eni
 }
 
 /// One machine to be launched.

@@ -509,6 +509,9 @@ fn machines_come_with_a_disk_and_an_interface_and_take_them_along() {
     rig.wait(60);
     let query = "Filter.1.Name=tag:eks:cluster-name&Filter.1.Value.1=demo&Filter.2.Name=instance-state-name&Filter.2.Value.1=running";
     assert_eq!(rig.id("DescribeInstances", query, "/reservationSet/0/instancesSet/0/instanceId"), node.id);
+    let shown =
+        rig.ok("DescribeInstances", query)["reservationSet"][0]["instancesSet"][0]["networkInterfaceSet"][0].clone();
+    assert!(shown["networkInterfaceId"].is_string() && shown.get("requesterManaged").is_none(), "{shown}");
     let disk = rig.id("DescribeVolumes", "Filter.1.Name=tag:stack&Filter.1.Value.1=demo", "/volumeSet/0/volumeId");
     assert_eq!(rig.refused("DeleteVolume", &format!("VolumeId={disk}")), "VolumeInUse");
     assert_eq!(rig.refused("DeleteSubnet", &format!("SubnetId={subnet}")), "DependencyViolation");
