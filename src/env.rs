@@ -9,6 +9,7 @@ pub use provider::ProviderChoice;
 #[cfg(feature = "sandbox")]
 pub use rehearsal::{rehearse, sandbox_error};
 
+use crate::config::{dotenv, layers::Layers};
 use crate::engine::{Clock, Ids, RunId, RunInfo, StopReceiver, StopSignal};
 use crate::error::CliError;
 use crate::model::{Cloud, Region};
@@ -27,25 +28,69 @@ use tokio::sync::watch;
 /// Variables by name.
 pub type Variables = BTreeMap<String, String>;
 
-/// The variables of a command.
+/// The variables of a command, in their layers.
 #[derive(Debug, Clone, Default)]
 pub struct Vars {
-    /// Those of the process, and below them those of the `.env` file.
+    /// All that count, the stronger over the weaker.
     pub all: Variables,
-    /// Those that only the `.env` file sets.
-    pub dotenv: Variables,
+    /// Where each came from.
+    pub layers: Layers,
 }
 
+/// Longest configuration file that is read.
+const CONFIG_LIMIT: u64 = crate::config::user::LIMIT;
+
 impl Vars {
-    /// Reads both.
+    /// Reads the process's variables, the `.env` file and the user's configuration.
     pub fn read(dotenv: Option<&Path>) -> Result<Self, CliError> {
         let process = variables();
-        let dotenv = dotenv_file(&process, dotenv)?;
-        let dotenv: Variables = dotenv.into_iter().filter(|(name, _)| !process.contains_key(name)).collect();
-        let mut all = dotenv.clone();
-        all.extend(process);
-        Ok(Self { all, dotenv })
+        if is_rehearsing(&process) {
+            // The process that started the rehearsal has read the files; what they say of real clouds stays outside.
+            return Ok(Self { all: process.clone(), layers: Layers::new(process) });
+        }
+        let configured = config_home(&process);
+        let mut layers = Layers::new(process.clone());
+        let named = dotenv
+            .map(Path::to_owned)
+            .or_else(|| process.get("KUBEWRIGHT_DOTENV").filter(|path| !path.is_empty()).map(PathBuf::from));
+        let file = match (&named, &configured) {
+            (Some(path), _) => Some((path.clone(), Some(user_file(path)?))),
+            (None, Some(dir)) => {
+                let path = dir.join(".env");
+                let text = crate::store::read_text_if_there(&path, dotenv::LIMIT)?;
+                Some((path, text))
+            }
+            (None, None) => None,
+        };
+        if let Some((path, Some(text))) = file {
+            let shown = path.display().to_string();
+            let parsed = dotenv::parse(&text, &shown).map_err(|error| CliError::usage(error.to_string()))?;
+            layers = layers.with_dotenv(parsed, &shown);
+        }
+        if let Some(path) = configured.map(|dir| dir.join("config.yaml"))
+            && let Some(text) = crate::store::read_text_if_there(&path, CONFIG_LIMIT)?
+        {
+            let shown = path.display().to_string();
+            let config = crate::config::user::parse(&text, &shown).map_err(|problems| {
+                let mut error = CliError::usage(format!("{shown} cannot be used"));
+                error.details = problems.iter().map(ToString::to_string).collect();
+                error
+            })?;
+            layers = layers.with_user(config, &shown);
+        }
+        Ok(Self { all: layers.variables(), layers })
     }
+}
+
+/// A file that the user named on the command line: its faults are usage, not state.
+fn user_file(path: &Path) -> Result<String, CliError> {
+    crate::store::read_text(path, dotenv::LIMIT).map_err(|error| CliError::usage(error.message))
+}
+
+fn config_home(vars: &Variables) -> Option<PathBuf> {
+    let set = |name: &str| vars.get(name).filter(|path| !path.is_empty()).map(PathBuf::from);
+    let base = set("XDG_CONFIG_HOME").filter(|path| path.is_absolute());
+    base.or_else(|| set("HOME").map(|home| home.join(".config"))).map(|base| base.join("kubewright"))
 }
 
 /// What flags and variables chose, in plain values.
@@ -347,11 +392,6 @@ impl Ids for RandomIds {
 /// A moment this much later; the end of time when there is none.
 pub fn after(at: Timestamp, span: Duration) -> Timestamp {
     jiff::SignedDuration::try_from(span).ok().and_then(|span| at.checked_add(span).ok()).unwrap_or(Timestamp::MAX)
-}
-
-/// The `.env` file's variables.
-fn dotenv_file(_: &Variables, _: Option<&Path>) -> Result<Variables, CliError> {
-    Ok(Variables::new())
 }
 
 /// The variables of this process. What is not text is none of ours.

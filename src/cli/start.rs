@@ -1,6 +1,7 @@
 //! From a parsed command to its exit code: variables, the sandbox's detour, the runtime, the final error.
 
 use super::{Cli, run};
+use crate::config;
 use crate::env::{self, Env, Settings};
 use crate::error::CliError;
 use std::ffi::OsString;
@@ -29,6 +30,10 @@ pub fn start(cli: Cli, words: &[OsString]) -> u8 {
             Ok(env) => env,
             Err(error) => return env::refuse(format, &error),
         };
+        for (name, meant) in config::env_vars::misspelt(&env.vars.all) {
+            let meant = meant.map(|meant| format!("; did you mean {meant}?")).unwrap_or_default();
+            env.ui.warn(&format!("variable {name} does nothing{meant}"));
+        }
         let ended = match env.listen() {
             Ok(()) => run(&mut env, cli.command).await,
             Err(error) => Err(error),

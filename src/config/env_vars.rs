@@ -79,6 +79,7 @@ pub const VARIABLES: &[Variable] = &[
     var("SSL_CERT_FILE", Topic::Cloud, "certificates that every endpoint is checked by"),
     var("HTTPS_PROXY", Topic::Cloud, "proxy for https, with NO_PROXY"),
     var("KUBEWRIGHT_COMPLETE", Topic::Internal, "set by the shell's completion script"),
+    var("KUBEWRIGHT_SANDBOX_PARENT", Topic::Internal, "process that serves the sandbox a command runs in"),
     var("KUBEWRIGHT_SANDBOX_CLOCK", Topic::Internal, "control address of the sandbox a command runs in"),
 ];
 

@@ -4,7 +4,7 @@ use super::Env;
 use crate::engine::AuthGate;
 use crate::error::CliError;
 use crate::model::{Cloud, Region};
-use crate::providers::Provider;
+use crate::providers::{self, OpenOptions, Provider};
 use async_trait::async_trait;
 use std::sync::Arc;
 
@@ -20,7 +20,14 @@ pub struct ProviderChoice {
 impl Env {
     /// Opens a cloud; none when no region could be found.
     pub async fn open_provider(&self, choice: &ProviderChoice) -> Result<Option<Arc<dyn Provider>>, CliError> {
-        Err(CliError::usage(format!("provider {} is not in this build", choice.cloud)))
+        let options = OpenOptions {
+            region: choice.region.clone(),
+            profile: self.settings.profile.clone(),
+            role_arn: self.settings.role_arn.clone(),
+            dotenv: self.vars.layers.dotenv_of(choice.cloud, self.settings.profile.is_some()),
+            clock: Arc::clone(&self.clock),
+        };
+        Ok(providers::open(choice.cloud, options).await?)
     }
 
     /// Whether AWS credentials are in sight, without trying them.

@@ -73,8 +73,12 @@ pub async fn rehearse(settings: &Settings, vars: &Vars, words: &[OsString]) -> R
             .say(&format!("SANDBOX (pretend AWS on loopback, {pace}; nothing real is touched or billed)"));
     }
     let mut command = tokio::process::Command::new(own_binary()?);
-    // `--dotenv` and the user's `.env` name real clouds: the child reads neither.
-    command.args(words).env_clear().envs(child::child_env(environment(), attached.endpoints(), &dir));
+    // The child reads no `.env` and no configuration of the user's: they name real clouds. What they set of ours goes
+    // along as variables, and what may not pass is left out like all the rest.
+    let ours = vars.all.iter().filter(|(name, _)| name.starts_with("KUBEWRIGHT_"));
+    let ours = ours.map(|(name, value)| (OsString::from(name), OsString::from(value)));
+    let parent = ours.chain(environment());
+    command.args(words).env_clear().envs(child::child_env(parent, attached.endpoints(), &dir));
     match attached {
         // A server of its own lives on without us: nothing needs to stay behind.
         Attached::Other(_) => {
