@@ -46,7 +46,11 @@ pub(super) fn chosen(env: &Env, in_spec: Option<Cloud>, name: &str) -> Result<Cl
 
 /// For looking: where only one cloud can be meant, it need not be said.
 pub(super) fn implied(env: &Env) -> Result<Cloud, CliError> {
-    Ok(named(env, None)?.unwrap_or(BUILT[0]))
+    match (named(env, None)?, BUILT) {
+        (Some(cloud), _) => Ok(cloud),
+        (None, [cloud]) => Ok(*cloud),
+        (None, _) => Err(CliError::usage("which cloud? --provider says it")),
+    }
 }
 
 /// Opens a cloud and asks who we are there. `region` is what spec or journal say; flag and variable beat it.

@@ -9,20 +9,9 @@ use crate::env::{Env, StopCause};
 use crate::error::{CliError, Exit};
 use crate::model::doc::{self, Destroy, DestroyOutcome, Gone, Remaining};
 use crate::model::{ClusterName, ResolvedSpec, Stack, StackId};
-use crate::providers::{Provider, StackSeen};
+use crate::providers::{Provider, StackSeen, VolumeFate};
 use crate::ui::Answer;
 use std::sync::Arc;
-
-/// What happens to volumes that workloads made.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Volumes {
-    /// Each by its reclaim policy.
-    Policy,
-    /// All stay.
-    Keep,
-    /// All go.
-    Delete,
-}
 
 /// What was asked for.
 #[derive(Debug, Clone)]
@@ -38,7 +27,7 @@ pub struct DestroyRequest {
     /// `--stack`.
     pub stack: Option<StackId>,
     /// `--volumes`.
-    pub volumes: Volumes,
+    pub volumes: VolumeFate,
 }
 
 /// What is to be removed, from wherever it is known.
@@ -92,14 +81,14 @@ pub async fn run(env: &Env, request: DestroyRequest) -> Result<Exit, CliError> {
         return Err(CliError::new("KW-PROTECTED", format!("`{}` is protected; nothing was done", request.name))
             .hint(target.place.verb(&format!("protect {} off", request.name))));
     }
-    let work = env.reading(gather(env, &target)).await?;
+    let work = env.reading(gather(env, &target, request.volumes)).await?;
     show(env, &request, &target, &work);
     if let Err(error) = confirm(env, &request) {
         let doc = document(&target, DestroyOutcome::Declined);
         env.ui.show(env.now(), &doc, Some(&error));
         return Err(error);
     }
-    execute(env, target, work).await
+    execute(env, target, work, request.volumes).await
 }
 
 fn known(env: &Env, request: &DestroyRequest) -> Result<Option<stacks::Known>, CliError> {
@@ -241,8 +230,8 @@ struct Work {
     usd_per_hour: Option<f64>,
 }
 
-async fn gather(env: &Env, target: &Target) -> Result<Work, CliError> {
-    let backend = target.provider.backend();
+async fn gather(env: &Env, target: &Target, volumes: VolumeFate) -> Result<Work, CliError> {
+    let backend = target.provider.backend_for(volumes);
     let swept = sweep(backend.as_ref(), &target.stack).await;
     match (&target.known, target.plan()) {
         (Some(known), Some(plan)) => {
@@ -292,9 +281,9 @@ fn show(env: &Env, request: &DestroyRequest, target: &Target, work: &Work) {
         crate::ui::style::hourly(work.usd_per_hour)
     ));
     let volumes = match request.volumes {
-        Volumes::Policy => "each by its reclaim policy (--volumes keep|delete)",
-        Volumes::Keep => "all kept, and billed on",
-        Volumes::Delete => "ALL deleted with their data",
+        VolumeFate::ByPolicy => "each by its reclaim policy (--volumes keep|delete)",
+        VolumeFate::Keep => "all kept, and billed on",
+        VolumeFate::Delete => "ALL deleted with their data",
     };
     env.ui.say(&format!(
         "  the cluster, everything that runs on it, and the load balancers it made go with it; volumes: {volumes}"
@@ -313,7 +302,7 @@ fn confirm(env: &Env, request: &DestroyRequest) -> Result<(), CliError> {
     }
 }
 
-async fn execute(env: &Env, target: Target, work: Work) -> Result<Exit, CliError> {
+async fn execute(env: &Env, target: Target, work: Work, volumes: VolumeFate) -> Result<Exit, CliError> {
     let held = stacks::hold(env, &target.stack, "destroy").await?;
     let (journal, mut state) = match &target.known {
         Some(known) => stacks::open_for_writing(env, &held, Some(known))?,
@@ -323,7 +312,7 @@ async fn execute(env: &Env, target: Target, work: Work) -> Result<Exit, CliError
     let gone = state.steps().filter(|(_, step)| step.is_unmade()).map(|(id, _)| id.clone()).collect();
     let shown = plan.as_deref().cloned().unwrap_or_else(|| nameless(&target));
     let mut session = Session {
-        backend: target.provider.backend(),
+        backend: target.provider.backend_for(volumes),
         journal,
         clock: Arc::clone(&env.clock),
         ids: Arc::clone(&env.ids),

@@ -4,8 +4,7 @@ use crate::cost::catalogue;
 use crate::error::CliError;
 use crate::model::{Cloud, Region};
 
-/// Clouds this build can build on.
-pub const BUILT: &[Cloud] = &[Cloud::Aws];
+pub use crate::providers::BUILT;
 
 /// The regions of a cloud, from the embedded table.
 pub fn regions(cloud: Cloud) -> &'static [String] {

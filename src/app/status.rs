@@ -295,7 +295,7 @@ async fn live(env: &Env, known: &stacks::Known, cluster: &mut StatusCluster) -> 
             let ready = readiness::look(provider.as_ref(), seen).await;
             cluster.reachable = Some(ready.is_ok());
             match ready {
-                Ok(nodes) => nodes.count_into(&mut cluster.node_pools),
+                Ok(nodes) => nodes.count_into(plan, &mut cluster.node_pools),
                 Err(why) if cluster.phase == Phase::Ready => cluster.issues.push(format!("API server: {why}")),
                 Err(_) => {}
             }

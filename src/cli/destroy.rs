@@ -1,9 +1,10 @@
 //! `kubewright destroy`: delete a cluster and everything it owns.
 
-use crate::app::destroy::{self, DestroyRequest, Volumes};
+use crate::app::destroy::{self, DestroyRequest};
 use crate::env::Env;
 use crate::error::{CliError, Exit};
 use crate::model::{ClusterName, StackId};
+use crate::providers::VolumeFate;
 
 /// What happens to volumes that workloads made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -48,9 +49,9 @@ pub(super) async fn run(env: &mut Env, args: DestroyArgs) -> Result<Exit, CliErr
         from_tags: args.from_tags,
         stack: args.stack,
         volumes: match args.volumes {
-            Some(VolumesArg::Keep) => Volumes::Keep,
-            Some(VolumesArg::Delete) => Volumes::Delete,
-            Some(VolumesArg::Policy) | None => Volumes::Policy,
+            Some(VolumesArg::Keep) => VolumeFate::Keep,
+            Some(VolumesArg::Delete) => VolumeFate::Delete,
+            Some(VolumesArg::Policy) | None => VolumeFate::ByPolicy,
         },
     };
     destroy::run(env, request).await

@@ -247,7 +247,8 @@ fn blank(value: &mut Value, id: &str) {
         Value::Array(items) => items.iter_mut().for_each(|item| blank(item, id)),
         Value::Object(map) => {
             for (key, value) in map {
-                if key == TAG_EXPIRES_AT {
+                // When it was begun, by whom and until when it lives says nothing about what is built.
+                if [TAG_EXPIRES_AT, "kubewright-builder", "kubewright-created-at"].contains(&key.as_str()) {
                     *value = Value::Null;
                 }
                 blank(value, id);

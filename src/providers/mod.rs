@@ -201,6 +201,9 @@ pub trait Provider: Send + Sync {
     /// The name that `stack`'s cluster has in the cloud.
     fn cluster_name(&self, stack: &Stack) -> String;
 
+    /// The node label that holds the cloud's name of the node's pool.
+    fn pool_label(&self) -> &'static str;
+
     /// A token for a cluster's API server.
     async fn token(&self, cluster: &str) -> Result<ClusterToken, StepError>;
 }

@@ -240,6 +240,11 @@ pub struct Waiting {
 }
 
 impl Waiting {
+    /// Lets the next note be said even if it is the same: a sign of life.
+    pub fn repeat(&mut self) {
+        self.last.clear();
+    }
+
     /// Its state in words; said again only when it changed.
     pub fn note(&mut self, ui: &Ui, note: &str) {
         if note == self.last {

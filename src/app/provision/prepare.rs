@@ -9,7 +9,7 @@ use crate::engine::{Plan, PlannedStep, Standing, StepState, proof};
 use crate::env::{Env, after};
 use crate::error::CliError;
 use crate::model::doc::BudgetVerdict;
-use crate::model::spec::Nat;
+use crate::model::spec::{Budget, Nat};
 use crate::model::{ClusterName, ClusterSpec, ResolvedSpec, Stack, StackId};
 use crate::providers::{Check, Provider, StackSeen};
 use crate::store;
@@ -197,7 +197,7 @@ async fn fresh(env: &Env, request: &ProvisionRequest, wish: Wish) -> Result<Prep
     let tags = fresh_tags(env, &resolved);
     let plan = checked(provider.plan(&resolved, &stack, tags)?)?;
     let advice = spec::advice(&spec);
-    finish(request, connected, resolved, plan, advice, None, Vec::new(), place).await
+    finish(env, request, connected, resolved, plan, advice, None, Vec::new(), place).await
 }
 
 async fn again(env: &Env, request: &ProvisionRequest, wish: Wish, known: stacks::Known) -> Result<Prepared, CliError> {
@@ -260,11 +260,12 @@ async fn again(env: &Env, request: &ProvisionRequest, wish: Wish, known: stacks:
         (resolved, plan)
     };
     let advice = if changes.is_empty() { Vec::new() } else { spec::advice(&merged) };
-    finish(request, connected, resolved, plan, advice, Some(known), changes, place).await
+    finish(env, request, connected, resolved, plan, advice, Some(known), changes, place).await
 }
 
 #[expect(clippy::too_many_arguments, reason = "the two ways to a plan meet here and nowhere else")]
 async fn finish(
+    env: &Env,
     request: &ProvisionRequest,
     cloud: Connected,
     spec: ResolvedSpec,
@@ -275,7 +276,9 @@ async fn finish(
     place: Place,
 ) -> Result<Prepared, CliError> {
     let cost = money::price(&plan, &spec);
-    let (verdict, over_budget) = money::judge(&cost, &spec.budget, &request.limits);
+    // Limits of the user's configuration hold for clusters that bring none themselves.
+    let budget = if spec.budget == Budget::default() { env.vars.layers.budget() } else { None };
+    let (verdict, over_budget) = money::judge(&cost, budget.unwrap_or(&spec.budget), &request.limits);
     let fresh: Vec<&PlannedStep> = plan
         .steps
         .iter()

@@ -91,6 +91,10 @@ impl Provider for Aws {
         plan::cluster_name(stack)
     }
 
+    fn pool_label(&self) -> &'static str {
+        "eks.amazonaws.com/nodegroup"
+    }
+
     async fn token(&self, cluster: &str) -> Result<ClusterToken, StepError> {
         token::token(&self.cx, cluster).await
     }
