@@ -2,8 +2,10 @@
 //! tags alone.
 
 use super::{cloud, command::Place, money, outcome, stacks};
+use crate::engine::proof::TAG_STEP;
 use crate::engine::{
-    Backend, Item, Mode, Options, Outcome, Plan, Report, Session, StackState, Standing, StepState, Teardown,
+    Backend, Item, Mode, Options, Outcome, Plan, Report, Session, StackState, Standing, StepId, StepState, Swept,
+    Teardown,
 };
 use crate::env::{Env, StopCause};
 use crate::error::{CliError, Exit};
@@ -11,7 +13,7 @@ use crate::model::doc::{self, Destroy, DestroyOutcome, Gone, Remaining};
 use crate::model::{ClusterName, ResolvedSpec, Stack, StackId};
 use crate::providers::{Provider, StackSeen, VolumeFate};
 use crate::ui::Answer;
-use std::sync::Arc;
+use std::{collections::BTreeSet, sync::Arc};
 
 /// What was asked for.
 #[derive(Debug, Clone)]
@@ -232,7 +234,8 @@ struct Work {
 
 async fn gather(env: &Env, target: &Target, volumes: VolumeFate) -> Result<Work, CliError> {
     let backend = target.provider.backend_for(volumes);
-    let swept = sweep(backend.as_ref(), &target.stack).await;
+    let plan = target.plan().map(AsRef::as_ref);
+    let swept = sweep(backend.as_ref(), &target.stack, plan).await;
     match (&target.known, target.plan()) {
         (Some(known), Some(plan)) => {
             let mut teardown = Teardown::from_plan(plan, &known.state);
@@ -253,8 +256,19 @@ async fn gather(env: &Env, target: &Target, volumes: VolumeFate) -> Result<Work,
     }
 }
 
-async fn sweep(backend: &dyn Backend, stack: &Stack) -> Result<(usize, Teardown), CliError> {
-    let swept = backend.sweep(stack).await?;
+async fn sweep(backend: &dyn Backend, stack: &Stack, plan: Option<&Plan>) -> Result<(usize, Teardown), CliError> {
+    let mut swept = backend.sweep(stack).await?;
+    // With the plan at hand, what hangs on its objects without tags of its own (routes, attachments) is in the plan
+    // under its own name; a search can only name it anew and would delete it twice.
+    let known = |step: &StepId| plan.is_some_and(|plan| plan.step(step).is_some());
+    let tagged = |item: &Swept| item.seen.evidence.tags.contains_key(TAG_STEP);
+    if plan.is_some() && swept.iter().filter(|item| tagged(item)).all(|item| known(&item.step.id)) {
+        swept.retain(tagged);
+        let left: BTreeSet<StepId> = swept.iter().map(|item| item.step.id.clone()).collect();
+        for item in &mut swept {
+            item.after.retain(|step| left.contains(step));
+        }
+    }
     let points = backend.sweep_points(&swept);
     Ok((swept.len(), Teardown::from_swept(stack, swept, points)))
 }

@@ -145,6 +145,8 @@ impl Tracker {
 
     pub(super) fn tick(&mut self, tick: &Tick) -> Change {
         match tick {
+            // Some clouds have no word for it yet.
+            Tick::Waiting { note, .. } if note.is_empty() => Change::Nothing,
             Tick::Waiting { step, note } => self.note(step, note.clone()),
             Tick::Retrying { step, attempt, after, why } => {
                 self.note(step, format!("try {attempt} failed ({why}); again in {} s", after.as_secs().max(1)))
