@@ -7,5 +7,7 @@
 )]
 
 mod arrows;
+mod cli;
 #[cfg(all(feature = "aws", feature = "sandbox"))]
 mod conformance;
+mod support;
