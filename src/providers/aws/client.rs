@@ -163,6 +163,10 @@ pub async fn load(options: &AwsOptions) -> Option<(SdkConfig, Region)> {
         (None, Some(keys)) => loader = loader.credentials_provider(keys),
         (None, None) => {}
     }
+    // A variable of the environment is not in this map, so it is never overruled here.
+    if let Some(url) = options.dotenv.get("AWS_ENDPOINT_URL") {
+        loader = loader.endpoint_url(url);
+    }
     let config = loader.load().await;
     let named = config.region().map(|region| region.as_ref().to_owned());
     let region = named.or_else(|| options.dotenv.get("AWS_REGION").cloned())?;

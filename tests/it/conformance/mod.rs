@@ -1,5 +1,6 @@
 //! The sandbox and the providers held against each other through the vendors' own SDKs.
 
+mod aws;
 mod ec2;
 mod elb;
 mod rig;

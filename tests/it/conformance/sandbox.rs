@@ -25,7 +25,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 const TRUST: &str = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"sts:AssumeRole","Principal":{"Service":"eks.amazonaws.com"}}]}"#;
 
-fn options(dir: &Path, faults: &str) -> ServeOptions {
+pub(super) fn options(dir: &Path, faults: &str) -> ServeOptions {
     ServeOptions {
         dir: dir.to_owned(),
         speed: Speed::Max,
