@@ -68,6 +68,7 @@ pub struct Hub {
     jumped: watch::Sender<u64>,
     poke: Notify,
     busy: AtomicUsize,
+    connections: AtomicUsize,
     sleep_ids: AtomicU64,
     last_served: Mutex<Instant>,
 }
@@ -104,6 +105,15 @@ impl Drop for Busy<'_> {
         *lock(&self.0.last_served) = Instant::now();
         self.0.busy.fetch_sub(1, Ordering::SeqCst);
         self.0.poke.notify_one();
+    }
+}
+
+/// An open connection of a client.
+pub struct Connected<'a>(&'a Hub);
+
+impl Drop for Connected<'_> {
+    fn drop(&mut self) {
+        self.0.connections.fetch_sub(1, Ordering::SeqCst);
     }
 }
 
@@ -156,6 +166,7 @@ impl Hub {
             jumped: watch::Sender::new(0),
             poke: Notify::new(),
             busy: AtomicUsize::new(0),
+            connections: AtomicUsize::new(0),
             sleep_ids: AtomicU64::new(0),
             last_served: Mutex::new(Instant::now()),
         }
@@ -201,6 +212,17 @@ impl Hub {
     pub fn busy(&self) -> Busy<'_> {
         self.busy.fetch_add(1, Ordering::SeqCst);
         Busy(self)
+    }
+
+    /// Counts a client's connection while it lives.
+    pub fn connected(&self) -> Connected<'_> {
+        self.connections.fetch_add(1, Ordering::SeqCst);
+        Connected(self)
+    }
+
+    /// How many clients hold a connection to the plain port.
+    pub fn connections(&self) -> usize {
+        self.connections.load(Ordering::SeqCst)
     }
 
     /// Says where the servers listen, for replies that name endpoints.

@@ -152,6 +152,14 @@ impl Running {
         &self.hub
     }
 
+    /// Waits until no client holds a connection: those that attached to this server may still be at work when the
+    /// command it was started for has ended.
+    pub async fn until_alone(&self) {
+        while self.hub.connections() > 0 {
+            hub::nap(BETWEEN_LOOKS).await;
+        }
+    }
+
     /// Stops listening, notes time and counts, lets the lock go.
     ///
     /// # Errors

@@ -74,6 +74,8 @@ pub async fn serve_plain(hub: Arc<Hub>, listener: TcpListener, mut stop: watch::
 
 async fn plain_connection(hub: Arc<Hub>, stream: TcpStream, mut stop: watch::Receiver<bool>) {
     let _ = stream.set_nodelay(true);
+    let counted = Arc::clone(&hub);
+    let _connected = counted.connected();
     let service = service_fn(move |request| {
         let hub = Arc::clone(&hub);
         async move { plain_request(&hub, request).await.ok_or(Dropped) }

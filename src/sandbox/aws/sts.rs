@@ -233,3 +233,38 @@ impl Sts {
             .text("Expiration", expires)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sandbox::world::{Birth, NoLog, Settings, VERSION, World};
+
+    #[test]
+    fn tokens_prove_the_caller_for_one_cluster_and_a_quarter_of_an_hour() {
+        let now: Timestamp = "2026-01-01T00:10:00Z".parse().unwrap();
+        let birth = Birth { version: VERSION, id: "0".to_owned(), seed: 1, epoch: now, settings: Settings::default() };
+        let mut world = World::create(birth, Box::new(NoLog)).unwrap();
+        let tx = world.begin(now);
+        let (key, secret) = default_keys();
+        let token = |host: &str, query: &str, cluster: &str, secret: &str, stamp: &str| {
+            let headers = [("host".to_owned(), host.to_owned()), ("x-k8s-aws-id".to_owned(), cluster.to_owned())];
+            let signed = sigv4::presign((&key, secret), "sts", query, &headers, stamp);
+            format!("{TOKEN_PREFIX}{}", URL_SAFE_NO_PAD.encode(format!("https://{host}/?{signed}")))
+        };
+        let (host, query) = ("sts.us-east-1.amazonaws.com", "Action=GetCallerIdentity&Version=2011-06-15");
+        let fresh = "20260101T000900Z";
+        let judge = |token: &str| verify_token(&tx, token, "demo", now);
+        assert_eq!(judge(&token(host, query, "demo", &secret, fresh)).unwrap(), permanent_caller(DEFAULT_ACCOUNT));
+        for (what, bad) in [
+            ("another cluster", token(host, query, "other", &secret, fresh)),
+            ("a wrong secret", token(host, query, "demo", "wrong", fresh)),
+            ("too old", token(host, query, "demo", &secret, "20251231T235400Z")),
+            ("another action", token(host, "Action=GetSessionToken&Version=2011-06-15", "demo", &secret, fresh)),
+            ("another host", token("evil.example.com", query, "demo", &secret, fresh)),
+            ("no token", "k8s-aws-v1.!!".to_owned()),
+            ("nothing", String::new()),
+        ] {
+            assert!(judge(&bad).is_err(), "{what}");
+        }
+    }
+}

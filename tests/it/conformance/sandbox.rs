@@ -145,7 +145,11 @@ async fn a_killed_server_comes_back_as_it_was() {
     assert!(matches!(serve(options(dir.path(), "")).await, Err(SandboxError::Running(_))));
     let attached = attach_or_start(options(dir.path(), "")).await.unwrap();
     assert!(matches!(&attached, Attached::Other(endpoints) if *endpoints == at));
-    make_role(&iam(&running), "demo").await.unwrap();
+    let client = iam(&running);
+    make_role(&client, "demo").await.unwrap();
+    assert_eq!(running.hub().connections(), 1, "a living client keeps its connection");
+    drop(client);
+    running.until_alone().await;
     let ca = std::fs::read(dir.path().join("ca.pem")).unwrap();
     drop(running);
     // The aborted listeners let their ports go when the runtime turns.

@@ -9,7 +9,8 @@ pub mod xml;
 pub use params::Params;
 pub use xml::Xml;
 
-use serde_json::{Map, Value};
+use serde_json::Value;
+use std::collections::BTreeMap;
 
 /// Which of AWS's protocols a service speaks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -34,13 +35,13 @@ pub struct ApiError {
     /// The vendor's message.
     pub message: String,
     /// Further members of the error (`clusterName`, `validZones`); JSON protocols only.
-    pub extra: Map<String, Value>,
+    pub extra: BTreeMap<String, Value>,
 }
 
 impl ApiError {
     /// An error with this status.
     pub fn new(http: u16, code: impl Into<String>, message: impl Into<String>) -> Self {
-        Self { http, code: code.into(), message: message.into(), extra: Map::new() }
+        Self { http, code: code.into(), message: message.into(), extra: BTreeMap::new() }
     }
 
     /// A 400.
