@@ -32,6 +32,7 @@ pub mod dir;
 pub mod faults;
 pub mod holds;
 pub mod hub;
+pub mod kubernetes;
 pub mod server;
 pub mod show;
 pub mod tls;
@@ -236,9 +237,9 @@ pub async fn serve(options: ServeOptions) -> Result<Running, SandboxError> {
     Ok(Running { hub, endpoints, dir: options.dir, stop, tasks, _lock: lock })
 }
 
-/// The Kubernetes half, where there is one.
+/// The Kubernetes half.
 fn kubernetes() -> Option<Box<dyn hub::Kubernetes>> {
-    None
+    Some(Box::new(kubernetes::ApiServers::default()))
 }
 
 async fn keep_time(hub: Arc<Hub>, mut stop: watch::Receiver<bool>) {

@@ -301,6 +301,13 @@ pub(in crate::sandbox) fn is_active(tx: &Tx<'_>, scope: &Scope, cluster: &str, n
         .is_some_and(|object| matches!(object.state.as_str(), "ACTIVE" | "UPDATING"))
 }
 
+/// The configuration values of an add-on; null where there are none.
+pub(in crate::sandbox) fn configuration_of(tx: &Tx<'_>, scope: &Scope, cluster: &str, name: &str) -> Value {
+    let doc = tx.live(scope, ADDON, &within(cluster, name)).map(Object::read::<AddonDoc>);
+    let text = doc.as_ref().and_then(|doc| doc.api["configurationValues"].as_str()).unwrap_or_default();
+    serde_yaml::from_str(text).unwrap_or(Value::Null)
+}
+
 /// Whether pods of an add-on may do what a managed policy allows: by Pod Identity, by IRSA, or as the nodes do.
 pub(in crate::sandbox) fn may(tx: &Tx<'_>, scope: &Scope, cluster: &str, name: &str, policy: &str) -> bool {
     let Some(doc) = tx.live(scope, ADDON, &within(cluster, name)).map(Object::read::<AddonDoc>) else { return false };

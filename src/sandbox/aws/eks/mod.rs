@@ -23,10 +23,18 @@ mod versions;
 #[cfg(test)]
 mod tests;
 
+pub(in crate::sandbox) use access::{Grant, grant};
+pub(in crate::sandbox) use addon::{
+    configuration_of as addon_configuration, installed, is_active as addon_is_active, may as addon_may,
+};
+pub(in crate::sandbox) use nodes::joined as joined_nodes;
+pub(in crate::sandbox) use store::{CLUSTER, ClusterDoc, Node, NodegroupDoc};
+pub(in crate::sandbox) use versions::named as kube_version;
+
 use super::{ApiError, CallCx, Protocol, Reply, Service, protocol::rest_json::Route};
 use crate::sandbox::world::{Kind, Object, Scope, Tx};
 use serde_json::{Value, json};
-use store::{ACCESS_ENTRY, ADDON, CLUSTER, NODEGROUP, POD_IDENTITY};
+use store::{ACCESS_ENTRY, ADDON, NODEGROUP, POD_IDENTITY};
 
 const ROUTES: &[Route] = &[
     ("POST", "/clusters", "CreateCluster"),
@@ -179,11 +187,12 @@ fn insights(cx: &mut CallCx<'_, '_>) -> Result<Value, ApiError> {
     Ok(json!({"insights": []}))
 }
 
-/// Everything that lives in a cluster goes with it.
+/// Everything that lives in a cluster goes with it: the service's own objects and the API server's.
 fn forget_children(tx: &mut Tx<'_>, scope: &Scope, cluster: &str) {
     for kind in [ADDON, ACCESS_ENTRY, POD_IDENTITY] {
         remove_all(tx, scope, kind, cluster);
     }
+    crate::sandbox::kubernetes::forget_cluster(tx, scope, cluster);
 }
 
 fn remove_all(tx: &mut Tx<'_>, scope: &Scope, kind: Kind, cluster: &str) {

@@ -1,0 +1,368 @@
+//! One request of an API server: whose cluster, who asks, may they, what comes out. Everything is decided inside one
+//! transaction on the world; only watches live longer.
+
+use super::{
+    auth::User,
+    controllers,
+    discovery::{self, Kind, Source},
+    objects, openapi,
+    paths::{self, Objects, Target},
+    status::Refusal,
+    views::Cluster,
+    watch::{Lists, Watch},
+};
+use crate::sandbox::{
+    aws::{
+        eks::{self, CLUSTER, ClusterDoc},
+        sts,
+    },
+    hub::{Call, Hub, Kubernetes, Refusal as Fate},
+    server::{Body, full, read_body},
+    world::{Object, Tx, WorldError},
+};
+use async_trait::async_trait;
+use hyper::{Request, Response, body::Incoming, http::request::Parts};
+use jiff::Timestamp;
+use serde_json::{Value, json};
+use std::sync::Arc;
+
+/// All API servers of the world.
+#[derive(Default)]
+pub struct ApiServers {
+    lists: Lists,
+}
+
+/// A request as far as it can be read without the world.
+#[derive(Debug, Clone)]
+pub(super) struct Asked {
+    uid: String,
+    target: Target,
+    verb: &'static str,
+    query: Vec<(String, String)>,
+    patch: String,
+    token: Option<String>,
+    body: Vec<u8>,
+}
+
+/// What comes out.
+#[derive(Debug)]
+pub(super) enum Answer {
+    /// A document with its HTTP code.
+    Whole(u16, Value),
+    /// A stream of events that begins with these objects known.
+    Stream(Watch),
+}
+
+/// Why nothing comes out.
+#[derive(Debug)]
+pub(super) enum Trouble {
+    /// The API server says no.
+    No(Refusal),
+    /// Nothing listens there: no such cluster, not up yet, gone, or closed to the outside.
+    Silent,
+    /// The sandbox's own disk failed.
+    World(WorldError),
+}
+
+impl From<WorldError> for Trouble {
+    fn from(error: WorldError) -> Self {
+        Self::World(error)
+    }
+}
+
+impl From<Refusal> for Trouble {
+    fn from(refusal: Refusal) -> Self {
+        Self::No(refusal)
+    }
+}
+
+impl Asked {
+    /// Reads a request; none when it goes to no cluster's path.
+    pub(super) fn read(
+        method: &str,
+        path: &str,
+        query: &str,
+        patch: &str,
+        token: Option<String>,
+        body: Vec<u8>,
+    ) -> Option<Self> {
+        let rest = path.strip_prefix("/clusters/")?;
+        let (uid, below) = rest.split_once('/').unwrap_or((rest, ""));
+        let query: Vec<(String, String)> = form_urlencoded::parse(query.as_bytes()).into_owned().collect();
+        let target = paths::target(below);
+        let watch = query.iter().any(|(k, v)| k == "watch" && (v == "true" || v == "1"));
+        let named = matches!(&target, Target::Objects(o) if o.name.is_some());
+        let verb = match method {
+            "GET" | "HEAD" if named => "get",
+            "GET" | "HEAD" if watch => "watch",
+            "GET" | "HEAD" => "list",
+            "POST" => "create",
+            "PUT" => "update",
+            "PATCH" => "patch",
+            "DELETE" if named => "delete",
+            "DELETE" => "deletecollection",
+            _ => "unknown",
+        };
+        Some(Self { uid: uid.to_owned(), target, verb, query, patch: patch.to_owned(), token, body })
+    }
+
+    fn of_parts(parts: &Parts, body: Vec<u8>) -> Option<Self> {
+        let header = |name: &str| parts.headers.get(name).and_then(|value| value.to_str().ok());
+        let token = header("authorization").and_then(|value| value.strip_prefix("Bearer ")).map(str::to_owned);
+        let (path, query) = (parts.uri.path(), parts.uri.query().unwrap_or_default());
+        Self::read(parts.method.as_str(), path, query, header("content-type").unwrap_or_default(), token, body)
+    }
+
+    fn param(&self, name: &str) -> Option<&str> {
+        self.query.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
+    }
+
+    /// As counters, faults and control files name it.
+    fn call(&self) -> Call {
+        let what = match &self.target {
+            Target::Objects(objects) => objects.kind.kind,
+            Target::WhoAmI => "SelfSubjectReview",
+            Target::MayI => "SelfSubjectAccessReview",
+            _ => "Path",
+        };
+        let mut verb = self.verb.to_owned();
+        verb[..1].make_ascii_uppercase();
+        let reads = matches!(self.verb, "get" | "list" | "watch") || what.ends_with("Review");
+        let shown = match &self.target {
+            Target::Objects(objects) => {
+                json!({"cluster": self.uid, "namespace": objects.namespace, "name": objects.name})
+            }
+            _ => json!({"cluster": self.uid}),
+        };
+        Call { service: "kubernetes".to_owned(), op: format!("{verb}{what}"), mutating: !reads, shown }
+    }
+
+    fn document(&self) -> Result<Value, Refusal> {
+        let parsed = if self.patch.contains("yaml") {
+            serde_yaml::from_slice(&self.body).map_err(|why| why.to_string())
+        } else {
+            serde_json::from_slice(&self.body).map_err(|why| why.to_string())
+        };
+        parsed.map_err(Refusal::bad_request)
+    }
+}
+
+#[async_trait]
+impl Kubernetes for ApiServers {
+    async fn handle(&self, hub: Arc<Hub>, request: Request<Incoming>) -> Option<Response<Body>> {
+        let busy = hub.busy();
+        let (parts, body) = request.into_parts();
+        let body = read_body(body).await.ok()?;
+        let asked = Asked::of_parts(&parts, body.to_vec())?;
+        let refuse = |fate| match fate {
+            Fate::Throttled => Ok(Answer::Whole(429, too_many())),
+            Fate::Broken | Fate::NoCapacity => Err(Trouble::No(Refusal::unavailable())),
+        };
+        let effect = || {
+            let answer = hub.transact(|tx| answer(tx, &asked, &self.lists, hub.wall()));
+            let well = answer.is_ok();
+            (answer, well)
+        };
+        let answer = hub.endure(&asked.call(), refuse, effect).await?;
+        drop(busy);
+        match answer {
+            Ok(Answer::Whole(code, body)) => Some(respond(code, &body)),
+            Ok(Answer::Stream(watch)) => Some(watch.respond(hub)),
+            Err(Trouble::No(refusal)) => Some(respond(refusal.code(), &refusal.body())),
+            Err(Trouble::Silent) => None,
+            Err(Trouble::World(error)) => {
+                tracing::error!(%error, "the sandbox's own disk failed");
+                None
+            }
+        }
+    }
+
+    fn due(&self, tx: &mut Tx<'_>, object: &Object, what: &str) {
+        controllers::happen(tx, object, what);
+    }
+}
+
+fn too_many() -> Value {
+    json!({
+        "kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Failure", "reason": "TooManyRequests", "code": 429,
+        "message": "Too many requests, please try again later.", "details": {"retryAfterSeconds": 1},
+    })
+}
+
+fn respond(code: u16, body: &Value) -> Response<Body> {
+    let reply = Response::builder().status(code).header("content-type", "application/json");
+    reply.body(full(body.to_string())).expect("codes and headers of the sandbox are valid")
+}
+
+/// The cluster with this path, if its API server can be reached from outside.
+pub(super) fn reachable(tx: &Tx<'_>, uid: &str) -> Option<Object> {
+    let open = |object: &&Object| {
+        let doc: ClusterDoc = object.read();
+        doc.uid == uid && doc.up && doc.api["resourcesVpcConfig"]["endpointPublicAccess"] == json!(true)
+    };
+    let mut standing = tx.all().filter(|object| object.is(CLUSTER) && !object.is_gone() && object.state != "DELETING");
+    standing.find(open).cloned()
+}
+
+fn identify(tx: &Tx<'_>, owner: &Object, token: Option<&str>, wall: Timestamp) -> Result<User, Refusal> {
+    let token = token.ok_or_else(Refusal::unauthorized)?;
+    let caller = sts::verify_token(tx, token, &owner.id, wall).map_err(|why| {
+        tracing::debug!(%why, cluster = %owner.id, "token refused");
+        Refusal::unauthorized()
+    })?;
+    let grant = eks::grant(tx, owner, &caller.principal_arn()).ok_or_else(Refusal::unauthorized)?;
+    let session = caller.arn.rsplit('/').next().unwrap_or_default();
+    Ok(User::new(grant, session))
+}
+
+/// Answers a request in the world as it is.
+pub(super) fn answer(tx: &mut Tx<'_>, asked: &Asked, lists: &Lists, wall: Timestamp) -> Result<Answer, Trouble> {
+    let owner = reachable(tx, &asked.uid).ok_or(Trouble::Silent)?;
+    if matches!(asked.target, Target::Health) {
+        return Ok(Answer::Whole(200, json!("ok")));
+    }
+    let user = identify(tx, &owner, asked.token.as_deref(), wall)?;
+    let cluster = Cluster::of(&owner);
+    let document = match &asked.target {
+        Target::Health | Target::Unknown => return Err(Refusal::no_path().into()),
+        Target::Version => version(&cluster),
+        Target::CoreVersions => discovery::core_versions(tx.site().kubernetes_url.trim_start_matches("https://")),
+        Target::Groups => discovery::groups(),
+        Target::Group(name) => discovery::group(name).ok_or_else(Refusal::no_path)?,
+        Target::Resources(group) => discovery::resources(group).ok_or_else(Refusal::no_path)?,
+        Target::OpenApi(None) => openapi::index(&format!("/clusters/{}", asked.uid)),
+        Target::OpenApi(Some(group)) => openapi::document(group).ok_or_else(Refusal::no_path)?,
+        Target::WhoAmI => return Ok(Answer::Whole(201, who_am_i(&user))),
+        Target::MayI => return Ok(Answer::Whole(201, may_i(&user, &asked.document()?))),
+        Target::Objects(objects) => return of_objects(tx, asked, objects, &cluster, &user, lists),
+    };
+    if matches!(asked.verb, "get" | "list") {
+        Ok(Answer::Whole(200, document))
+    } else {
+        Err(Refusal::method_not_allowed().into())
+    }
+}
+
+fn version(cluster: &Cluster) -> Value {
+    let (major, minor) = cluster.version.split_once('.').unwrap_or((&cluster.version, ""));
+    let patch = eks::kube_version(&cluster.version).map_or("", |v| v.patch);
+    json!({
+        "major": major, "minor": minor, "gitVersion": format!("v{patch}-eks-ecaa3a6"), "gitCommit": "0000000000000000000000000000000000000000",
+        "gitTreeState": "clean", "buildDate": "2026-11-01T00:00:00Z", "goVersion": "go1.25.1", "compiler": "gc", "platform": "linux/amd64",
+    })
+}
+
+fn who_am_i(user: &User) -> Value {
+    json!({
+        "kind": "SelfSubjectReview", "apiVersion": "authentication.k8s.io/v1", "metadata": {},
+        "status": {"userInfo": {"username": user.name, "groups": user.groups}},
+    })
+}
+
+fn may_i(user: &User, review: &Value) -> Value {
+    let wanted = &review["spec"]["resourceAttributes"];
+    let text = |key: &str| wanted[key].as_str().unwrap_or_default();
+    let namespace = Some(text("namespace")).filter(|ns| !ns.is_empty());
+    let allowed =
+        Kind::find(text("group"), text("resource")).is_some_and(|kind| user.may(text("verb"), kind, namespace));
+    let mut reply = review.clone();
+    reply["kind"] = json!("SelfSubjectAccessReview");
+    reply["apiVersion"] = json!("authorization.k8s.io/v1");
+    reply["status"] = json!({"allowed": allowed});
+    reply
+}
+
+fn of_objects(
+    tx: &mut Tx<'_>,
+    asked: &Asked,
+    at: &Objects,
+    cluster: &Cluster,
+    user: &User,
+    lists: &Lists,
+) -> Result<Answer, Trouble> {
+    let kind = at.kind;
+    user.check(asked.verb, kind, at.namespace.as_deref(), at.name.as_deref())?;
+    let reads = matches!(asked.verb, "get" | "list" | "watch");
+    match at.sub.as_deref() {
+        None | Some("status") => {}
+        Some(other) => return Err(Refusal::not_simulated(&format!("{}/{other}", kind.plural)).into()),
+    }
+    if !reads && kind.source != Source::Stored {
+        return Err(Refusal::not_simulated(&format!("changes of {}", kind.plural)).into());
+    }
+    let dry = asked.param("dryRun").is_some();
+    let revision = tx.revision().saturating_sub(1);
+    match asked.verb {
+        "get" => Ok(Answer::Whole(200, objects::get(tx, cluster, at, revision)?)),
+        "list" | "watch" => {
+            let rows = objects::list(tx, cluster, kind, at.namespace.as_deref(), revision);
+            let rows = objects::select(rows, asked.param("labelSelector"), asked.param("fieldSelector"))?;
+            if asked.verb == "list" {
+                lists.remember(&asked.uid, kind, revision, &rows);
+                return Ok(Answer::Whole(200, kind.list(rows, revision)));
+            }
+            let since = asked.param("resourceVersion").filter(|v| !v.is_empty() && *v != "0");
+            let known = match since {
+                None => Vec::new(),
+                Some(since) => match lists.recall(&asked.uid, kind, since) {
+                    Some(known) => known,
+                    None => return Ok(Answer::Stream(Watch::expired())),
+                },
+            };
+            let own = |name: &str| asked.param(name).map(str::to_owned);
+            let seconds = asked.param("timeoutSeconds").and_then(|text| text.parse().ok()).unwrap_or(300);
+            Ok(Answer::Stream(Watch::new(&asked.uid, at, (own("labelSelector"), own("fieldSelector")), known, seconds)))
+        }
+        "create" => Ok(Answer::Whole(201, objects::create(tx, cluster, at, asked.document()?, dry)?)),
+        "update" => Ok(Answer::Whole(200, objects::replace(tx, cluster, at, asked.document()?, dry)?)),
+        "patch" => patch(tx, asked, at, cluster, dry),
+        "delete" => {
+            let row = objects::delete(tx, cluster, at, dry)?;
+            Ok(Answer::Whole(200, if objects::get(tx, cluster, at, revision).is_ok() { row } else { gone(kind, &row) }))
+        }
+        "deletecollection" => {
+            let rows = objects::list(tx, cluster, kind, at.namespace.as_deref(), revision);
+            let rows = objects::select(rows, asked.param("labelSelector"), asked.param("fieldSelector"))?;
+            for row in &rows {
+                let text = |key: &str| row["metadata"][key].as_str().map(str::to_owned);
+                let one = Objects { kind, namespace: text("namespace"), name: text("name"), sub: None };
+                objects::delete(tx, cluster, &one, dry)?;
+            }
+            Ok(Answer::Whole(200, kind.list(rows, revision)))
+        }
+        _ => Err(Refusal::method_not_allowed().into()),
+    }
+}
+
+fn gone(kind: &Kind, row: &Value) -> Value {
+    json!({
+        "kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success",
+        "details": {"name": row["metadata"]["name"], "group": kind.group, "kind": kind.plural, "uid": row["metadata"]["uid"]},
+    })
+}
+
+fn patch(tx: &mut Tx<'_>, asked: &Asked, at: &Objects, cluster: &Cluster, dry: bool) -> Result<Answer, Trouble> {
+    let media = asked.patch.split(';').next().unwrap_or_default().trim();
+    if media == "application/json-patch+json" {
+        return Err(Refusal::not_simulated("JSON patches").into());
+    }
+    let document = asked.document()?;
+    if media == "application/strategic-merge-patch+json" && has_list(&document) {
+        return Err(Refusal::not_simulated("strategic merges of lists; send a merge patch").into());
+    }
+    if media.starts_with("application/apply-patch") && objects::get(tx, cluster, at, 0).is_err() {
+        let mut whole = document;
+        whole["metadata"]["name"] = json!(at.name);
+        let fresh = Objects { name: None, ..at.clone() };
+        return Ok(Answer::Whole(201, objects::create(tx, cluster, &fresh, whole, dry)?));
+    }
+    Ok(Answer::Whole(200, objects::patch(tx, cluster, at, &document, dry)?))
+}
+
+fn has_list(value: &Value) -> bool {
+    match value {
+        Value::Array(_) => true,
+        Value::Object(map) => map.values().any(has_list),
+        _ => false,
+    }
+}
