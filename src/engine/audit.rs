@@ -34,7 +34,7 @@ impl Session {
         match run.attend(stop, after_build(&run, &plan)).await.0 {
             Some(Ok(audit)) => Ok(audit),
             Some(Err(Cut::Step(error))) => Err(*error),
-            Some(Err(Cut::Halted)) | None => {
+            Some(Err(Cut::Halted | Cut::Later)) | None => {
                 Err(StepError::new(ErrorClass::Transient, "KW-INTERRUPTED", "the audit was interrupted"))
             }
         }

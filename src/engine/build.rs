@@ -103,7 +103,7 @@ async fn build(run: &Run<'_>, plan: &Plan) -> (bool, Option<super::Audit>) {
             run.fail(None, *error);
             (false, None)
         }
-        Err(Cut::Halted) => (false, None),
+        Err(Cut::Halted | Cut::Later) => (false, None),
     }
 }
 
@@ -155,7 +155,7 @@ async fn step(run: &Run<'_>, plan: &Plan, at: usize) -> bool {
     };
     match driven {
         Ok(()) => true,
-        Err(Cut::Halted) => false,
+        Err(Cut::Halted | Cut::Later) => false,
         Err(Cut::Step(error)) => {
             record_failure(run, plan, at, *error);
             false

@@ -52,7 +52,7 @@ async fn tear_down(run: &Run<'_>, work: Teardown) -> (bool, Option<Audit>) {
     let mut last = None;
     match to_nothing(run, work, &mut last).await {
         Ok(goal) => (goal, last),
-        Err(Cut::Halted) => (false, last),
+        Err(Cut::Halted | Cut::Later) => (false, last),
         Err(Cut::Step(error)) => {
             run.fail(None, *error);
             (false, last)
@@ -62,8 +62,9 @@ async fn tear_down(run: &Run<'_>, work: Teardown) -> (bool, Option<Audit>) {
 
 async fn to_nothing(run: &Run<'_>, work: Teardown, last: &mut Option<Audit>) -> Result<bool, Cut> {
     let plan = work.plan.clone();
-    let gap = run.options.audit_gap.min(work.longest_settle());
-    let mut site = Demolition::new(run, &work, plan.as_deref(), Vec::new());
+    let gap = work.longest_settle().map_or(run.options.audit_gap, |settle| settle.min(run.options.audit_gap));
+    // Without a plan the first sweep may have missed what was made a moment ago: there is time for another.
+    let mut site = Demolition::new(run, &work, plan.as_deref(), Vec::new(), plan.is_none());
     site.survey().await?;
     site.run_all().await?;
     for round in 0.. {
@@ -83,10 +84,14 @@ async fn to_nothing(run: &Run<'_>, work: Teardown, last: &mut Option<Audit>) -> 
             return Ok(false);
         }
         // Something came up late: a request that was still on its way, or something that hid behind another.
-        let late = Teardown::from_swept(&run.stack, look.swept, Vec::new());
+        let points = run.backend.sweep_points(&look.swept);
+        let late = Teardown::from_swept(&run.stack, look.swept, points);
         let known = site.known.into_inner().expect("no holder of this lock can panic");
-        Demolition::new(run, &late, plan.as_deref(), known.clone()).run_all().await?;
-        site = Demolition::new(run, &work, plan.as_deref(), known);
+        let again = Demolition::new(run, &late, plan.as_deref(), known, round + 1 < ROUNDS);
+        again.survey().await?;
+        again.run_all().await?;
+        let known = again.known.into_inner().expect("no holder of this lock can panic");
+        site = Demolition::new(run, &work, plan.as_deref(), known, false);
         if look.caused {
             site.clear_stage(AUDIT).await?;
         }
@@ -105,6 +110,8 @@ struct Demolition<'r, 'a> {
     outputs: Mutex<HashMap<StepId, Option<Outputs>>>,
     /// How to read what the cluster made and this run deleted.
     caused: Mutex<BTreeMap<StepId, PlannedStep>>,
+    /// Another round follows, so nothing needs to be waited for that a new look may explain.
+    may_postpone: bool,
     /// One look at a time.
     looking: tokio::sync::Mutex<()>,
 }
@@ -126,7 +133,13 @@ enum Node<'r> {
 }
 
 impl<'r, 'a> Demolition<'r, 'a> {
-    fn new(run: &'r Run<'a>, work: &'r Teardown, plan: Option<&'r Plan>, known: Vec<Observed>) -> Self {
+    fn new(
+        run: &'r Run<'a>,
+        work: &'r Teardown,
+        plan: Option<&'r Plan>,
+        known: Vec<Observed>,
+        may_postpone: bool,
+    ) -> Self {
         Self {
             run,
             work,
@@ -134,6 +147,7 @@ impl<'r, 'a> Demolition<'r, 'a> {
             known: Mutex::new(known),
             outputs: Mutex::default(),
             caused: Mutex::default(),
+            may_postpone,
             looking: tokio::sync::Mutex::default(),
         }
     }
@@ -175,6 +189,7 @@ impl<'r, 'a> Demolition<'r, 'a> {
                     }
                 }
                 Some((_, Err(Cut::Halted))) => {}
+                Some((at, Err(Cut::Later))) => self.skip_behind(at, &behind, &names, &mut skipped),
                 Some((at, Err(Cut::Step(error)))) => {
                     self.run.fail(Some(names[at].clone()), *error);
                     self.skip_behind(at, &behind, &names, &mut skipped);
@@ -264,7 +279,7 @@ impl<'r, 'a> Demolition<'r, 'a> {
                 match task.look(Lookup::Id(&resource), self.run.in_secs(30)).await {
                     Ok(found) => seen.extend(found.into_vec()),
                     Err(Cut::Halted) => return Err(Cut::Halted),
-                    Err(Cut::Step(_)) => {}
+                    Err(Cut::Step(_) | Cut::Later) => {}
                 }
             }
             for seen in seen.into_iter().filter(|seen| self.prove(&task, seen.clone()).is_ok()) {
@@ -276,7 +291,7 @@ impl<'r, 'a> Demolition<'r, 'a> {
         while let Some(looked) = looks.next().await {
             match looked {
                 Err(Cut::Halted) => return Err(Cut::Halted),
-                Ok(()) | Err(Cut::Step(_)) => {}
+                Ok(()) | Err(Cut::Step(_) | Cut::Later) => {}
             }
         }
         Ok(())
@@ -419,7 +434,7 @@ impl<'r, 'a> Demolition<'r, 'a> {
                 task.record_stays(owned.reference(), extra, &error)?;
                 Err(Cut::Step(error))
             }
-            Err(Cut::Halted) => Err(Cut::Halted),
+            Err(cut) => Err(cut),
         }
     }
 
@@ -428,7 +443,7 @@ impl<'r, 'a> Demolition<'r, 'a> {
         let deadline = task.delete_deadline();
         let stages: Vec<&SweepPoint> =
             self.work.points.iter().filter(|point| point.before.contains(task.id())).collect();
-        let patience = (!stages.is_empty()).then_some(PATIENCE);
+        let patience = (self.may_postpone || !stages.is_empty()).then_some(PATIENCE);
         loop {
             let error = match task.delete(owned, deadline, patience).await? {
                 Removal::Gone => return Ok(()),
@@ -446,6 +461,9 @@ impl<'r, 'a> Demolition<'r, 'a> {
                 error.class = ErrorClass::Conflict;
                 error.message = format!("{}; in the way and not provably ours: {}", error.message, names.join(", "));
                 return Err(error.into());
+            }
+            if self.may_postpone {
+                return Err(Cut::Later);
             }
             if self.run.now() >= deadline {
                 return Err(error.into());
@@ -471,7 +489,7 @@ impl<'r, 'a> Demolition<'r, 'a> {
             while let Some((step, removed)) = removals.next().await {
                 match removed {
                     Ok(()) => {}
-                    Err(Cut::Halted) => return Err(Cut::Halted),
+                    Err(cut @ (Cut::Halted | Cut::Later)) => return Err(cut),
                     Err(Cut::Step(error)) => {
                         if let Some((step, earlier)) = failed.replace((step, *error)) {
                             self.run.fail(Some(step), earlier);
@@ -483,6 +501,9 @@ impl<'r, 'a> Demolition<'r, 'a> {
             if let Some((step, mut error)) = failed {
                 error.message = format!("`{step}`: {}", error.message);
                 return Err(error.into());
+            }
+            if self.may_postpone {
+                return Err(Cut::Later);
             }
             if self.run.now() >= deadline {
                 let message = format!("the cluster's own objects keep coming back at stage `{stage}`");

@@ -162,7 +162,7 @@ impl<'t, 'r, 'a> Drive<'t, 'r, 'a> {
                 continue;
             }
             match retried {
-                Err(Cut::Halted) => return Err(Cut::Halted),
+                Err(cut @ (Cut::Halted | Cut::Later)) => return Err(cut),
                 Ok(()) if task.step.creation != Creation::Plain => {
                     let found = task.look(Lookup::Identity, deadline).await?.into_vec();
                     if self.keep_one(task.ours(found)).await? {

@@ -48,7 +48,7 @@ async fn rebuild(run: &Run<'_>, plan: &Plan) -> bool {
         match looks.next().await {
             None => break,
             // What hangs on a thing that is not there cannot be there either.
-            Some((_, Ok(false)) | (_, Err(Cut::Halted))) => {}
+            Some((_, Ok(false) | Err(Cut::Halted | Cut::Later))) => {}
             Some((at, Ok(true))) => {
                 found.push(at);
                 for next in &dependents[at] {

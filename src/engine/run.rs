@@ -34,6 +34,8 @@ const GATE_EVERY: Duration = Duration::from_secs(10);
 pub(super) enum Cut {
     /// The run ends: a signal, a timeout, a failure elsewhere, a journal that takes nothing more.
     Halted,
+    /// Something still uses the thing; a new look shows what.
+    Later,
     /// This went wrong.
     Step(Box<StepError>),
 }

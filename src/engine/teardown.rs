@@ -107,8 +107,9 @@ impl Teardown {
         self.targets.values().all(|target| target.unmade && target.seen.is_empty() && target.extras.is_empty())
     }
 
-    /// The longest settle window of anything in it.
-    pub(super) fn longest_settle(&self) -> Duration {
-        self.targets.values().map(|target| target.step.settle()).max().unwrap_or_default()
+    /// How long a request of the lost builder may still be on its way: the longest settle window where a plan tells
+    /// of it.
+    pub(super) fn longest_settle(&self) -> Option<Duration> {
+        self.plan.as_ref().and_then(|plan| plan.steps.iter().map(PlannedStep::settle).max())
     }
 }

@@ -10,4 +10,5 @@ mod arrows;
 mod cli;
 #[cfg(all(feature = "aws", feature = "sandbox"))]
 mod conformance;
+mod crash;
 mod support;
