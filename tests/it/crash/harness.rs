@@ -367,6 +367,10 @@ impl Golden {
         let ran = process(site, plan, Act::Provision, Script::Nothing).await;
         let report = ran.report.as_ref().expect("nobody kills it");
         assert_eq!(report.outcome, Outcome::Done, "{:#?}", report.failures);
+        for record in ran.site.disk.clone().records() {
+            let line = serde_json::to_string(&*record).expect("records serialise");
+            assert_eq!(serde_json::from_str::<Record>(&line).expect("and come back"), *record);
+        }
         let built = ran.site.much_later().shape(ran.site.now + SignedDuration::from_secs(600));
         (Self { built, before: site.world.clone() }, ran)
     }
@@ -389,7 +393,8 @@ impl Golden {
                 if shape != self.built {
                     wrong.push(format!("not the undisturbed world:\n{shape:#?}\nbut should be\n{:#?}", self.built));
                 }
-                let state = StackState::fold(&ran.site.disk.clone().records()).expect("it folds");
+                let records = ran.site.disk.clone().records();
+                let state = StackState::fold(records.iter().map(Arc::as_ref)).expect("it folds");
                 if state.standing() != Standing::Ready {
                     wrong.push(format!("the journal says {:?}", state.standing()));
                 }
