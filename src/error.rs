@@ -260,6 +260,11 @@ pub const CATALOGUE: &[Entry] = &[
         "Something of ours remains in the cloud. Both ways on are printed: continue, or destroy.",
     ),
     entry("KW-CHECK", Class::Check, "`--check` found the cluster unhealthy or changed."),
+    entry(
+        "KW-DRIFT",
+        Class::Conflict,
+        "The cloud and the journal disagree: something recorded is gone, or something of ours is not recorded.",
+    ),
     entry("KW-UNREACHABLE", Class::Unreachable, "The cloud did not answer, or not in full."),
     entry("KW-TIMEOUT", Class::Timeout, "The time given by `--timeout` ran out."),
     entry(

@@ -68,3 +68,50 @@ impl Limits {
         act(buckets.entry(service.to_owned()).or_insert(bucket))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::{AnyStep, Leftover, Observed, PlannedStep, StepError, SweepPoint, Swept, retry::later};
+    use crate::model::Stack;
+    use std::sync::Arc;
+
+    struct TwoASecond;
+
+    #[async_trait::async_trait]
+    impl Backend for TwoASecond {
+        fn step(&self, _: &PlannedStep) -> Result<Arc<dyn AnyStep>, StepError> {
+            Err(StepError::new(crate::engine::ErrorClass::Permanent, "KW-TEST", "no steps here"))
+        }
+        async fn sweep(&self, _: &Stack) -> Result<Vec<Swept>, StepError> {
+            Ok(Vec::new())
+        }
+        async fn leftovers(&self, _: &str, _: &Stack, _: &[Observed]) -> Result<Vec<Leftover>, StepError> {
+            Ok(Vec::new())
+        }
+        fn sweep_points(&self, _: &[Swept]) -> Vec<SweepPoint> {
+            Vec::new()
+        }
+        fn limit(&self, _: &str) -> RateLimit {
+            RateLimit { per_second: 2.0, burst: 3 }
+        }
+        fn mutating_calls(&self) -> u64 {
+            0
+        }
+    }
+
+    #[test]
+    fn calls_beyond_the_burst_queue_up_at_the_rate_and_slow_down_when_asked() {
+        let limits = Limits::default();
+        let start = Timestamp::UNIX_EPOCH;
+        let take = |now| limits.take(&TwoASecond, "ec2", now).as_millis();
+        assert_eq!([take(start), take(start), take(start), take(start), take(start)], [0, 0, 0, 500, 1000]);
+        assert_eq!(limits.take(&TwoASecond, "iam", start), Duration::ZERO, "each service has its own");
+        let rested = later(start, Duration::from_secs(60));
+        assert_eq!([take(rested), take(rested), take(rested), take(rested)], [0, 0, 0, 500], "no more than the burst");
+        limits.throttled(&TwoASecond, "ec2", rested);
+        assert_eq!(take(rested), 2000, "half the rate");
+        (0..40).for_each(|_| limits.fine("ec2"));
+        assert_eq!(take(rested), 1500, "and back again");
+    }
+}

@@ -214,3 +214,65 @@ fn tagged_for(stack: &Stack, step: Option<&StepId>, tags: &BTreeMap<String, Stri
         _ => Ok(()),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn stack() -> Stack {
+        "demo-0000beef".parse().expect("valid")
+    }
+
+    fn seen(caused: Option<Caused>, tags: &[(&str, &str)]) -> Observed {
+        Observed {
+            reference: ResourceRef::new("test/thing", "t-1"),
+            evidence: Evidence {
+                tags: tags.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect(),
+                caused,
+                ..Evidence::default()
+            },
+            created_at: None,
+            attached: false,
+        }
+    }
+
+    fn proves(seen: Observed, ours: &[&str], journalled: Option<&ResourceRef>) -> bool {
+        let ours = ours.iter().map(|id| (*id).to_owned()).collect();
+        prove_found(&stack(), seen, &ours, journalled).is_ok()
+    }
+
+    #[test]
+    fn inside_something_proves_only_where_that_is_proven_ours() {
+        let inside = || seen(Some(Caused::InsideOwned { container: "vpc-1".to_owned() }), &[]);
+        assert!(proves(inside(), &["vpc-1"], None));
+        assert!(!proves(inside(), &["vpc-2"], None));
+        assert!(!proves(inside(), &[], None));
+    }
+
+    #[test]
+    fn a_sight_in_the_cluster_proves_only_once_it_is_journalled() {
+        let sight = || seen(Some(Caused::SeenInCluster { object: "default/web".to_owned() }), &[]);
+        let mut line = ResourceRef::new("test/thing", "t-1");
+        assert!(!proves(sight(), &[], None));
+        assert!(!proves(sight(), &[], Some(&line)), "a line without the sight");
+        line.parts.insert(PART_SEEN.to_owned(), "default/web".to_owned());
+        assert!(proves(sight(), &[], Some(&line)));
+        line.id = "t-2".to_owned();
+        assert!(!proves(sight(), &[], Some(&line)), "a line about another thing");
+    }
+
+    #[test]
+    fn tags_prove_by_both_of_ours_and_never_by_a_cluster_name() {
+        assert!(proves(seen(None, &[(TAG_STACK, "demo-0000beef"), (TAG_STEP, "a")]), &[], None));
+        assert!(!proves(seen(None, &[(TAG_STACK, "demo-0000beef")]), &[], None));
+        assert!(!proves(seen(None, &[(TAG_STACK, "demo-0000beee"), (TAG_STEP, "a")]), &[], None));
+        assert!(!proves(seen(None, &[("cluster_name", "demo"), ("kubernetes.io/cluster/demo", "owned")]), &[], None));
+    }
+
+    #[test]
+    fn the_storage_drivers_tag_must_be_there_as_said() {
+        let tag = || Some(Caused::StorageTag { tag: "ebs.csi.aws.com/cluster=demo".to_owned() });
+        assert!(proves(seen(tag(), &[("ebs.csi.aws.com/cluster", "demo")]), &[], None));
+        assert!(!proves(seen(tag(), &[("ebs.csi.aws.com/cluster", "other")]), &[], None));
+    }
+}

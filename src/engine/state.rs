@@ -456,3 +456,6 @@ impl StackState {
         own.chain(self.extras().map(|(id, extra)| (id, &extra.resource)))
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -78,6 +78,11 @@ impl Cloud {
             Some(Fault::Permanent) => {
                 return Err(error(ErrorClass::Permanent, "not like this").with_residue(Residue::None));
             }
+            Some(Fault::Expired) => {
+                return Err(
+                    StepError::new(ErrorClass::Auth, "KW-TEST-EXPIRED", "token expired").with_residue(Residue::None)
+                );
+            }
             Some(Fault::LostReply | Fault::PermanentAfter) | None => {}
         }
         let now = self.clock.now();

@@ -10,8 +10,8 @@ use super::{
 use futures::FutureExt as _;
 use jiff::{SignedDuration, Timestamp};
 use kubewright::engine::{
-    Backend as _, Clock as _, Creation, Identity, Ids, Mode, Observer, Options, Outcome, Plan, PlannedStep, Record,
-    Report, RunId, RunInfo, Session, StackState, Standing, StopSignal, Teardown, Tick,
+    AuthGate, Backend as _, Clock as _, Creation, Identity, Ids, Mode, Observer, Options, Outcome, Plan, PlannedStep,
+    Record, Report, RunId, RunInfo, Session, StackState, Standing, StopSignal, Teardown, Tick,
 };
 use kubewright::model::{Cloud as Vendor, Region, Stack};
 use serde_json::json;
@@ -227,11 +227,29 @@ pub struct Conditions {
     pub signals: Vec<(u64, StopSignal)>,
     /// A lid closed in the first sleep of at least so long, for so long.
     pub lid: Option<(Duration, Duration)>,
+    /// Somebody who renews credentials after so many looks.
+    pub renewed_after: Option<u32>,
 }
 
 impl Default for Conditions {
     fn default() -> Self {
-        Self { script: Script::Nothing, options: Options::default(), signals: Vec::new(), lid: None }
+        Self {
+            script: Script::Nothing,
+            options: Options::default(),
+            signals: Vec::new(),
+            lid: None,
+            renewed_after: None,
+        }
+    }
+}
+
+/// Opens after some looks.
+struct Gate(AtomicU64);
+
+#[async_trait::async_trait]
+impl AuthGate for Gate {
+    async fn is_open(&self) -> bool {
+        self.0.fetch_sub(1, SeqCst) <= 1
     }
 }
 
@@ -266,7 +284,7 @@ pub async fn process(site: &Site, plan: &Plan, act: Act, under: impl Into<Condit
         observer: Arc::clone(&watcher) as Arc<_>,
         stop,
         options: under.options,
-        gate: None,
+        gate: under.renewed_after.map(|looks| Arc::new(Gate(AtomicU64::new(looks.into()))) as Arc<_>),
     };
     let signals = async {
         for (at, urgency) in under.signals {

@@ -134,7 +134,14 @@ fn every_crash_point_of_a_teardown_recovers() {
 fn killed_twice(first: Act) {
     on_paused_time(async {
         let site = Site::new(populated(start()).0, start());
-        twice(&plan(small()), &site, first).await.must_be_clean(&format!("killed twice, the second time in {first:?}"));
+        // Every double death of it is tried, so it is as short as a plan with every kind of creation can be.
+        let mut steps = small();
+        steps.retain(|step| step.id.as_str() != "network/sub");
+        steps.iter_mut().for_each(|step| {
+            let uses = step.params["uses"].as_array_mut().expect("a list");
+            uses.retain(|used| used["$from"] != "network/sub");
+        });
+        twice(&plan(steps), &site, first).await.must_be_clean(&format!("killed twice, the second time in {first:?}"));
     });
 }
 

@@ -27,6 +27,8 @@ pub enum Fault {
     Permanent,
     /// The effect, and an error that is final.
     PermanentAfter,
+    /// No effect: the credentials ran out.
+    Expired,
 }
 
 /// What is to go wrong.
