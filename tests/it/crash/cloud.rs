@@ -302,7 +302,8 @@ impl Backend for Cloud {
                         let id = StepId::new(format!("in/{}/{name}", parent.to_lowercase()));
                         return Some((id, Identity::Member { of: parent.clone(), key: name.clone() }, false));
                     }
-                    name.contains(&stack.id.to_string())
+                    // A name proves only for kinds that cannot carry tags.
+                    (object.tags.is_empty() && name.contains(&stack.id.to_string()))
                         .then(|| (StepId::new(format!("named/{name}")), Identity::Name { name: name.clone() }, false))
                 };
                 let of_ours = |object: &Object| match &object.parent {

@@ -14,6 +14,10 @@ use kubewright::engine::{
 };
 use std::{sync::Arc, time::Duration};
 
+/// Of a plan of one step: three points each for the plan, the start and the intent, then those of the call.
+const BEFORE_EFFECT: usize = 9;
+const AFTER_EFFECT: usize = 11;
+
 fn empty() -> Site {
     Site::new(World::default(), start())
 }
@@ -139,9 +143,10 @@ fn of_several_the_attached_or_oldest_stays_and_foreign_ones_are_not_counted() {
         let plan = plan(one(Traits::default()));
         let mut site = empty();
         // Killed after the effect of its creation: the step is intended.
-        let dead = process(&site, &plan, Act::Provision, Script::Crash(8)).await;
+        let dead = process(&site, &plan, Act::Provision, Script::Crash(AFTER_EFFECT)).await;
         assert!(matches!(folded(&dead).step(&"nodes/pool".into()), StepState::Intended { .. }));
         site = dead.site;
+        site.now += SignedDuration::from_secs(60);
         let made = site.world.ours(site.now)[0].clone();
         for (nth, hours) in [(1, 1), (2, 3), (3, 2)] {
             let mut twin = made.clone();
@@ -313,10 +318,10 @@ fn a_deadline_ends_a_wait_with_a_word_of_the_cloud() {
 fn only_steps_caught_between_intent_and_answer_wait_for_the_settle_window() {
     on_paused_time(async {
         let plan = plan(vec![step("network/net", Identity::Tags, true, Creation::Plain, &[], Traits::default())]);
-        let dead = process(&empty(), &plan, Act::Provision, Script::Crash(8)).await;
+        let dead = process(&empty(), &plan, Act::Provision, Script::Crash(AFTER_EFFECT)).await;
         let soon = process(&dead.site, &plan, Act::Provision, Script::Nothing).await;
         assert!(report(&soon).elapsed < Duration::from_secs(SETTLE_SECS.into()), "found before the window ends");
-        let dead = process(&empty(), &plan, Act::Provision, Script::Crash(6)).await; // before the effect
+        let dead = process(&empty(), &plan, Act::Provision, Script::Crash(BEFORE_EFFECT)).await;
         let full = process(&dead.site, &plan, Act::Provision, Script::Nothing).await;
         assert!(report(&full).elapsed >= Duration::from_secs(SETTLE_SECS.into()), "{:?}", report(&full).elapsed);
         let mut later = dead.site.clone();
