@@ -208,6 +208,10 @@ fn main() {
     println!("10,000 steps over the budget of {BUDGET_MICROS} µs a step: {:.2}", last.0 / BUDGET_MICROS);
     let linear = rows[1].1 <= 0.0 || last.1 <= 2.0 * rows[1].1.max(2_000.0);
     println!("memory per step, 10,000 over 1,000 steps: {:.2}", last.1 / rows[1].1.max(1.0));
-    assert!(last.0 <= BUDGET_MICROS, "a step costs {:.1} µs", last.0);
+    if cfg!(debug_assertions) {
+        println!("a debug build; its time is not judged");
+    } else {
+        assert!(last.0 <= BUDGET_MICROS, "a step costs {:.1} µs", last.0);
+    }
     assert!(linear, "memory grows faster than the plan");
 }
