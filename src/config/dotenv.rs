@@ -41,7 +41,7 @@ pub fn parse(text: &str, file: &str) -> Result<BTreeMap<String, String>, DotenvE
         if name.is_empty() || name.starts_with(|c: char| c.is_ascii_digit()) || !name.chars().all(valid) {
             return Err(refuse("the part before `=` is not a variable's name"));
         }
-        let value = unquote(value.trim()).map_err(|why| refuse(why))?;
+        let value = unquote(value.trim()).map_err(refuse)?;
         if PREFIXES.iter().any(|prefix| name.starts_with(prefix)) {
             vars.insert(name.to_owned(), value);
         }

@@ -145,10 +145,10 @@ impl Layers {
             Cloud::Azure => &[],
         };
         let profile = cloud == Cloud::Aws && profile_flag;
-        if profile || profiles.iter().any(|name| set(name)) {
+        if profile || profiles.iter().any(set) {
             return BTreeMap::new();
         }
-        let keys_given = AWS_KEYS.iter().any(|name| set(name));
+        let keys_given = AWS_KEYS.iter().any(set);
         let wanted = |name: &str| {
             prefixes.iter().any(|prefix| name.starts_with(prefix))
                 && !set(&name)

@@ -126,10 +126,6 @@ impl Drop for FileLock {
 ///
 /// # Errors
 /// `Unusable`.
-#[expect(
-    clippy::option_option,
-    reason = "held by nobody, held by somebody unnamed, and held by a name are three answers"
-)]
 pub fn holder(path: &Path) -> Result<Option<Option<Holder>>, StoreError> {
     let file = match private_options().read(true).open(path) {
         Ok(file) => file,

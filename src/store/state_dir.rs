@@ -163,7 +163,6 @@ impl StateDir {
     ///
     /// # Errors
     /// `Unusable`.
-    #[expect(clippy::option_option, reason = "as in lock::holder")]
     pub fn holder(&self, stack: &Stack) -> Result<Option<Option<Holder>>, StoreError> {
         lock::holder(&self.file(stack, "lock"))
     }

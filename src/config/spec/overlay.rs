@@ -164,7 +164,10 @@ fn parsed(path: &str, value: &str, place: &Place) -> Result<Option<Node<Place>>,
     Ok(Some(node.map_places(&|_| place.clone())))
 }
 
-fn pool(argument: &str, place: &Place) -> Result<(String, Vec<(String, Node<Place>)>), SpecProblem> {
+/// A pool's name and its fields.
+type NamedPool = (String, Vec<(String, Node<Place>)>);
+
+fn pool(argument: &str, place: &Place) -> Result<NamedPool, SpecProblem> {
     const KEYS: &[&str] =
         &["name", "type", "cpu", "memory", "gpu", "count", "min", "max", "spot", "disk", "label.KEY", "taint"];
     let problem = |message: String| SpecProblem::new("nodePools", message);
