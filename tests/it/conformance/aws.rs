@@ -1,4 +1,4 @@
-//! The AWS provider against the sandbox: what it says before a build, then a whole stack, built once.
+//! The AWS provider against the sandbox: what it says before a build, then the life of a whole stack.
 
 use super::sandbox::options;
 use async_trait::async_trait;
@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use kubewright::{
     engine::{
         Clock, Event, Ids, Journal, JournalError, Observer, Options, Outcome, Plan, PlannedStep, Record, RunId,
-        RunInfo, Session, StackState, StopSignal, Tick,
+        RunInfo, Session, StackState, StopSignal, Teardown, Tick,
     },
     model::{Cloud, ClusterSpec, Region, ResolvedSpec, Stack, spec::*},
     providers::{self, CheckStatus, OpenOptions, Provider},
@@ -225,7 +225,7 @@ fn run(n: u32) -> RunInfo {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_stack_is_built_once_and_all_of_it_is_ours() {
+async fn a_stack_lives_and_leaves_nothing() {
     let dir = tempfile::tempdir().unwrap();
     let running = serve(options(dir.path(), "")).await.unwrap();
     let control = Control::new(&running.endpoints().aws).unwrap();
@@ -264,4 +264,11 @@ async fn a_stack_is_built_once_and_all_of_it_is_ours() {
         .map(|it| (&it.kind, &it.id))
         .collect();
     assert!(bare.is_empty(), "untagged: {bare:?}");
+
+    let work = Teardown::from_plan(&Arc::new(plan), &state);
+    let gone = session.teardown(work, &mut state, run(3)).await;
+    assert_eq!(gone.outcome, Outcome::Done, "{:#?} {:#?}", gone.failures, gone.audit);
+    let world = control.show().await.unwrap();
+    assert_eq!(world.totals.objects, 0, "{:#?}", world.objects);
+    assert_eq!(provider.backend().mutating_calls(), world.requests.mutating);
 }
