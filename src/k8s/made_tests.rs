@@ -1,3 +1,5 @@
+//! What a cluster made in its cloud, against a small API server.
+
 use super::*;
 use crate::engine::{Deletion, ErrorClass, Residue};
 use crate::k8s::{

@@ -1,6 +1,6 @@
 //! The clouds. Each provider is a folder, a feature and a line in [`registry`]; all return the same nouns.
 //!
-//! A provider knows its cloud and the engine's traits; it must not know the sandbox, print, prompt, or touch files.
+//! A provider knows its cloud and the engine's traits; it must not know what stands behind an endpoint, print, prompt, or touch files.
 
 #[cfg(feature = "aws")]
 pub mod aws;

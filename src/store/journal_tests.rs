@@ -1,3 +1,5 @@
+//! Journals: chained, durable, torn, damaged, newer.
+
 use super::*;
 use crate::engine::{ErrorClass, Mode, Outputs, Plan, Residue, ResourceRef, RunOutcome, StepError, StepId, Token};
 use crate::store::append::LogFile;

@@ -1,3 +1,5 @@
+//! The state directory: listing, locking, one writer.
+
 use super::*;
 use crate::engine::{Journal, Mode, RunId, RunOutcome};
 use crate::store::StoreErrorKind;

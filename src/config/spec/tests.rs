@@ -1,3 +1,5 @@
+//! What cluster.yaml and the flags may say, what is refused, and how it is told.
+
 use super::*;
 use crate::model::spec::{
     AwsSpec, Budget, InstanceNeeds, InstanceWish, Nat, NetworkSpec, PoolSpec, Taint, TaintEffect,

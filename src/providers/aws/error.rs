@@ -362,7 +362,6 @@ pub(super) fn no_credentials(why: &str) -> StepError {
     StepError::new(ErrorClass::Auth, AUTH, format!("no AWS credentials: {why}"))
         .with_residue(Residue::None)
         .with_hint("set AWS_PROFILE, or sign in: aws configure sso")
-        .with_hint("rehearse free and offline: kubewright --sandbox provision demo --provider aws --region us-east-1")
 }
 
 fn new(class: ErrorClass, id: &str, op: &str, what: &str, why: &str) -> StepError {
