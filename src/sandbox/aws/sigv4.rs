@@ -250,7 +250,7 @@ fn hex(bytes: &[u8]) -> String {
 
 /// The query of a presigned GET, as a client makes it.
 #[cfg(test)]
-pub(super) fn presign(
+pub(in crate::sandbox) fn presign(
     (key, secret): (&str, &str),
     service: &str,
     query: &str,

@@ -15,6 +15,9 @@ mod status;
 mod views;
 mod watch;
 
+#[cfg(test)]
+mod tests;
+
 pub use server::ApiServers;
 
 use super::world::{Scope, Tx};

@@ -21,7 +21,7 @@ mod updates;
 mod versions;
 
 #[cfg(test)]
-mod tests;
+pub(in crate::sandbox) mod tests;
 
 pub(in crate::sandbox) use access::{Grant, grant};
 pub(in crate::sandbox) use addon::{

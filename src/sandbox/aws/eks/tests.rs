@@ -2,7 +2,9 @@
 
 use super::{Eks, store::NODEGROUP};
 use crate::sandbox::{
-    aws::{ApiError, CallCx, Caller, DEFAULT_ACCOUNT, Params, Reply, Service, ec2, iam, protocol::rest_json, sts},
+    aws::{ApiError, CallCx, Caller, DEFAULT_ACCOUNT, Params, Reply, Service, ec2, elb, iam, protocol::rest_json, sts},
+    hub::Kubernetes,
+    kubernetes::ApiServers,
     world::{Birth, Kind, NoLog, Object, Scope, Settings, World},
 };
 use jiff::Timestamp;
@@ -14,14 +16,14 @@ const GROUP: Kind = Kind::new("ec2", "security-group");
 const SUBNET: Kind = Kind::new("ec2", "subnet");
 
 /// A world with a default VPC (public subnets with addresses) in one region.
-struct Bench {
-    world: World,
+pub(in crate::sandbox) struct Bench {
+    pub(in crate::sandbox) world: World,
     scope: Scope,
     caller: Caller,
 }
 
 impl Bench {
-    fn new(region: &str) -> Self {
+    pub(in crate::sandbox) fn new(region: &str) -> Self {
         let epoch: Timestamp = "2026-11-20T12:00:00Z".parse().expect("a time");
         let settings = Settings { read_lag_ms: (0, 0), iam_lag_ms: (5_000, 5_000), ..Settings::default() };
         let birth = Birth { version: 1, id: "00000001".to_owned(), seed: 7, epoch, settings };
@@ -64,7 +66,7 @@ impl Bench {
     }
 
     /// An EKS call by method and path.
-    fn eks(&mut self, method: &str, target: &str, body: Value) -> Result<Value, ApiError> {
+    pub(in crate::sandbox) fn eks(&mut self, method: &str, target: &str, body: Value) -> Result<Value, ApiError> {
         let (path, query) = target.split_once('?').unwrap_or((target, ""));
         let (op, found) = rest_json::route(Eks.routes(), method, path).expect("a route");
         let pairs = query.split('&').filter_map(|pair| pair.split_once('=')).map(|(k, v)| (k.to_owned(), v.to_owned()));
@@ -80,7 +82,7 @@ impl Bench {
         self.service(&iam::Iam, op, pairs, BTreeMap::new(), "").expect("IAM agrees");
     }
 
-    fn role(&mut self, name: &str, service: &str, policies: &[&str]) -> String {
+    pub(in crate::sandbox) fn role(&mut self, name: &str, service: &str, policies: &[&str]) -> String {
         let trust = json!({"Version": "2012-10-17", "Statement": [{
             "Effect": "Allow", "Principal": {"Service": service}, "Action": ["sts:AssumeRole", "sts:TagSession"],
         }]});
@@ -96,29 +98,31 @@ impl Bench {
         self.role("cluster", "eks.amazonaws.com", &["AmazonEKSClusterPolicy"])
     }
 
-    fn node_role(&mut self) -> String {
+    pub(in crate::sandbox) fn node_role(&mut self) -> String {
         let policies = ["AmazonEKSWorkerNodePolicy", "AmazonEKS_CNI_Policy", "AmazonEC2ContainerRegistryPullOnly"];
         self.role("nodes", "ec2.amazonaws.com", &policies)
     }
 
     /// Lets virtual time pass.
-    fn pass(&mut self, span: Duration) {
+    pub(in crate::sandbox) fn pass(&mut self, span: Duration) {
         let until = self.world.now() + span;
         self.world
             .advance(until, |tx, object, what| match object.service.as_str() {
                 "eks" => Eks.due(tx, object, what),
                 "ec2" => ec2::Ec2Service.due(tx, object, what),
+                "elasticloadbalancing" => elb::Elb.due(tx, object, what),
+                "kubernetes" => ApiServers::default().due(tx, object, what),
                 other => panic!("{other} has nothing to do here"),
             })
             .expect("advanced");
         self.world.tick(until, false).expect("ticked");
     }
 
-    fn minutes(&mut self, minutes: u64) {
+    pub(in crate::sandbox) fn minutes(&mut self, minutes: u64) {
         self.pass(Duration::from_secs(minutes * 60));
     }
 
-    fn objects(&self, kind: Kind) -> Vec<Object> {
+    pub(in crate::sandbox) fn objects(&self, kind: Kind) -> Vec<Object> {
         self.world.objects().filter(|object| object.is(kind) && !object.is_gone()).cloned().collect()
     }
 
@@ -140,7 +144,7 @@ impl Bench {
     }
 
     /// A cluster that is up.
-    fn cluster(&mut self) {
+    pub(in crate::sandbox) fn cluster(&mut self) {
         let role = self.cluster_role();
         self.minutes(1);
         let request = self.request(&role);
@@ -149,11 +153,11 @@ impl Bench {
         assert_eq!(self.describe()["status"], "ACTIVE");
     }
 
-    fn describe(&mut self) -> Value {
+    pub(in crate::sandbox) fn describe(&mut self) -> Value {
         self.eks("GET", "/clusters/demo", Value::Null).expect("there")["cluster"].clone()
     }
 
-    fn group_request(&self, role: &str) -> Value {
+    pub(in crate::sandbox) fn group_request(&self, role: &str) -> Value {
         let ids: Vec<String> = self.subnets().into_iter().take(2).map(|(id, _, _)| id).collect();
         json!({
             "nodegroupName": "default", "nodeRole": role, "subnets": ids, "clientRequestToken": "n1",
@@ -165,7 +169,7 @@ impl Bench {
         self.eks("GET", "/clusters/demo/node-groups/default", Value::Null).expect("there")["nodegroup"].clone()
     }
 
-    fn addon(&mut self, name: &str) {
+    pub(in crate::sandbox) fn addon(&mut self, name: &str) {
         self.eks("POST", "/clusters/demo/addons", json!({"addonName": name})).expect("accepted");
     }
 
