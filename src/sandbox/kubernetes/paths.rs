@@ -88,7 +88,9 @@ fn objects(group: &str, rest: &[&str]) -> Target {
 mod tests {
     use super::*;
 
-    fn asked(path: &str) -> Option<(&'static str, Option<String>, Option<String>, Option<String>)> {
+    type Named = (&'static str, Option<String>, Option<String>, Option<String>);
+
+    fn asked(path: &str) -> Option<Named> {
         match target(path) {
             Target::Objects(o) => Some((o.kind.plural, o.namespace, o.name, o.sub)),
             _ => None,
