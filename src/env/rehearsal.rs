@@ -9,12 +9,13 @@ use crate::store::{Holder, StateDir};
 use async_trait::async_trait;
 use jiff::Timestamp;
 use std::{ffi::OsString, path::Path, process::ExitStatus, sync::Arc, time::Duration};
+use tokio::signal::unix::{SignalKind, signal};
 
 /// What the sandbox says in our words.
 pub fn sandbox_error(error: SandboxError) -> CliError {
     match error {
         SandboxError::Fault(error) => CliError::usage(error.to_string()),
-        SandboxError::Store(error) => error.into(),
+        SandboxError::Store(error) => (*error).into(),
         SandboxError::Running(_) => CliError::new("KW-LOCKED", error.to_string())
             .hint("it serves already; `kubewright sandbox show` looks at it"),
         error => CliError::new("KW-SANDBOX", error.to_string()),
@@ -89,6 +90,14 @@ pub async fn rehearse(settings: &Settings, vars: &Vars, words: &[OsString]) -> R
         Attached::Own(running) => {
             command.env(SANDBOX_PARENT, std::process::id().to_string());
             let ended = supervise(command).await;
+            // Another command may have attached to this server meanwhile.
+            let mut stop = signal(SignalKind::interrupt()).map_err(not_run)?;
+            let mut end = signal(SignalKind::terminate()).map_err(not_run)?;
+            tokio::select! {
+                () = running.until_alone() => {}
+                _ = stop.recv() => {}
+                _ = end.recv() => {}
+            }
             let stopped = running.stop().await.map_err(sandbox_error);
             let code = code(ended?);
             stopped.map(|()| code)
@@ -106,18 +115,20 @@ fn own_binary() -> Result<std::path::PathBuf, CliError> {
         .map_err(|cause| CliError::new("KW-SANDBOX", format!("cannot find this program's own file: {cause}")))
 }
 
+fn not_run(cause: std::io::Error) -> CliError {
+    CliError::new("KW-SANDBOX", format!("cannot run the rehearsal: {cause}"))
+}
+
 /// Waits for the child and hands it every signal that reaches us.
 async fn supervise(mut command: tokio::process::Command) -> Result<ExitStatus, CliError> {
-    use tokio::signal::unix::{SignalKind, signal};
-    let failed = |cause: std::io::Error| CliError::new("KW-SANDBOX", format!("cannot run the rehearsal: {cause}"));
-    let mut interrupt = signal(SignalKind::interrupt()).map_err(failed)?;
-    let mut terminate = signal(SignalKind::terminate()).map_err(failed)?;
-    let mut hangup = signal(SignalKind::hangup()).map_err(failed)?;
-    let mut child = command.spawn().map_err(failed)?;
+    let mut interrupt = signal(SignalKind::interrupt()).map_err(not_run)?;
+    let mut terminate = signal(SignalKind::terminate()).map_err(not_run)?;
+    let mut hangup = signal(SignalKind::hangup()).map_err(not_run)?;
+    let mut child = command.spawn().map_err(not_run)?;
     let pid = child.id().and_then(|pid| rustix::process::Pid::from_raw(i32::try_from(pid).ok()?));
     loop {
         let passed = tokio::select! {
-            ended = child.wait() => return ended.map_err(failed),
+            ended = child.wait() => return ended.map_err(not_run),
             _ = interrupt.recv() => rustix::process::Signal::INT,
             _ = terminate.recv() => rustix::process::Signal::TERM,
             _ = hangup.recv() => rustix::process::Signal::HUP,

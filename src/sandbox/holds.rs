@@ -3,7 +3,10 @@
 //! `holds/<n>.json` in the sandbox's directory describes the n-th held call of this server. It stays held until the
 //! client goes away (then this future is dropped) or a file `holds/<n>.release` appears.
 
-use super::hub::{Call, nap};
+use super::{
+    SandboxError,
+    hub::{Call, nap},
+};
 use crate::store;
 use serde_json::json;
 use std::{
@@ -27,7 +30,7 @@ impl Holds {
     ///
     /// # Errors
     /// The directory cannot be used.
-    pub fn open(dir: PathBuf) -> Result<Self, store::StoreError> {
+    pub fn open(dir: PathBuf) -> Result<Self, SandboxError> {
         store::make_private_dir(&dir)?;
         for n in 1.. {
             let (control, release) = (dir.join(format!("{n}.json")), dir.join(format!("{n}.release")));

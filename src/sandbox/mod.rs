@@ -52,7 +52,7 @@ use world::{Settings, Site, WorldError};
 pub enum SandboxError {
     /// Files.
     #[error(transparent)]
-    Store(#[from] StoreError),
+    Store(Box<StoreError>),
     /// The world's log.
     #[error(transparent)]
     World(#[from] WorldError),
@@ -79,6 +79,12 @@ pub enum SandboxError {
     /// Another server has this directory.
     #[error("another sandbox server runs in {0}")]
     Running(PathBuf),
+}
+
+impl From<StoreError> for SandboxError {
+    fn from(error: StoreError) -> Self {
+        Self::Store(Box::new(error))
+    }
 }
 
 /// Where a server can be reached.
