@@ -103,8 +103,11 @@ pub(super) fn any(env: &Env, name: &ClusterName, id: Option<StackId>) -> Result<
     Ok(dead.pop())
 }
 
+/// A stack, or why its journal cannot be read.
+pub(super) type Readable = Result<Known, (Stack, CliError)>;
+
 /// All live stacks; those whose journal cannot be read with the reason.
-pub(super) fn all_live(env: &Env) -> Result<Vec<Result<Known, (Stack, CliError)>>, CliError> {
+pub(super) fn all_live(env: &Env) -> Result<Vec<Readable>, CliError> {
     let known = dir(env).list()?.into_iter().filter(|known| known.life == Life::Live);
     Ok(known.map(|known| read(env, &known.stack).map_err(|error| (known.stack, error))).collect())
 }
