@@ -150,7 +150,7 @@ async fn step(run: &Run<'_>, plan: &Plan, at: usize) -> bool {
     let step = &plan.steps[at];
     let inputs = run.state(|state| inputs(step, state));
     let driven = match Task::new(run, Some(plan), step, inputs) {
-        Ok(task) => Box::pin(Drive::new(&task).to_ready()).await,
+        Ok(task) => Box::pin(Drive::new(&task).bring_to_ready()).await,
         Err(error) => Err(error.with_residue(super::Residue::Unknown).into()),
     };
     match driven {

@@ -1,7 +1,7 @@
 //! What one step goes through on its way to ready: the recovery rules of the design, row by row.
 //!
 //! Every decision is taken from the folded state and every move is journalled before the next, so a kill between any
-//! two lines of this file is one of the states that the loop in [`Drive::to_ready`] starts from.
+//! two lines of this file is one of the states that the loop in [`Drive::bring_to_ready`] starts from.
 
 use super::{
     Creation, ErrorClass, Event, Identity, Lookup, Observed, Owned, Probe, Residue, ResourceRef, StepError, StepState,
@@ -33,7 +33,7 @@ impl<'t, 'r, 'a> Drive<'t, 'r, 'a> {
     }
 
     /// Brings the step to ready from wherever it stands.
-    pub(super) async fn to_ready(mut self) -> Result<(), Cut> {
+    pub(super) async fn bring_to_ready(mut self) -> Result<(), Cut> {
         self.finish_duplicates().await?;
         let mut made_ready = false;
         loop {

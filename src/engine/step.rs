@@ -33,6 +33,7 @@ pub enum Lookup<'a> {
 
 /// What a look-up found. Tombstones (terminated, deleted) count as nothing.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(clippy::large_enum_variant, reason = "one at a time, taken apart where it is made; a box would only be noise")]
 pub enum Found {
     /// Nothing now.
     None,
@@ -65,6 +66,7 @@ impl Found {
 
 /// Whether an object can be used.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(clippy::large_enum_variant, reason = "one at a time, taken apart where it is made; a box would only be noise")]
 pub enum Probe {
     /// It can.
     Ready,
