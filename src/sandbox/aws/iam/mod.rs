@@ -3,6 +3,7 @@
 //! Names are strongly consistent, reads lag a little, and other services believe in a role only after it has
 //! propagated ([`assumable`], [`has_policy`]).
 
+mod account;
 mod documents;
 mod managed;
 mod policies;
@@ -82,6 +83,7 @@ impl Service for Iam {
             "DeleteServiceLinkedRole" => service_linked::delete(cx),
             "GetServiceLinkedRoleDeletionStatus" => service_linked::deletion_status(cx),
             "SimulatePrincipalPolicy" => simulate::principal(cx),
+            "GetAccountSummary" => account::summary(cx),
             "GetUser" => simulate::get_user(cx),
             _ => Err(cx.unknown_operation()),
         };

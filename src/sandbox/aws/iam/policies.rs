@@ -12,7 +12,7 @@ use crate::sandbox::{
 };
 use serde_json::Value;
 
-const POLICY: Kind = Kind::new("iam", "policy");
+pub(super) const POLICY: Kind = Kind::new("iam", "policy");
 
 fn own<'a>(tx: &'a Tx<'_>, account: &str, arn: &str) -> Option<&'a Object> {
     tx.get(&Scope::global(account), POLICY, arn)

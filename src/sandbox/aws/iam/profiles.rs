@@ -10,7 +10,7 @@ use crate::sandbox::{
 };
 use serde_json::Value;
 
-const PROFILE: Kind = Kind::new("iam", "instance-profile");
+pub(super) const PROFILE: Kind = Kind::new("iam", "instance-profile");
 
 fn find<'a>(tx: &'a Tx<'_>, account: &str, name: &str) -> Option<&'a Object> {
     tx.list(&Scope::global(account), PROFILE).find(|object| object.id.eq_ignore_ascii_case(name))

@@ -9,7 +9,7 @@ use crate::sandbox::{
     world::{Kind, Object, Scope, Tx},
 };
 
-const PROVIDER: Kind = Kind::new("iam", "oidc-provider");
+pub(super) const PROVIDER: Kind = Kind::new("iam", "oidc-provider");
 
 fn existing(cx: &CallCx<'_, '_>) -> Result<Object, ApiError> {
     let arn = cx.params.require("OpenIDConnectProviderArn")?;

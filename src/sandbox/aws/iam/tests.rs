@@ -235,3 +235,12 @@ fn openid_providers_and_pod_trust() {
     bench.ok("DeleteOpenIDConnectProvider", &[arn]);
     assert_eq!(bench.refused("GetOpenIDConnectProvider", &[arn]).0, "NoSuchEntity");
 }
+
+#[test]
+fn the_summary_counts_roles_against_their_quota() {
+    let mut bench = Bench::new();
+    bench.role("demo");
+    let summary = bench.ok("GetAccountSummary", &[]);
+    assert!(summary.contains("<entry><key>Roles</key><value>1</value></entry>"), "{summary}");
+    assert!(summary.contains("<entry><key>RolesQuota</key><value>1000</value></entry>"), "{summary}");
+}
