@@ -279,7 +279,8 @@ impl<'t, 'r, 'a> Drive<'t, 'r, 'a> {
         task.run.append(Event::Ready { step: id.clone(), resource, outputs }).map(drop)
     }
 
-    /// Waits until it can be used: first looks near the usual duration, then steadily. Some(why) when it never will.
+    /// Waits until it can be used: one look at once (a resumed object may long be ready), the next near the usual
+    /// duration, then steadily. Some(why) when it never will.
     async fn wait(&self, resource: &ResourceRef, at: Timestamp) -> Result<Option<StepError>, Cut> {
         let task = self.task;
         let (run, timing) = (task.run, &task.step.timing);
@@ -287,10 +288,7 @@ impl<'t, 'r, 'a> Drive<'t, 'r, 'a> {
         let began = run.now();
         let usual = Duration::from_secs(timing.p50_secs.into());
         let steadily = (usual / 25).clamp(Duration::from_secs(1), Duration::from_secs(10));
-        if usual > QUICK {
-            run.tick(&Tick::Waiting { step: task.id().clone(), note: String::new() });
-            run.pause(usual.mul_f64(0.6).saturating_sub(since(at, began))).await?;
-        }
+        let mut near_usual = (usual > QUICK).then(|| usual.mul_f64(0.6).saturating_sub(since(at, began)));
         loop {
             let asked = run.now();
             let probe =
@@ -311,7 +309,8 @@ impl<'t, 'r, 'a> Drive<'t, 'r, 'a> {
                 }
                 Probe::NotYet(note) => run.tick(&Tick::Waiting { step: task.id().clone(), note }),
             }
-            run.pause(steadily.min(since(run.now(), deadline)).max(Duration::from_millis(1))).await?;
+            let next = near_usual.take().unwrap_or_default().max(steadily);
+            run.pause(next.min(since(run.now(), deadline)).max(Duration::from_millis(1))).await?;
         }
     }
 

@@ -256,7 +256,7 @@ impl<'r, 'a> Task<'r, 'a> {
         let began = self.run.now();
         let usual = Duration::from_secs(self.step.timing.delete_p50_secs.into());
         let steadily = (usual / 20).clamp(LOOK_AGAIN, LOOK_AGAIN_MAX);
-        self.run.pause(first_look).await?;
+        let mut first_look = Some(first_look);
         loop {
             let asked = self.run.now();
             let seen = self.look(Lookup::Id(resource), deadline).await?.into_vec();
@@ -278,7 +278,8 @@ impl<'r, 'a> Task<'r, 'a> {
                 return Ok(false);
             }
             self.run.tick(&Tick::Waiting { step: self.id().clone(), note: "deleting".to_owned() });
-            self.run.pause(steadily.min(since(self.run.now(), deadline)).max(Duration::from_millis(1))).await?;
+            let next = first_look.take().unwrap_or_default().max(steadily);
+            self.run.pause(next.min(since(self.run.now(), deadline)).max(Duration::from_millis(1))).await?;
         }
     }
 }

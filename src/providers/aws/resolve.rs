@@ -216,7 +216,7 @@ impl Work {
     }
 
     fn principal(&mut self, arn: &str) {
-        let part = arn.splitn(6, ':').collect::<Vec<_>>();
+        let part = arn.split(':').collect::<Vec<_>>();
         let good = matches!(part[..], ["arn", _, "iam", "", account, resource]
             if account.len() == 12 && (resource.starts_with("role/") || resource.starts_with("user/")));
         if !good {
@@ -229,7 +229,7 @@ impl Work {
     }
 
     fn role(&mut self, key: &str, arn: Option<&String>) {
-        let good = |arn: &str| arn.splitn(6, ':').nth(2) == Some("iam") && arn.contains(":role/");
+        let good = |arn: &str| arn.split(':').nth(2) == Some("iam") && arn.contains(":role/");
         if let Some(arn) = arn.filter(|arn| !good(arn)) {
             self.hinted(
                 "KW-SPEC",
