@@ -54,7 +54,7 @@ async fn balancers_of_a_cluster_are_seen_and_deleted() {
     let listeners = v2.describe_listeners().load_balancer_arn(&arn).send().await.unwrap();
     assert_eq!(listeners.listeners()[0].port(), Some(80));
     let groups = v2.describe_target_groups().load_balancer_arn(&arn).send().await.unwrap();
-    assert_eq!(groups.target_groups()[0].load_balancer_arns(), [arn.clone()]);
+    assert_eq!(groups.target_groups()[0].load_balancer_arns(), std::slice::from_ref(&arn));
     v2.delete_load_balancer().load_balancer_arn(&arn).send().await.unwrap();
     let gone = v2.describe_load_balancers().load_balancer_arns(&arn).send().await.unwrap_err();
     assert_eq!(gone.code(), Some("LoadBalancerNotFound"));
