@@ -14,7 +14,6 @@ BEFORE = [
     ("DeleteNatGateway", "ReleaseAddress"),
     ("DeleteNatGateway", "DetachInternetGateway"),
     ("ReleaseAddress", "DetachInternetGateway"),
-    ("DisassociateRouteTable", "DeleteRouteTable"),
     ("DetachInternetGateway", "DeleteInternetGateway"),
     ("DeleteSubnet", "DeleteVpc"),
     ("DeleteRouteTable", "DeleteVpc"),
