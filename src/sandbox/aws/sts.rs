@@ -99,13 +99,8 @@ pub fn verify_token(tx: &Tx<'_>, token: &str, cluster: &str, wall: Timestamp) ->
     let (address, query) = rest.split_once('?').ok_or("its URL has no query")?;
     let (host, path) = address.split_once('/').unwrap_or((address, ""));
     let ours = tx.site().aws_url.strip_prefix("http://") == Some(host);
-<<<<<<< HEAD
     let the_vendors = host.starts_with("sts.") && host.ends_with(".amazonaws.com");
     if !path.is_empty() || !(ours || the_vendors) {
-=======
-    let named_so = ours || host.starts_with("sts.") && host.ends_with("amazonaws.com");
-    if !named_so || !path.is_empty() {
->>>>>>> e915ee2 (Look at once, then near the usual duration: what is ready already is not waited for)
         return Err(format!("its URL goes to {address}"));
     }
     let headers = [("host".to_owned(), host.to_owned()), ("x-k8s-aws-id".to_owned(), cluster.to_owned())];
