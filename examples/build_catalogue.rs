@@ -20,6 +20,8 @@ const TABLES: [(&str, &[&str], &str, &str, &str); 4] = [
 ];
 
 type Fields = Vec<String>;
+/// Region → price, spot price, whether it is an estimate.
+type Prices = BTreeMap<String, (u64, u64, bool)>;
 
 fn main() -> Result<(), Box<dyn Error>> {
     let dir = std::env::args().nth(1).ok_or("usage: build_catalogue DIR")?;
@@ -57,8 +59,8 @@ fn cloud_table(
     source: &str,
     blocks: &mut Vec<u8>,
 ) -> Result<serde_json::Value, Box<dyn Error>> {
-    // type → (its own columns, region → (price, spot, estimated))
-    let mut types: BTreeMap<String, (Fields, BTreeMap<String, (u64, u64, bool)>)> = BTreeMap::new();
+    // Type → its own columns and its prices.
+    let mut types: BTreeMap<String, (Fields, Prices)> = BTreeMap::new();
     for (index, file) in files.iter().enumerate() {
         for row in rows(&dir.join(file))? {
             let [_, region, name, vcpus, memory, accelerator, count, price, spot] = row.as_slice() else {
