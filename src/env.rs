@@ -395,6 +395,7 @@ pub fn after(at: Timestamp, span: Duration) -> Timestamp {
 }
 
 /// The variables of this process. What is not text is none of ours.
+#[expect(clippy::disallowed_methods, reason = "the one reading of the environment")]
 pub fn variables() -> Variables {
     std::env::vars_os()
         .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))

@@ -105,6 +105,7 @@ pub async fn rehearse(settings: &Settings, vars: &Vars, words: &[OsString]) -> R
     }
 }
 
+#[expect(clippy::disallowed_methods, reason = "the environment that the sandbox's child is cut from")]
 fn environment() -> impl Iterator<Item = (OsString, OsString)> {
     std::env::vars_os()
 }

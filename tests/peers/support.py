@@ -130,6 +130,8 @@ def sandbox(home, *words):
         if line and not line.startswith("#"):
             key, _, value = line.partition("=")
             home.extra[key] = value.strip("'\"")
+    # Our own waits follow the pretend clock, as they do under --sandbox.
+    home.extra["KUBEWRIGHT_SANDBOX_CLOCK"] = home.extra["AWS_ENDPOINT_URL"] + "/_sandbox/clock"
     return server
 
 
