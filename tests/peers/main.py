@@ -256,7 +256,7 @@ def aws_cli(binary):
             (("describe-internet-gateways", *by_tag), "InternetGateways", "InternetGatewayId", "internet-gateway"),
             (("describe-nat-gateways", "--filter", "Name=tag-key,Values=kubewright-stack"), "NatGateways", "NatGatewayId", "nat-gateway"),
             (("describe-route-tables", *by_tag), "RouteTables", "RouteTableId", "route-table"),
-            (("describe-addresses", *by_tag), "Addresses", "AllocationId", "address"),
+            (("describe-addresses", *by_tag), "Addresses", "AllocationId", "elastic-ip"),
             (("describe-launch-templates", *by_tag), "LaunchTemplates", "LaunchTemplateId", "launch-template"),
         ):
             have = {row[key] for row in aws("ec2", *words)[field]}
