@@ -1,4 +1,4 @@
-//! The clouds. Each provider is a folder, a feature and a line in [`registry`]; all return the same nouns.
+//! The clouds. Each provider is a folder, a feature and a line in [`open`]; all return the same nouns.
 //!
 //! A provider knows its cloud and the engine's traits; it must not know what stands behind an endpoint, print, prompt, or touch files.
 
@@ -233,6 +233,7 @@ pub const BUILT: &[Cloud] = &[
 ///
 /// # Errors
 /// `Permanent` for a cloud that is not in this build.
+#[cfg_attr(not(feature = "aws"), expect(unused_variables, reason = "this build has no cloud to give them to"))]
 pub async fn open(cloud: Cloud, options: OpenOptions) -> Result<Option<Arc<dyn Provider>>, StepError> {
     match cloud {
         #[cfg(feature = "aws")]
