@@ -89,10 +89,11 @@ async fn to_nothing(run: &Run<'_>, work: Teardown, last: &mut Option<Audit>) -> 
         let known = site.known.into_inner().expect("no holder of this lock can panic");
         let again = Demolition::new(run, &late, plan.as_deref(), known, round + 1 < ROUNDS);
         again.survey().await?;
-        again.run_all().await?;
+        let postponed = again.run_all().await?;
         let known = again.known.into_inner().expect("no holder of this lock can panic");
         site = Demolition::new(run, &work, plan.as_deref(), known, false);
-        if look.caused {
+        // What the cluster made does not go before the cluster: one that is still being built may not even be deleted yet.
+        if look.caused && !postponed {
             site.clear_stage(AUDIT).await?;
         }
     }
@@ -162,13 +163,15 @@ impl<'r, 'a> Demolition<'r, 'a> {
 
     // ---- order
 
-    /// Every node once those before it are done. What waits for a failed one is left standing.
-    async fn run_all(&self) -> Result<(), Cut> {
+    /// Every node once those before it are done. What waits for a failed one is left standing. True when something was
+    /// left for another round.
+    async fn run_all(&self) -> Result<bool, Cut> {
         let (nodes, mut missing, behind, names) = self.graph();
         let mut free: VecDeque<usize> = (0..nodes.len()).filter(|at| missing[*at] == 0).collect();
         let mut done = vec![false; nodes.len()];
         let mut started: Vec<bool> = missing.iter().map(|count| *count == 0).collect();
         let mut skipped = vec![false; nodes.len()];
+        let mut postponed = false;
         let mut under_way = FuturesUnordered::new();
         loop {
             while !self.run.stopped()
@@ -189,7 +192,10 @@ impl<'r, 'a> Demolition<'r, 'a> {
                     }
                 }
                 Some((_, Err(Cut::Halted))) => {}
-                Some((at, Err(Cut::Later))) => self.skip_behind(at, &behind, &names, &mut skipped),
+                Some((at, Err(Cut::Later))) => {
+                    postponed = true;
+                    self.skip_behind(at, &behind, &names, &mut skipped);
+                }
                 Some((at, Err(Cut::Step(error)))) => {
                     self.run.fail(Some(names[at].clone()), *error);
                     self.skip_behind(at, &behind, &names, &mut skipped);
@@ -199,7 +205,7 @@ impl<'r, 'a> Demolition<'r, 'a> {
                     // An order that contradicts itself must not leave anything standing: the rest goes as it can.
                     let rest: Vec<usize> = (0..nodes.len()).filter(|at| !started[*at] && !skipped[*at]).collect();
                     if rest.is_empty() {
-                        return Ok(());
+                        return Ok(postponed);
                     }
                     rest.iter().for_each(|at| started[*at] = true);
                     free.extend(rest);

@@ -82,9 +82,10 @@ async fn plain_connection(hub: Arc<Hub>, stream: TcpStream, mut stop: watch::Rec
     });
     let connection = hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), service);
     tokio::pin!(connection);
-    // A dropped connection is an error by design; clients that go away are none of ours.
+    // A dropped connection is an error by design; clients that go away are none of ours. One that has ended must not be
+    // polled again: it would go on with the call in mid-air, which is held, and the client would not see it close.
     tokio::select! {
-        _ = connection.as_mut() => {}
+        _ = connection.as_mut() => return,
         _ = stop.wait_for(|stop| *stop) => connection.as_mut().graceful_shutdown(),
     }
     let _ = connection.await;

@@ -90,3 +90,53 @@ fn events_own_stdout_and_end_with_the_document() {
     assert_eq!((&last["schema"], &last["event"]), (&"kubewright.provision/v1".into(), &"document".into()));
     assert!(events.iter().all(|event| event["schema"] == "kubewright.event/v1" && event["sandbox"] == true));
 }
+
+/// A server, until dropped.
+struct Serving(std::process::Child);
+
+impl Drop for Serving {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+fn wait_for(file: &std::path::Path) {
+    let began = std::time::Instant::now();
+    while !file.exists() {
+        assert!(began.elapsed().as_secs() < 60, "{} never came", file.display());
+        std::thread::sleep(std::time::Duration::from_millis(5));
+    }
+}
+
+/// Killed while the control plane is being made, which may not be deleted then, and whose security group stands already.
+#[test]
+fn a_control_plane_in_the_making_goes_without_its_journal() {
+    let home = Home::new();
+    let ready = home.path().join("ready");
+    let mut serve = home.command();
+    // The second route is the one through the NAT gateway, minutes after CreateCluster.
+    serve.args(["sandbox", "serve", "--fault", "ec2:CreateRoute=hold-after@2", "--ready-file"]).arg(&ready);
+    serve.stdout(std::process::Stdio::null()).stderr(std::process::Stdio::null());
+    let _serving = Serving(serve.spawn().unwrap());
+    wait_for(&ready);
+    let mut build = home.command();
+    build.arg("--sandbox").args(with_place(&["provision", "demo", "--yes"]));
+    build.stdout(std::process::Stdio::null()).stderr(std::process::Stdio::null());
+    let mut build = Serving(build.spawn().unwrap());
+    wait_for(&home.path().join("kw/sandbox/holds/1.json"));
+    build.0.kill().unwrap();
+    build.0.wait().unwrap();
+    std::fs::remove_dir_all(home.path().join("kw/sandbox/stacks")).unwrap();
+    let shown = home.run(&["sandbox", "show", "-o", "json"]).expect(0).json();
+    let stands = |kind: &str, by: &str| {
+        let same = |it: &&serde_json::Value| it["kind"] == kind && it["createdBy"] == by;
+        shown["objects"].as_array().unwrap().iter().find(same).map(|it| it["state"].clone())
+    };
+    assert_eq!(stands("cluster", "api"), Some("CREATING".into()));
+    assert!(stands("security-group", "controller").is_some(), "{shown:#}");
+
+    home.rehearse(&with_place(&["destroy", "demo", "--confirm", "demo"])).expect(0);
+    let shown = home.run(&["sandbox", "show", "-o", "json"]).expect(0).json();
+    assert_eq!(shown["totals"]["objects"], 0, "{shown:#}");
+}

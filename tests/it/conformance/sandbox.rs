@@ -216,6 +216,10 @@ async fn held_calls_wait_exactly_before_or_after() {
     tokio::time::sleep(Duration::from_millis(50)).await;
     assert!(!has_role(&client, "never").await);
     assert!(has_role(&client, "already").await);
+    // Nobody is being served any more, so time jumps again.
+    let real = Instant::now();
+    clock(&running).await.sleep(Duration::from_secs(3_600)).await;
+    assert!(real.elapsed() < Duration::from_secs(20), "an hour took {:?}", real.elapsed());
 }
 
 async fn clock(running: &Running) -> ClockClient {

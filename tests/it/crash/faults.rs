@@ -22,7 +22,7 @@ fn every_call_may_fail_in_every_way() {
         let plan = plan(large(&adopted));
         let fresh = Site::new(world, start());
         let (golden, built) = Golden::of(&fresh, &plan).await;
-        let mut count = Count::default();
+        let mut count = Count { at: "mutating calls", ..Count::default() };
         for (site, act) in [(&fresh, Act::Provision), (&built.site, Act::Destroy), (&built.site, Act::DestroyFromTags)]
         {
             let calls = process(site, &plan, act, Script::Nothing).await.calls;
@@ -62,7 +62,7 @@ fn a_full_disk_stops_the_run_before_the_call() {
         let plan = plan(large(&adopted));
         let fresh = Site::new(world, start());
         let (golden, built) = Golden::of(&fresh, &plan).await;
-        let mut count = Count::default();
+        let mut count = Count { at: "appends", ..Count::default() };
         for (site, act) in [(&fresh, Act::Provision), (&built.site, Act::Destroy)] {
             let appends = process(site, &plan, act, Script::Nothing).await.appends;
             count.points += appends;

@@ -10,11 +10,18 @@ use jiff::Timestamp;
 use kubewright::engine::{Event, Plan};
 
 /// What a matrix came to.
-#[derive(Default)]
 pub struct Count {
+    /// What the points are.
+    pub at: &'static str,
     pub points: usize,
     pub cases: usize,
     pub wrong: Vec<String>,
+}
+
+impl Default for Count {
+    fn default() -> Self {
+        Self { at: "crash points", points: 0, cases: 0, wrong: Vec::new() }
+    }
 }
 
 impl Count {
@@ -26,13 +33,14 @@ impl Count {
     }
 
     pub fn must_be_clean(&self, what: &str) {
-        println!("{what}: {} crash points, {} cases, {} wrong", self.points, self.cases, self.wrong.len());
+        println!("{what}: {} {}, {} cases, {} wrong", self.points, self.at, self.cases, self.wrong.len());
         assert!(self.wrong.is_empty(), "{} wrong, the first:\n{}", self.wrong.len(), self.wrong[0]);
     }
 
     /// For negative controls.
     pub fn must_be_dirty(&self, what: &str) {
-        println!("{what}: {} of {} cases wrong, as must be", self.wrong.len(), self.cases);
+        let (points, at, wrong) = (self.points, self.at, self.wrong.len());
+        println!("{what}: {points} {at}, {wrong} of {} cases wrong, as must be", self.cases);
         assert!(!self.wrong.is_empty(), "{what}: the matrix did not notice");
     }
 }
@@ -193,7 +201,7 @@ fn without_undo_of_intended_steps_the_matrix_fails() {
         let plan = plan(small());
         let (golden, _) = Golden::of(&site, &plan).await;
         let (mut sound, mut forgetful) = (Count::default(), Count::default());
-        each_death(&site, &plan, Act::Provision, async |point, dead| {
+        let points = each_death(&site, &plan, Act::Provision, async |point, dead| {
             let case = format!("killed at {point}");
             let ran = process(&dead, &plan, Act::Destroy, Script::Nothing).await;
             sound.judge(&golden, &ran, Act::Destroy, &case);
@@ -211,6 +219,7 @@ fn without_undo_of_intended_steps_the_matrix_fails() {
             forgetful.judge(&golden, &ran, Act::Destroy, &case);
         })
         .await;
+        (sound.points, forgetful.points) = (points, points);
         sound.must_be_clean("undo from the journal alone");
         forgetful.must_be_dirty("undo skipped for intended steps");
     });

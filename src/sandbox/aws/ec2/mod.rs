@@ -6,7 +6,6 @@
 
 mod account;
 mod address;
-pub mod decoys;
 mod endpoint;
 pub(crate) mod filter;
 mod gateway;

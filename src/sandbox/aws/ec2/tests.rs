@@ -649,14 +649,3 @@ fn a_service_s_interface_is_nobody_else_s_to_touch() {
     rig.within(|tx, scope| inside::remove_interface(tx, scope, &eni));
     rig.ok("DetachInternetGateway", &detach);
 }
-
-#[test]
-fn decoys_look_like_ours_and_are_not() {
-    let mut rig = Rig::new();
-    let planted = rig.within(|tx, scope| decoys::plant(tx, scope, "demo"));
-    assert_eq!(planted.len(), 8);
-    let find = "Filter.1.Name=tag:kubewright-stack&Filter.1.Value.1=demo-*";
-    assert_eq!(rig.ok("DescribeVpcs", find)["vpcSet"].as_array().map(Vec::len), Some(1));
-    let seeded = |object: &&Object| object.created_by == crate::sandbox::world::Origin::Seeded;
-    assert_eq!(rig.world.objects().filter(seeded).count(), 8);
-}
