@@ -1,11 +1,11 @@
 //! `destroy`: show what goes, ask for the name, remove it, prove that nothing remains. With the journal or from the
 //! tags alone.
 
-use super::{cloud, command::Place, money, outcome, stacks};
-use crate::engine::proof::TAG_STEP;
+use super::{cloud, command::Place, money, outcome, protect, stacks};
+use crate::engine::proof::{self, TAG_STEP};
 use crate::engine::{
-    Backend, Item, Mode, Options, Outcome, Plan, Report, Session, StackState, Standing, StepId, StepState, Swept,
-    Teardown,
+    Backend, Item, Mode, Options, Outcome, Plan, Report, ResourceRef, Session, StackState, Standing, StepId, StepState,
+    Swept, Teardown,
 };
 use crate::env::{Env, StopCause};
 use crate::error::{CliError, Exit};
@@ -47,9 +47,9 @@ impl Target {
         self.known.as_ref().and_then(|known| known.state.plan())
     }
 
+    /// As far as is known before the cloud's objects are looked at: by the journal, or by the tags that led here.
     fn is_protected(&self) -> bool {
         match &self.known {
-            // What was lifted here counts, whatever the tags still say.
             Some(known) => known.is_protected(),
             None => self.seen.as_ref().is_some_and(|seen| seen.protect),
         }
@@ -79,11 +79,18 @@ pub async fn run(env: &Env, request: DestroyRequest) -> Result<Exit, CliError> {
             Found::Nothing(exit) => return Ok(exit),
         },
     };
+    let protected = |how: &str| {
+        CliError::new("KW-PROTECTED", format!("`{}` is protected{how}; nothing was done", request.name))
+            .hint(target.place.verb(&format!("protect {} off", request.name)))
+    };
     if target.is_protected() {
-        return Err(CliError::new("KW-PROTECTED", format!("`{}` is protected; nothing was done", request.name))
-            .hint(target.place.verb(&format!("protect {} off", request.name))));
+        return Err(protected(""));
     }
     let work = env.reading(gather(env, &target, request.volumes)).await?;
+    // Another machine may have turned it on: this journal does not know, the objects do.
+    if let Some(by) = &work.protected_by {
+        return Err(protected(&format!(" (the tags of {} {} say so)", by.kind, by.id)));
+    }
     show(env, &request, &target, &work);
     if let Err(error) = confirm(env, &request) {
         let doc = document(&target, DestroyOutcome::Declined);
@@ -101,7 +108,7 @@ fn known(env: &Env, request: &DestroyRequest) -> Result<Option<stacks::Known>, C
 
 fn already_gone(env: &Env, known: &stacks::Known) -> Exit {
     let doc = Destroy {
-        stack: Some(named(&known.stack, known.state.plan().map(AsRef::as_ref), None)),
+        stack: named(&known.stack, known.state.plan().map(AsRef::as_ref), None),
         outcome: DestroyOutcome::Nothing,
         deleted: Vec::new(),
         kept: Vec::new(),
@@ -168,7 +175,13 @@ async fn from_tags(env: &Env, request: &DestroyRequest) -> Result<Found, CliErro
             ),
         );
         let doc = Destroy {
-            stack: None,
+            stack: doc::Stack {
+                name: request.name.to_string(),
+                id: None,
+                provider: place.cloud.to_string(),
+                account: Some(connected.who.account),
+                region: place.region.to_string(),
+            },
             outcome: DestroyOutcome::Nothing,
             deleted: Vec::new(),
             kept: Vec::new(),
@@ -230,34 +243,47 @@ struct Work {
     teardown: Teardown,
     objects: usize,
     usd_per_hour: Option<f64>,
+    /// An object of the stack whose tags forbid its removal.
+    protected_by: Option<ResourceRef>,
 }
 
 async fn gather(env: &Env, target: &Target, volumes: VolumeFate) -> Result<Work, CliError> {
     let backend = target.provider.backend_for(volumes);
     let plan = target.plan().map(AsRef::as_ref);
     let swept = sweep(backend.as_ref(), &target.stack, plan).await;
+    let protected_by = swept.as_ref().ok().and_then(|swept| swept.protected_by.clone());
     match (&target.known, target.plan()) {
         (Some(known), Some(plan)) => {
             let mut teardown = Teardown::from_plan(plan, &known.state);
             match swept {
                 // What carries our tags and is not in the journal goes too.
-                Ok((_, found)) => teardown = teardown.union(found),
+                Ok(found) => teardown = teardown.union(found.teardown),
                 Err(error) => env.ui.detail(&format!("cannot look by tags now: {}", error.message)),
             }
             let standing = plan.steps.iter().filter(|step| step.identity.is_undone());
             let objects = standing.filter(|step| !known.state.step(&step.id).is_unmade()).count();
-            Ok(Work { teardown, objects, usd_per_hour: outcome::hourly(plan, &known.state) })
+            Ok(Work { teardown, objects, usd_per_hour: outcome::hourly(plan, &known.state), protected_by })
         }
         _ => {
-            let (objects, teardown) = swept?;
+            let Sweep { objects, teardown, .. } = swept?;
             let spec = target.seen.as_ref().and_then(|seen| seen.spec.as_ref());
-            Ok(Work { teardown, objects, usd_per_hour: spec.and_then(|spec| hourly_of(target, spec)) })
+            Ok(Work { teardown, objects, usd_per_hour: spec.and_then(|spec| hourly_of(target, spec)), protected_by })
         }
     }
 }
 
-async fn sweep(backend: &dyn Backend, stack: &Stack, plan: Option<&Plan>) -> Result<(usize, Teardown), CliError> {
+/// What a look by tags found.
+struct Sweep {
+    objects: usize,
+    teardown: Teardown,
+    protected_by: Option<ResourceRef>,
+}
+
+async fn sweep(backend: &dyn Backend, stack: &Stack, plan: Option<&Plan>) -> Result<Sweep, CliError> {
     let mut swept = backend.sweep(stack).await?;
+    let protected_by = protect::speakers(stack, &swept)
+        .find(|(_, tags)| proof::protects(tags))
+        .map(|(owned, _)| owned.reference().clone());
     // With the plan at hand, what hangs on its objects without tags of its own (routes, attachments) is in the plan
     // under its own name; a search can only name it anew and would delete it twice.
     let known = |step: &StepId| plan.is_some_and(|plan| plan.step(step).is_some());
@@ -270,7 +296,7 @@ async fn sweep(backend: &dyn Backend, stack: &Stack, plan: Option<&Plan>) -> Res
         }
     }
     let points = backend.sweep_points(&swept);
-    Ok((swept.len(), Teardown::from_swept(stack, swept, points)))
+    Ok(Sweep { objects: swept.len(), teardown: Teardown::from_swept(stack, swept, points), protected_by })
 }
 
 /// What a stack costs whose spec is known only from its tags.
@@ -373,11 +399,7 @@ fn named(stack: &Stack, plan: Option<&Plan>, place: Option<(&Place, Option<&str>
 
 fn document(target: &Target, outcome: DestroyOutcome) -> Destroy {
     Destroy {
-        stack: Some(named(
-            &target.stack,
-            target.plan().map(AsRef::as_ref),
-            Some((&target.place, target.account.as_deref())),
-        )),
+        stack: named(&target.stack, target.plan().map(AsRef::as_ref), Some((&target.place, target.account.as_deref()))),
         outcome,
         deleted: Vec::new(),
         kept: Vec::new(),

@@ -5,7 +5,7 @@ use crate::engine::{Mode, Options, Outcome, Session, StackState, Standing};
 use crate::env::Env;
 use crate::error::{CliError, Exit};
 use crate::model::doc::{Provision, ProvisionOutcome, Stack};
-use crate::model::{ClusterName, StackId};
+use crate::model::{ClusterName, ResolvedSpec, StackId};
 use crate::providers::StackSeen;
 use std::sync::Arc;
 
@@ -55,6 +55,8 @@ pub async fn run(env: &Env, name: ClusterName, id: Option<StackId>) -> Result<Ex
         env.ui
             .warn(&format!("{} was built by {builder}: make sure that nobody works on it there any more", seen.stack));
     }
+    // What `protect` said since it was built stands in the tags, not in the stored spec.
+    let spec = &ResolvedSpec { protect: seen.protect, ..spec.clone() };
     let carried = tags::of(spec, seen.builder.as_deref(), seen.created_at, seen.expires_at);
     let plan = provider
         .plan(spec, &seen.stack, carried)?

@@ -7,9 +7,11 @@ use crate::model::{ClusterName, Stack, StackId};
 use crate::store::{FileLock, Holder, Life, StackLock, StateDir};
 use std::{sync::Arc, time::Duration};
 
-/// What `protect` writes into the journal; the last one counts.
+/// What `protect` writes into the journal; the last one of these two counts.
 const PROTECTED: &str = "protection on";
 const UNPROTECTED: &str = "protection off";
+/// The intent to lift it: until it is lifted everywhere it counts as on.
+const LIFTING: &str = "protection is being lifted";
 
 /// A stack as its journal tells it.
 #[derive(Debug)]
@@ -22,13 +24,17 @@ pub(super) struct Known {
 impl Known {
     /// Whether destroy and reap must leave it alone.
     pub(super) fn is_protected(&self) -> bool {
-        let noted = self.records.iter().rev().find_map(|record| match &record.event {
+        let planned = || self.state.plan().and_then(|plan| plan.spec.get("protect")?.as_bool()).unwrap_or(false);
+        self.protection_noted().unwrap_or_else(planned)
+    }
+
+    /// What `protect` said last here; none where it was never called.
+    pub(super) fn protection_noted(&self) -> Option<bool> {
+        self.records.iter().rev().find_map(|record| match &record.event {
             Event::Note { what } if what.starts_with(PROTECTED) => Some(true),
             Event::Note { what } if what.starts_with(UNPROTECTED) => Some(false),
             _ => None,
-        });
-        let planned = || self.state.plan().and_then(|plan| plan.spec.get("protect")?.as_bool()).unwrap_or(false);
-        noted.unwrap_or_else(planned)
+        })
     }
 
     /// When it was proven gone.
@@ -41,6 +47,11 @@ impl Known {
 /// The note that turns protection on or off.
 pub(super) fn protection_note(on: bool, by: &str) -> String {
     format!("{} by {by}", if on { PROTECTED } else { UNPROTECTED })
+}
+
+/// The note that comes before the first call that lifts it.
+pub(super) fn lifting_note(by: &str) -> String {
+    format!("{LIFTING} by {by}")
 }
 
 fn dir(env: &Env) -> StateDir {

@@ -150,7 +150,7 @@ async fn foreign(env: &Env, name: &ClusterName) -> Result<Option<StatusCluster>,
     }
     cluster.expires_at =
         seen.tags.get(proof::TAG_EXPIRES_AT).and_then(|text| Timestamp::from_second(text.parse().ok()?).ok());
-    cluster.protect = seen.tags.contains_key(proof::TAG_PROTECT);
+    cluster.protect = proof::protects(&seen.tags);
     fill_from_cloud(&mut cluster, &seen);
     Ok(Some(cluster))
 }

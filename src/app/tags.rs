@@ -30,6 +30,15 @@ pub(super) fn of(
     put(TAG_BUILDER, builder.map(str::to_owned));
     put(TAG_CREATED_AT, created_at.map(seconds));
     put(TAG_EXPIRES_AT, expires_at.map(seconds));
-    put(TAG_PROTECT, spec.protect.then(|| "true".to_owned()));
+    set_protection(&mut tags, spec.protect);
     tags
+}
+
+/// Says in these tags whether the stack is protected. Where it is not, nothing is said.
+pub(super) fn set_protection(tags: &mut BTreeMap<String, String>, on: bool) {
+    if on {
+        tags.insert(TAG_PROTECT.to_owned(), "true".to_owned());
+    } else {
+        tags.remove(TAG_PROTECT);
+    }
 }

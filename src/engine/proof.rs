@@ -19,6 +19,11 @@ pub const TAG_EXPIRES_AT: &str = "kubewright-expires-at";
 /// The tag key that says `destroy` and `reap` must not touch the stack.
 pub const TAG_PROTECT: &str = "kubewright-protect";
 
+/// Whether these tags, found on an object of a stack, protect that stack.
+pub fn protects(tags: &BTreeMap<String, String>) -> bool {
+    tags.get(TAG_PROTECT).is_some_and(|value| value == "true" || value == "1")
+}
+
 /// One object of the cloud.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]

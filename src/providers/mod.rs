@@ -5,7 +5,7 @@
 #[cfg(feature = "aws")]
 pub mod aws;
 
-use crate::engine::{Backend, Clock, ErrorClass, Plan, Residue, StepError};
+use crate::engine::{Backend, Clock, ErrorClass, Owned, Plan, Residue, StepError};
 use crate::model::{Cloud, ClusterName, ClusterSpec, Region, ResolvedSpec, Secret, Stack};
 use async_trait::async_trait;
 use jiff::Timestamp;
@@ -194,6 +194,12 @@ pub trait Provider: Send + Sync {
 
     /// Stacks of ours in this account and region, by tag; `name` narrows.
     async fn stacks(&self, name: Option<&ClusterName>) -> Result<Vec<StackSeen>, StepError>;
+
+    /// Puts these tags on objects of a stack, over what stands there under the same keys. Safe to repeat.
+    ///
+    /// # Errors
+    /// The first call that failed; the others may have been made.
+    async fn retag(&self, stack: &Stack, owned: &[Owned], tags: &BTreeMap<String, String>) -> Result<(), StepError>;
 
     /// One managed cluster by its name in the cloud.
     async fn cluster(&self, name: &str) -> Result<Option<CloudCluster>, StepError>;

@@ -235,7 +235,12 @@ async fn again(env: &Env, request: &ProvisionRequest, wish: Wish, known: stacks:
     let connected = cloud::connect_at(env, recorded.provider, Some(recorded.region.clone()), Some(&pin)).await?;
     let place = place(env, &name, connected.provider.as_ref());
     let (resolved, plan) = if changes.is_empty() {
-        (recorded, (*recorded_plan).clone())
+        let mut plan = (*recorded_plan).clone();
+        // What is still to be made says what `protect` said since; a finished stack keeps its plan to the letter.
+        if standing == Standing::Unfinished {
+            tags::set_protection(&mut plan.tags, known.is_protected());
+        }
+        (recorded, plan)
     } else {
         let mut resolved = connected.provider.resolve(&merged, &connected.who).await.map_err(CliError::of_many)?;
         resolved.defaults.clone_from(&recorded.defaults);
@@ -249,6 +254,7 @@ async fn again(env: &Env, request: &ProvisionRequest, wish: Wish, known: stacks:
                 carried.insert(key.to_owned(), value.clone());
             }
         }
+        tags::set_protection(&mut carried, known.protection_noted().unwrap_or(resolved.protect));
         let plan = checked(connected.provider.plan(&resolved, &recorded_plan.stack, carried)?)?;
         known.state.fits(&plan).map_err(|why| {
             let mut error = CliError::new("KW-DAY2", format!("`{name}` cannot be continued like that: {why}"));

@@ -49,7 +49,7 @@ pub struct Remaining {
 #[serde(rename_all = "camelCase")]
 pub struct Destroy {
     /// The stack.
-    pub stack: Option<Stack>,
+    pub stack: Stack,
     /// How it ended.
     pub outcome: DestroyOutcome,
     /// What went.
@@ -68,11 +68,14 @@ pub struct Destroy {
 
 /// The body of `protect`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
 pub struct Protect {
     /// The stack.
     pub stack: Stack,
     /// Whether it is protected now.
     pub protect: bool,
-    /// Whether that was news.
+    /// Whether that was news, to the journal here or to the cloud.
     pub changed: bool,
+    /// Mutating calls of this run.
+    pub mutating_calls: u64,
 }

@@ -8,7 +8,7 @@ use super::steps::support::time;
 use super::tags::{self, Tags};
 use super::versions;
 use crate::engine::StepError;
-use crate::engine::proof::{TAG_STACK, TAG_STEP};
+use crate::engine::proof::{TAG_STACK, TAG_STEP, protects};
 use crate::model::{ClusterName, Stack};
 use crate::providers::{CloudCluster, CloudPool, StackSeen};
 use aws_sdk_ec2::types::Filter;
@@ -132,7 +132,8 @@ pub async fn stacks(cx: &AwsCx, name: Option<&ClusterName>) -> Result<Vec<StackS
         };
         let entry = seen.entry(stack.clone()).or_insert_with(|| empty(stack));
         entry.objects += 1;
-        entry.protect |= tags::protected(&tags);
+        // Only what carries both of our tags speaks for the stack.
+        entry.protect |= tags.contains_key(TAG_STEP) && protects(&tags);
         entry.expires_at = entry.expires_at.max(tags::expiry_of(&tags));
         entry.spec = entry.spec.take().or_else(|| tags::spec_of(&tags));
         entry.builder = entry.builder.take().or_else(|| tags.get(tags::TAG_BUILDER).cloned());

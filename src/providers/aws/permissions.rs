@@ -29,7 +29,9 @@ fn actions_of(kind: &str) -> &'static [&'static str] {
         steps::access_entry::KIND => &["eks:CreateAccessEntry", "eks:DescribeAccessEntry", "eks:DeleteAccessEntry"],
         steps::access_policy::KIND => &["eks:AssociateAccessPolicy", "eks:DisassociateAccessPolicy"],
         steps::pod_identity::KIND => &["eks:CreatePodIdentityAssociation", "eks:DeletePodIdentityAssociation"],
-        steps::log_group::KIND => &["logs:CreateLogGroup", "logs:PutRetentionPolicy", "logs:DeleteLogGroup"],
+        steps::log_group::KIND => {
+            &["logs:CreateLogGroup", "logs:TagResource", "logs:PutRetentionPolicy", "logs:DeleteLogGroup"]
+        }
         _ => &[],
     }
 }

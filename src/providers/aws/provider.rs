@@ -2,9 +2,10 @@
 
 use super::client::{self, AwsCx, AwsOptions};
 use super::patience::patient;
-use super::{clusters, error, kinds, leftovers, plan, preflight, resolve, stages, sweep, token};
+use super::{clusters, error, kinds, leftovers, plan, preflight, resolve, retag, stages, sweep, token};
 use crate::engine::{
-    AnyStep, Backend, Clock, Leftover, Observed, Plan, PlannedStep, RateLimit, StepError, StepId, SweepPoint, Swept,
+    AnyStep, Backend, Clock, Leftover, Observed, Owned, Plan, PlannedStep, RateLimit, StepError, StepId, SweepPoint,
+    Swept,
 };
 use crate::model::{Cloud, ClusterName, ClusterSpec, Region, ResolvedSpec, Stack};
 use crate::providers::{Check, CloudCluster, ClusterToken, Identity, Provider, StackSeen, VolumeFate};
@@ -28,10 +29,12 @@ impl Aws {
 
     /// Where the credentials come from, in the user's words.
     fn source(&self) -> String {
-        let base = match (&self.options.profile, self.options.dotenv.contains_key("AWS_ACCESS_KEY_ID")) {
-            (Some(profile), _) => format!("profile {profile}"),
-            (None, true) => "keys of the .env file".to_owned(),
-            (None, false) => "default credential chain".to_owned(),
+        let dotenv = &self.options.dotenv;
+        let base = match (&self.options.profile, dotenv.contains_key("AWS_ACCESS_KEY_ID"), dotenv.get("AWS_PROFILE")) {
+            (Some(profile), ..) => format!("profile {profile}"),
+            (None, true, _) => "keys of the .env file".to_owned(),
+            (None, false, Some(profile)) => format!("profile {profile}, which the .env file names"),
+            (None, false, None) => "default credential chain".to_owned(),
         };
         match &self.options.role_arn {
             Some(role) => format!("{role} through {base}"),
@@ -81,6 +84,10 @@ impl Provider for Aws {
 
     async fn stacks(&self, name: Option<&ClusterName>) -> Result<Vec<StackSeen>, StepError> {
         patient(&*self.clock, || clusters::stacks(&self.cx, name)).await
+    }
+
+    async fn retag(&self, stack: &Stack, owned: &[Owned], tags: &BTreeMap<String, String>) -> Result<(), StepError> {
+        patient(&*self.clock, || retag::retag(&self.cx, stack, owned, tags)).await
     }
 
     async fn cluster(&self, name: &str) -> Result<Option<CloudCluster>, StepError> {

@@ -3,7 +3,7 @@
 //! Every object is tagged in the call that creates it. The anchors (network, cluster role, cluster) carry the resolved
 //! spec in chunks as well, so that a machine without the journal can plan the same stack again.
 
-use crate::engine::proof::{TAG_EXPIRES_AT, TAG_PROTECT, TAG_STACK, TAG_STEP};
+use crate::engine::proof::{TAG_EXPIRES_AT, TAG_STACK, TAG_STEP};
 use crate::model::{ResolvedSpec, Stack};
 use aws_sdk_ec2::types::{Filter, ResourceType, Tag as Ec2Tag, TagSpecification};
 use aws_sdk_iam::types::Tag as IamTag;
@@ -88,11 +88,6 @@ pub fn stack_of(tags: &Tags) -> Option<Stack> {
 /// The expiry in these tags.
 pub fn expiry_of(tags: &Tags) -> Option<Timestamp> {
     Timestamp::from_second(tags.get(TAG_EXPIRES_AT)?.parse().ok()?).ok()
-}
-
-/// Whether these tags protect the stack.
-pub fn protected(tags: &Tags) -> bool {
-    tags.get(TAG_PROTECT).is_some_and(|value| value == "true" || value == "1")
 }
 
 /// The spec as anchor tags; none when it is too large to be stored, which preflight warns of.

@@ -12,7 +12,7 @@ impl View for Destroy {
     const KIND: &'static str = "destroy";
 
     fn human(&self, _: Timestamp, sandbox: bool) -> String {
-        let name = self.stack.as_ref().map_or("", |stack| stack.name.as_str());
+        let name = &self.stack.name;
         let all = self.deleted.len() + self.remaining.len();
         let line = match self.outcome {
             DestroyOutcome::Declined => return String::new(),

@@ -1,6 +1,10 @@
 //! The real binary: what it refuses, what it prints, and a cluster's whole life in the sandbox.
 
+#[cfg(all(feature = "aws", feature = "sandbox"))]
+mod dotenv;
 mod generated;
 #[cfg(all(feature = "aws", feature = "sandbox"))]
 mod life;
+#[cfg(all(feature = "aws", feature = "sandbox"))]
+mod protect;
 mod refusals;

@@ -1,5 +1,8 @@
 //! A private home for the real binary: nothing of the machine's user or clouds gets in, nothing is left behind.
 
+#[cfg(all(feature = "aws", feature = "sandbox"))]
+pub(crate) mod served;
+
 use serde_json::Value;
 use std::{path::Path, process::Command};
 

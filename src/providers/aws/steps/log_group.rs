@@ -24,6 +24,11 @@ pub struct LogGroup {
     pub retention_days: u16,
 }
 
+/// The ARN that tags are asked and set by: the one without the streams' `:*`.
+pub(in crate::providers::aws) fn arn_of(group: &CloudGroup) -> String {
+    group.log_group_arn().or(group.arn()).unwrap_or_default().trim_end_matches(":*").to_owned()
+}
+
 /// The group with exactly this name, with its tags.
 pub(in crate::providers::aws) async fn get(
     cx: &AwsCx,
@@ -33,9 +38,7 @@ pub(in crate::providers::aws) async fn get(
     let call = cx.logs.describe_log_groups().log_group_name_prefix(name).into_paginator().items().send();
     let groups = support::list("logs:DescribeLogGroups", &what, call.collect().await)?;
     let Some(group) = groups.into_iter().find(|group| group.log_group_name() == Some(name)) else { return Ok(None) };
-    // The ARN that tags are asked by is the one without the streams' `:*`.
-    let arn = group.log_group_arn().or(group.arn()).unwrap_or_default().trim_end_matches(":*").to_owned();
-    let call = cx.logs.list_tags_for_resource().resource_arn(arn).send().await;
+    let call = cx.logs.list_tags_for_resource().resource_arn(arn_of(&group)).send().await;
     let Some(tagged) = read("logs:ListTagsForResource", &what, call)? else { return Ok(None) };
     let mut seen = seen(KIND, name, tags::from_map(tagged.tags()));
     seen.evidence.name = Some(name.to_owned());

@@ -153,7 +153,7 @@ where
 }
 
 /// Of an object that exists but is not visible yet, or is gone: the engine bounds the wait and looks again.
-pub(super) fn visible<T>(what: &str, found: Option<T>) -> Result<T, StepError> {
+pub(in crate::providers::aws) fn visible<T>(what: &str, found: Option<T>) -> Result<T, StepError> {
     found.ok_or_else(|| {
         StepError::new(ErrorClass::NotYet, error::NOT_YET, format!("cannot read {what}: it is not visible yet"))
             .with_residue(Residue::None)
