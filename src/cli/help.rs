@@ -28,11 +28,12 @@ fn text(topic: &[String]) -> Result<String, CliError> {
                 CliError::new("KW-NOT-FOUND", format!("no error id `{one}`")).hint("kubewright help errors")
             })?;
             Ok(format!(
-                "{}  ({}, exit {})\n\n{}\n",
+                "{}  ({}, exit {})\n\n{}\n\nWhat to do: {}\n",
                 entry.id,
                 entry.class.as_str(),
                 entry.class.exit().code(),
-                entry.text
+                entry.meaning,
+                entry.remedy
             ))
         }
         path => {

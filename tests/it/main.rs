@@ -12,4 +12,5 @@ mod cli;
 #[cfg(all(feature = "aws", feature = "sandbox"))]
 mod conformance;
 mod crash;
+mod error_ids;
 mod support;
