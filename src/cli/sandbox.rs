@@ -128,14 +128,11 @@ async fn serve(env: &Env, args: ServeArgs) -> Result<Exit, CliError> {
 
 #[cfg(feature = "sandbox")]
 async fn show(env: &Env, args: &ShowArgs) -> Result<Exit, CliError> {
-    use crate::model::doc::SandboxShow;
     let dir = crate::env::sandbox_home(&env.vars.all)?;
-    let Some(seen) = crate::sandbox::show(&dir).await.map_err(crate::env::sandbox_error)? else {
+    let Some(doc) = crate::sandbox::show(&dir).await.map_err(crate::env::sandbox_error)? else {
         return Err(CliError::new("KW-NOT-FOUND", "there is no pretend world yet")
             .hint("kubewright --sandbox provision demo --provider aws --region us-east-1"));
     };
-    let bug = |cause: serde_json::Error| CliError::new("KW-BUG", format!("the world cannot be shown: {cause}"));
-    let doc: SandboxShow = serde_json::from_value(serde_json::to_value(seen).map_err(bug)?).map_err(bug)?;
     if args.requests && env.settings.format == crate::ui::Format::Table {
         let mut table = crate::ui::Table::new(&["OPERATION", ">CALLS", ">REFUSED", "MUTATING"]);
         for op in &doc.requests.by_op {

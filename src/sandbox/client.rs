@@ -5,8 +5,8 @@ use super::{
     clock::{Reading, Sleep, Speed},
     control::Reset,
     hub::{Wall, nap},
-    show::Show,
 };
+use crate::model::doc::SandboxShow;
 use jiff::Timestamp;
 use serde::{Serialize, de::DeserializeOwned};
 use std::{
@@ -63,7 +63,7 @@ impl Control {
     ///
     /// # Errors
     /// The server cannot be reached.
-    pub async fn show(&self) -> Result<Show, SandboxError> {
+    pub async fn show(&self) -> Result<SandboxShow, SandboxError> {
         self.get("show").await
     }
 

@@ -38,6 +38,7 @@ pub mod show;
 pub mod tls;
 pub mod world;
 
+use crate::model::doc::SandboxShow;
 use crate::store::{FileLock, Holder, StoreError};
 use clock::Speed;
 use dir::Dir;
@@ -312,13 +313,13 @@ async fn find(dir: &std::path::Path) -> Result<Option<(Endpoints, client::Contro
 ///
 /// # Errors
 /// The log is damaged or newer.
-pub async fn show(dir: &std::path::Path) -> Result<Option<show::Show>, SandboxError> {
+pub async fn show(dir: &std::path::Path) -> Result<Option<SandboxShow>, SandboxError> {
     if let Some((_, control)) = find(dir).await?
         && let Ok(show) = control.show().await
     {
         return Ok(Some(show));
     }
-    Ok(Dir::at(dir).look()?.map(|world| show::of_world(&world, Vec::new())))
+    Ok(Dir::at(dir).look()?.map(|world| show::of_world(&world)))
 }
 
 /// A new, empty world: under the running server, or on disk. The faults given are those of every server started on it

@@ -90,6 +90,18 @@ pub enum Origin {
     Seeded,
 }
 
+impl Origin {
+    /// The word in documents.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Api => "api",
+            Self::Controller => "controller",
+            Self::Builtin => "builtin",
+            Self::Seeded => "seeded",
+        }
+    }
+}
+
 /// Something that happens to an object by itself at a point of virtual time.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Due {

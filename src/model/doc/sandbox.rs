@@ -12,8 +12,8 @@ pub struct SandboxWorld {
     pub id: String,
     /// What its randomness starts from.
     pub seed: u64,
-    /// How much faster its clock runs, a number or `max`; null while nobody serves it.
-    pub speed: Option<serde_json::Value>,
+    /// How much faster its clock runs, `20` or `max`; null while nobody serves it.
+    pub speed: Option<String>,
     /// Its time.
     pub virtual_time: Timestamp,
     /// How often it has changed.

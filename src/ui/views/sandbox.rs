@@ -3,17 +3,12 @@
 use crate::model::doc::SandboxShow;
 use crate::ui::{Table, style::hourly_short, view::View};
 use jiff::Timestamp;
-use serde_json::Value;
 
 impl View for SandboxShow {
     const KIND: &'static str = "sandbox-show";
 
     fn human(&self, _: Timestamp, _: bool) -> String {
-        let speed = match &self.world.speed {
-            Some(Value::String(speed)) => speed.clone(),
-            Some(speed) => speed.to_string(),
-            None => "-".to_owned(),
-        };
+        let speed = self.world.speed.as_deref().unwrap_or("-");
         let mut text = format!(
             "world {}  seed {}  speed {}  its time {}  revision {}\n",
             self.world.id,
