@@ -58,8 +58,27 @@ pub struct Layers {
     user_file: String,
 }
 
-/// Together they are one key: never one half from here and the other from there.
-const AWS_KEYS: &[&str] = &["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"];
+/// Each of them says who calls: a layer that has one leaves nothing to say to the layers below. So no key is ever made
+/// of one half from here and the other from there.
+const AWS_CALLERS: &[&str] = &[
+    "AWS_ACCESS_KEY_ID",
+    "AWS_SECRET_ACCESS_KEY",
+    "AWS_SESSION_TOKEN",
+    "AWS_PROFILE",
+    "AWS_DEFAULT_PROFILE",
+    "AWS_ROLE_ARN",
+    "AWS_WEB_IDENTITY_TOKEN_FILE",
+];
+/// The SDKs read both; a region in the environment is one, whichever of them says it.
+const AWS_REGIONS: &[&str] = &["AWS_REGION", "AWS_DEFAULT_REGION"];
+
+fn is_set(map: &BTreeMap<String, String>, name: &str) -> bool {
+    map.get(name).is_some_and(|value| !value.is_empty())
+}
+
+fn any_set(map: &BTreeMap<String, String>, names: &[&str]) -> bool {
+    names.iter().any(|name| is_set(map, name))
+}
 
 impl Layers {
     /// Only the variables of the process.
@@ -138,23 +157,37 @@ impl Layers {
             Cloud::Gcp => &["GOOGLE_", "CLOUDSDK_"],
             Cloud::Azure => &["AZURE_", "ARM_"],
         };
-        let set = |name: &&str| self.environment.get(*name).is_some_and(|value| !value.is_empty());
         let profiles: &[&str] = match cloud {
             Cloud::Aws => &["KUBEWRIGHT_PROFILE", "AWS_PROFILE", "AWS_DEFAULT_PROFILE"],
             Cloud::Gcp => &["CLOUDSDK_ACTIVE_CONFIG_NAME"],
             Cloud::Azure => &[],
         };
         let profile = cloud == Cloud::Aws && profile_flag;
-        if profile || profiles.iter().any(set) {
+        if profile || any_set(&self.environment, profiles) {
             return BTreeMap::new();
         }
-        let keys_given = AWS_KEYS.iter().any(set);
-        let wanted = |name: &str| {
-            prefixes.iter().any(|prefix| name.starts_with(prefix))
-                && !set(&name)
-                && !(keys_given && AWS_KEYS.contains(&name))
+        let groups = [AWS_CALLERS, AWS_REGIONS];
+        let outdone = |name: &str| {
+            groups.iter().any(|group| group.contains(&name) && any_set(&self.environment, group))
+                || is_set(&self.environment, name)
         };
+        let wanted = |name: &str| prefixes.iter().any(|prefix| name.starts_with(prefix)) && !outdone(name);
         self.dotenv.iter().filter(|(name, _)| wanted(name)).map(|(name, value)| (name.clone(), value.clone())).collect()
+    }
+
+    /// The profile that counts of the one that was `chosen`: always if flag or environment named it, else only where
+    /// no stronger layer says who calls.
+    pub fn profile_that_counts(&self, chosen: Option<&str>) -> Option<String> {
+        let chosen = chosen?;
+        let named = self.get("KUBEWRIGHT_PROFILE").filter(|named| named.value == chosen);
+        let outdone = match named.map(|named| named.origin) {
+            Some(Origin::Dotenv { .. }) => any_set(&self.environment, AWS_CALLERS),
+            Some(Origin::UserConfig { .. }) => {
+                any_set(&self.environment, AWS_CALLERS) || any_set(&self.dotenv, AWS_CALLERS)
+            }
+            _ => false,
+        };
+        (!outdone).then(|| chosen.to_owned())
     }
 }
 
@@ -220,11 +253,30 @@ mod tests {
         };
         assert_eq!(names(&[], false), "AWS_ACCESS_KEY_ID AWS_REGION AWS_SECRET_ACCESS_KEY AWS_SESSION_TOKEN");
         assert_eq!(names(&[("AWS_ACCESS_KEY_ID", "other")], false), "AWS_REGION");
+        assert_eq!(names(&[("AWS_WEB_IDENTITY_TOKEN_FILE", "/token")], false), "AWS_REGION");
+        assert!(!names(&[("AWS_DEFAULT_REGION", "us-east-2")], false).contains("REGION"), "a region is one region");
         assert_eq!(names(&[], true), "");
         assert_eq!(names(&[("AWS_PROFILE", "p")], false), "");
         assert_eq!(names(&[("KUBEWRIGHT_PROFILE", "p")], false), "");
         assert_eq!(names(&[("AWS_PROFILE", "")], false).split(' ').count(), 4);
         let azure = layers(&[("AWS_PROFILE", "p")]).dotenv_of(Cloud::Azure, true);
         assert_eq!(azure.len(), 1, "an AWS profile says nothing about Azure");
+    }
+    #[test]
+    fn a_profile_of_a_weak_layer_yields_to_keys_of_a_stronger_one() {
+        let user = UserConfig { variables: map(&[("KUBEWRIGHT_PROFILE", "team")]), budget: None };
+        let counts = |environment: &[(&str, &str)], dotenv: &[(&str, &str)]| {
+            let layers = Layers::new(map(environment)).with_dotenv(map(dotenv), "/x/.env");
+            let layers = layers.with_user(user.clone(), "/x/config.yaml");
+            layers.profile_that_counts(Some("team")).is_some()
+        };
+        let keys = [("AWS_ACCESS_KEY_ID", "id")];
+        assert!(counts(&[], &[]));
+        assert!(!counts(&keys, &[]) && !counts(&[], &keys));
+        assert!(counts(&[("AWS_ACCESS_KEY_ID", "id"), ("KUBEWRIGHT_PROFILE", "team")], &[]), "named as strongly");
+        assert!(counts(&[], &[("KUBEWRIGHT_PROFILE", "team"), ("AWS_ACCESS_KEY_ID", "id")]));
+        assert!(!counts(&keys, &[("KUBEWRIGHT_PROFILE", "team")]));
+        let other = Layers::new(map(&keys)).with_user(user.clone(), "/x/config.yaml");
+        assert!(other.profile_that_counts(Some("by-flag")).is_some(), "a flag always counts");
     }
 }

@@ -20,11 +20,12 @@ pub struct ProviderChoice {
 impl Env {
     /// Opens a cloud; none when no region could be found.
     pub async fn open_provider(&self, choice: &ProviderChoice) -> Result<Option<Arc<dyn Provider>>, CliError> {
+        let profile = self.vars.layers.profile_that_counts(self.settings.profile.as_deref());
         let options = OpenOptions {
             region: choice.region.clone(),
-            profile: self.settings.profile.clone(),
             role_arn: self.settings.role_arn.clone(),
-            dotenv: self.vars.layers.dotenv_of(choice.cloud, self.settings.profile.is_some()),
+            dotenv: self.vars.layers.dotenv_of(choice.cloud, profile.is_some()),
+            profile,
             clock: Arc::clone(&self.clock),
         };
         Ok(providers::open(choice.cloud, options).await?)

@@ -3,12 +3,17 @@
 //! Retries are off (only the engine repeats calls), timeouts are short enough to be judged by a person, and every
 //! mutating operation is counted as it is sent. TLS roots are loaded with the first `https` request and not before.
 
-use super::error;
+use super::{error, profiles};
 use crate::engine::StepError;
 use crate::model::Region;
 use aws_config::{
-    BehaviorVersion, ConfigLoader, SdkConfig, retry::RetryConfig,
-    stalled_stream_protection::StalledStreamProtectionConfig, timeout::TimeoutConfig,
+    BehaviorVersion, ConfigLoader, SdkConfig,
+    profile::ProfileFileCredentialsProvider,
+    provider_config::ProviderConfig,
+    retry::RetryConfig,
+    stalled_stream_protection::StalledStreamProtectionConfig,
+    timeout::TimeoutConfig,
+    web_identity_token::{StaticConfiguration, WebIdentityTokenCredentialsProvider},
 };
 use aws_credential_types::{
     Credentials,
@@ -153,36 +158,66 @@ pub async fn credentials(provider: Option<&SharedCredentialsProvider>) -> Result
 /// Loads the SDK's configuration: default chain (environment, profiles, SSO, web identity, metadata), endpoint
 /// overrides and all, then the role to assume if one is named.
 /// None when nothing names a region: no guess is made.
+///
+/// The SDK knows of the process's variables and of nothing between them and its files: what `.env` says is put in here.
 pub async fn load(options: &AwsOptions) -> Option<(SdkConfig, Region)> {
+    let said = |name: &str| options.dotenv.get(name).filter(|value| !value.is_empty());
+    let first = |names: [&str; 2]| names.into_iter().find_map(said);
     let mut loader = loader();
-    if let Some(region) = &options.region {
-        loader = loader.region(aws_config::Region::new(region.as_str().to_owned()));
+    let region = options.region.as_ref().map(Region::as_str);
+    if let Some(region) = region.or(first(["AWS_REGION", "AWS_DEFAULT_REGION"]).map(String::as_str)) {
+        loader = loader.region(aws_config::Region::new(region.to_owned()));
     }
-    match (&options.profile, dotenv_keys(&options.dotenv)) {
-        (Some(profile), _) => loader = loader.profile_name(profile),
-        (None, Some(keys)) => loader = loader.credentials_provider(keys),
-        (None, None) => {}
+    let profile = options.profile.as_ref().or_else(|| first(["AWS_PROFILE", "AWS_DEFAULT_PROFILE"]));
+    if let Some(profile) = profile {
+        loader = loader.profile_name(profile);
     }
-    // A variable of the environment is not in this map, so it is never overruled here.
-    if let Some(url) = options.dotenv.get("AWS_ENDPOINT_URL") {
+    let files = profiles::moved(said("AWS_CONFIG_FILE"), said("AWS_SHARED_CREDENTIALS_FILE"));
+    if let Some(files) = &files {
+        loader = loader.profile_files(files.clone());
+    }
+    if let Some(keys) = dotenv_keys(&options.dotenv) {
+        loader = loader.credentials_provider(keys);
+    }
+    if let Some(url) = said("AWS_ENDPOINT_URL") {
         loader = loader.endpoint_url(url);
     }
-    let config = loader.load().await;
-    let named = config.region().map(|region| region.as_ref().to_owned());
-    let region = named.or_else(|| options.dotenv.get("AWS_REGION").cloned())?;
-    let config = config.into_builder().region(aws_config::Region::new(region.clone())).build();
-    let config = match &options.role_arn {
-        Some(role) => {
-            let assumed = aws_config::sts::AssumeRoleProvider::builder(role)
-                .session_name("kubewright")
-                .configure(&config)
-                .build()
-                .await;
-            config.into_builder().credentials_provider(SharedCredentialsProvider::new(assumed)).build()
-        }
-        None => config,
+    let mut config = loader.load().await;
+    let region = config.region()?.clone();
+    let known = || {
+        let http = SharedHttpClient::new(ByScheme::default());
+        ProviderConfig::without_region().with_region(Some(region.clone())).with_http_client(http)
     };
-    Some((config, Region(region)))
+    if let Some(profile) = &options.profile {
+        // In the SDK's own chain keys of the environment come before any profile; here a profile was named above them.
+        let mut named = ProfileFileCredentialsProvider::builder().configure(&known()).profile_name(profile);
+        if let Some(files) = files {
+            named = named.profile_files(files);
+        }
+        config = with_credentials(config, SharedCredentialsProvider::new(named.build()));
+    } else if let (Some(role), Some(file)) = (said("AWS_ROLE_ARN"), said("AWS_WEB_IDENTITY_TOKEN_FILE")) {
+        let session = said("AWS_ROLE_SESSION_NAME").map_or("kubewright", String::as_str);
+        let token = StaticConfiguration {
+            web_identity_token_file: file.into(),
+            role_arn: role.clone(),
+            session_name: session.to_owned(),
+        };
+        let web = WebIdentityTokenCredentialsProvider::builder().configure(&known()).static_configuration(token);
+        config = with_credentials(config, SharedCredentialsProvider::new(web.build()));
+    }
+    if let Some(role) = &options.role_arn {
+        let assumed = aws_config::sts::AssumeRoleProvider::builder(role)
+            .session_name("kubewright")
+            .configure(&config)
+            .build()
+            .await;
+        config = with_credentials(config, SharedCredentialsProvider::new(assumed));
+    }
+    Some((config, Region(region.to_string())))
+}
+
+fn with_credentials(config: SdkConfig, provider: SharedCredentialsProvider) -> SdkConfig {
+    config.into_builder().credentials_provider(provider).build()
 }
 
 fn loader() -> ConfigLoader {
