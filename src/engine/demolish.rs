@@ -3,14 +3,15 @@
 //!
 //! Only what [`super::proof`] lets through is touched; everything else is reported.
 
+mod caused;
+mod look;
+
 use super::{
-    Audit, Caused, ErrorClass, Event, Identity, Inputs, Item, Leftover, Lookup, Mode, Observed, Outputs, Owned, Plan,
-    PlannedStep, Report, Residue, ResourceRef, RunInfo, Session, StackState, StepError, StepId, StepState, SweepPoint,
-    Swept, Teardown,
-    audit::{item, sweep},
+    Audit, ErrorClass, Event, Identity, Inputs, Item, Lookup, Mode, Observed, Outputs, Owned, Plan, PlannedStep,
+    Report, Residue, ResourceRef, RunInfo, Session, StackState, StepId, StepState, SweepPoint, Swept, Teardown,
     build::untouchable,
-    proof::{PART_SEEN, prove_found},
-    retry::{later, since},
+    proof::prove_found,
+    retry::since,
     run::{Cut, Run},
     task::{Removal, Task, not_ours},
     teardown::Target,
@@ -26,8 +27,6 @@ use std::{
 const ROUNDS: usize = 3;
 /// A delete that is refused this long, because something still uses the object, asks again what that could be.
 const PATIENCE: Duration = Duration::from_secs(20);
-/// The stage name of the last look for what the cluster made.
-const AUDIT: &str = "audit";
 
 impl Session {
     /// Removes everything in `work`, then looks twice. Nothing that is not provably ours is touched.
@@ -94,7 +93,7 @@ async fn to_nothing(run: &Run<'_>, work: Teardown, last: &mut Option<Audit>) -> 
         site = Demolition::new(run, &work, plan.as_deref(), known, false);
         // What the cluster made does not go before the cluster: one that is still being built may not even be deleted yet.
         if look.caused && !postponed {
-            site.clear_stage(AUDIT).await?;
+            site.clear_stage(look::AUDIT).await?;
         }
     }
     Ok(false)
@@ -350,15 +349,6 @@ impl<'r, 'a> Demolition<'r, 'a> {
         self.known().into_iter().map(|seen| seen.reference.id).collect()
     }
 
-    /// The journal's line that says where in our cluster this was seen.
-    fn sight(&self, resource: &ResourceRef) -> Option<ResourceRef> {
-        self.run.state(|state| {
-            let same = |known: &&ResourceRef| (&known.kind, &known.id) == (&resource.kind, &resource.id);
-            let mut known = state.extras().map(|(_, extra)| &extra.resource).filter(same);
-            known.find(|known| known.parts.contains_key(PART_SEEN)).cloned()
-        })
-    }
-
     // ---- one step's objects
 
     async fn clear(&self, target: &Target) -> Result<(), Cut> {
@@ -477,146 +467,6 @@ impl<'r, 'a> Demolition<'r, 'a> {
         }
     }
 
-    // ---- what the cluster made
-
-    /// Deletes what the cluster made, as far as it shows at this stage and is provably ours, until a look shows no
-    /// more of it. Returns what may stand in the way and is not ours.
-    async fn clear_stage(&self, stage: &str) -> Result<Vec<Item>, Cut> {
-        let _alone = self.looking.lock().await;
-        let deadline = later(self.run.now(), self.run.options.stage_deadline);
-        loop {
-            let (ours, blockers) = self.leftovers(stage).await?;
-            if ours.is_empty() {
-                return Ok(blockers);
-            }
-            let removals = ours.into_iter().map(|leftover| self.remove_leftover(leftover));
-            let mut removals = stream::iter(removals).buffer_unordered(self.run.options.parallel.max(1));
-            let mut failed = None;
-            while let Some((step, removed)) = removals.next().await {
-                match removed {
-                    Ok(()) => {}
-                    Err(cut @ (Cut::Halted | Cut::Later)) => return Err(cut),
-                    Err(Cut::Step(error)) => {
-                        if let Some((step, earlier)) = failed.replace((step, *error)) {
-                            self.run.fail(Some(step), earlier);
-                        }
-                    }
-                }
-            }
-            drop(removals);
-            if let Some((step, mut error)) = failed {
-                error.message = format!("`{step}`: {}", error.message);
-                return Err(error.into());
-            }
-            if self.may_postpone {
-                return Err(Cut::Later);
-            }
-            if self.run.now() >= deadline {
-                let message = format!("the cluster's own objects keep coming back at stage `{stage}`");
-                return Err(StepError::new(ErrorClass::NotYet, "KW-DEADLINE", message).into());
-            }
-            self.run.pause(Duration::from_secs(1)).await?;
-        }
-    }
-
-    /// One look: what is provably ours and goes, and what is not ours. What is kept goes straight to the report.
-    async fn leftovers(&self, stage: &str) -> Result<(Vec<Leftover>, Vec<Item>), Cut> {
-        let known = self.known();
-        let found = self.run.wide(stage, || self.run.backend.leftovers(stage, &self.run.stack, &known)).await?;
-        let (mut ours, mut blockers) = (Vec::new(), Vec::new());
-        for mut leftover in found {
-            let reference = leftover.seen.reference.clone();
-            let mut item = item(&leftover.step.id, &reference);
-            item.usd_per_hour = leftover.usd_per_hour;
-            if leftover.keep {
-                item.note = Some(leftover.owner.unwrap_or_else(|| "kept at your wish".to_owned()));
-                self.run.tally(|tally| add_once(&mut tally.kept, item));
-                continue;
-            }
-            // Once the cluster is gone, our journal is the only witness of what was seen in it.
-            if leftover.seen.evidence.caused.is_none()
-                && let Some(object) = self.sight(&reference).and_then(|line| line.parts.get(PART_SEEN).cloned())
-            {
-                leftover.seen.evidence.caused = Some(Caused::SeenInCluster { object });
-            }
-            let seen = with_sight(leftover.seen.clone());
-            match prove_found(&self.run.stack, seen.clone(), &self.ours(), Some(&seen.reference)) {
-                Ok(_) => ours.push(leftover),
-                Err(why) => {
-                    item.note = Some(leftover.owner.unwrap_or_else(|| why.to_string()));
-                    self.run.tally(|tally| add_once(&mut tally.blockers, item.clone()));
-                    blockers.push(item);
-                }
-            }
-        }
-        Ok((ours, blockers))
-    }
-
-    async fn remove_leftover(&self, leftover: Leftover) -> (StepId, Result<(), Cut>) {
-        let step = leftover.step.id.clone();
-        let removed = async {
-            let task = self.task(&leftover.step).await?;
-            let seen = with_sight(leftover.seen);
-            // The line that says it goes is also the line that says why it was ours: it comes before the proof.
-            task.announce(&seen.reference, true)?;
-            let line = seen.reference.clone();
-            let owned = prove_found(&self.run.stack, seen, &self.ours(), Some(&line)).map_err(|why| not_ours(&why))?;
-            Box::pin(self.remove(&task, &owned, true, true)).await
-        };
-        let removed = removed.await;
-        self.caused.lock().expect("no holder of this lock can panic").insert(step.clone(), leftover.step);
-        (step, removed)
-    }
-
-    // ---- the last look
-
-    /// Nothing of what was removed, nothing with our tags, nothing the cluster made.
-    async fn look(&self) -> Result<Look, Cut> {
-        let mut audit = Audit::default();
-        let deleted = self.run.tally(|tally| tally.deleted.clone());
-        audit.checked = deleted.len();
-        let reads = deleted.into_iter().map(|gone| async move {
-            let caused = self.caused.lock().expect("no holder of this lock can panic").get(&gone.step).cloned();
-            let planned = self.work.targets.get(&gone.step).map(|target| target.step.clone());
-            let Some(step) = planned.or(caused) else { return Ok(None) };
-            let task = self.task(&step).await?;
-            let seen = task.look(Lookup::Id(&gone.resource), task.delete_deadline()).await?.into_vec();
-            let back = seen.iter().any(|seen| seen.reference.id == gone.resource.id);
-            Ok::<_, Cut>(back.then_some(gone))
-        });
-        let mut reads = stream::iter(reads).buffer_unordered(self.run.options.parallel.max(1));
-        while let Some(back) = reads.next().await {
-            audit.unexpected.extend(back?);
-        }
-        drop(reads);
-        let kept: HashSet<String> =
-            self.run.tally(|tally| tally.kept.iter().map(|item| item.resource.id.clone()).collect());
-        self.run.tally(|tally| {
-            if tally.failures.is_empty() {
-                tally.blockers.clear(); // only what stands now is worth telling
-            }
-        });
-        let (caused, _) = self.leftovers(AUDIT).await?;
-        for leftover in &caused {
-            let mut left = item(&leftover.step.id, &leftover.seen.reference);
-            left.usd_per_hour = leftover.usd_per_hour;
-            add_once(&mut audit.unexpected, left);
-        }
-        let mut swept = sweep(self.run).await?;
-        swept.retain(|found| found.step.identity.is_undone() && !kept.contains(&found.seen.reference.id));
-        for found in &swept {
-            add_once(&mut audit.unexpected, item(&found.step.id, &found.seen.reference));
-        }
-        let stands = self.run.state(|state| {
-            let own = state.resources().filter(|(id, _)| self.work.targets.contains_key(id));
-            own.map(|(id, resource)| item(id, resource)).collect::<Vec<_>>()
-        });
-        stands.into_iter().for_each(|item| add_once(&mut audit.unexpected, item));
-        audit.checked += audit.unexpected.len();
-        audit.clean = audit.unexpected.is_empty();
-        Ok(Look { audit, swept, caused: !caused.is_empty() })
-    }
-
     /// Objects whose deletion an earlier run announced and that no look shows any more are gone.
     fn forget_caused(&self) -> Result<(), Cut> {
         let open: Vec<(StepId, ResourceRef)> = self
@@ -627,14 +477,6 @@ impl<'r, 'a> Demolition<'r, 'a> {
         }
         Ok(())
     }
-}
-
-/// With the sight in the cluster, if there was one, in the reference that the journal gets.
-fn with_sight(mut seen: Observed) -> Observed {
-    if let Some(Caused::SeenInCluster { object }) = &seen.evidence.caused {
-        seen.reference.parts.insert(PART_SEEN.to_owned(), object.clone());
-    }
-    seen
 }
 
 fn add_once(items: &mut Vec<Item>, item: Item) {
