@@ -3,7 +3,7 @@
 //!
 //! A false delete is worse than a leak. What stands inside our own network, inside our own cluster or carries our tag
 //! is proven and goes; a cluster's name in a tag proves nothing, for anyone can have a cluster of that name: such
-//! things are named with their owner and left alone (facts §3.6).
+//! things are named with their owner and left alone.
 
 use super::steps::{
     blockers, classic_load_balancer, cluster, instance, load_balancer, log_group, network_interface, node_group,
@@ -19,7 +19,7 @@ use crate::model::{Cloud, Stack};
 use crate::providers::VolumeFate;
 use aws_sdk_ec2::types::{Filter, NetworkInterface as Ec2Interface, NetworkInterfaceStatus};
 use serde::Serialize;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// One look for leftovers.
 #[derive(Debug, Clone, Copy)]
@@ -293,13 +293,23 @@ async fn foreign_interfaces(cx: &AwsCx, look: Look<'_>) -> Result<Vec<Leftover>,
 
 // ---- load balancers and their groups
 
+/// What the load balancers' services list comes without tags: those are asked for by id.
+fn ids<T>(all: &[(Observed, T)]) -> Vec<String> {
+    all.iter().map(|(seen, _)| seen.reference.id.clone()).collect()
+}
+
+fn with_tags<T>(all: Vec<(Observed, T)>, mut tags: BTreeMap<String, Tags>) -> impl Iterator<Item = (Observed, T)> {
+    all.into_iter().map(move |(mut seen, details)| {
+        seen.evidence.tags = tags.remove(&seen.reference.id).unwrap_or_default();
+        (seen, details)
+    })
+}
+
 async fn balancers(cx: &AwsCx, look: Look<'_>) -> Result<Vec<Leftover>, StepError> {
     let all = load_balancer::list(cx, None).await?;
-    let arns: Vec<String> = all.iter().map(|(seen, _)| seen.reference.id.clone()).collect();
-    let mut tags = load_balancer::tags_of(cx, &arns).await?;
+    let tags = load_balancer::tags_of(cx, &ids(&all)).await?;
     let mut found = Vec::new();
-    for (mut seen, details) in all {
-        seen.evidence.tags = tags.remove(&seen.reference.id).unwrap_or_default();
+    for (seen, details) in with_tags(all, tags) {
         let component = if details.r#type().is_some_and(|kind| kind.as_str() == "application") { "alb" } else { "nlb" };
         let made = judged(look, seen, details.vpc_id(), "elasticloadbalancing", &steps::LoadBalancer {});
         found.extend(made.map(|it| Leftover { usd_per_hour: price(cx, component, 1.0), ..it }));
@@ -309,11 +319,9 @@ async fn balancers(cx: &AwsCx, look: Look<'_>) -> Result<Vec<Leftover>, StepErro
 
 async fn classic_balancers(cx: &AwsCx, look: Look<'_>) -> Result<Vec<Leftover>, StepError> {
     let all = classic_load_balancer::list(cx, None).await?;
-    let names: Vec<String> = all.iter().map(|(seen, _)| seen.reference.id.clone()).collect();
-    let mut tags = classic_load_balancer::tags_of(cx, &names).await?;
+    let tags = classic_load_balancer::tags_of(cx, &ids(&all)).await?;
     let mut found = Vec::new();
-    for (mut seen, details) in all {
-        seen.evidence.tags = tags.remove(&seen.reference.id).unwrap_or_default();
+    for (seen, details) in with_tags(all, tags) {
         let made = judged(look, seen, details.vpc_id(), "elasticloadbalancing", &steps::ClassicLoadBalancer {});
         found.extend(made.map(|it| Leftover { usd_per_hour: price(cx, "classic-elb", 1.0), ..it }));
     }
@@ -322,11 +330,9 @@ async fn classic_balancers(cx: &AwsCx, look: Look<'_>) -> Result<Vec<Leftover>, 
 
 async fn target_groups(cx: &AwsCx, look: Look<'_>) -> Result<Vec<Leftover>, StepError> {
     let all = target_group::list(cx, None).await?;
-    let arns: Vec<String> = all.iter().map(|(seen, _)| seen.reference.id.clone()).collect();
-    let mut tags = load_balancer::tags_of(cx, &arns).await?;
+    let tags = load_balancer::tags_of(cx, &ids(&all)).await?;
     let mut found = Vec::new();
-    for (mut seen, details) in all {
-        seen.evidence.tags = tags.remove(&seen.reference.id).unwrap_or_default();
+    for (seen, details) in with_tags(all, tags) {
         let made = judged(look, seen, details.vpc_id(), "elasticloadbalancing", &steps::TargetGroup {});
         // A target group of somebody else's costs nothing and stands in nobody's way.
         found.extend(made.filter(|it| it.seen.evidence.caused.is_some()));
@@ -358,7 +364,7 @@ async fn groups(cx: &AwsCx, look: Look<'_>) -> Result<Vec<Leftover>, StepError> 
 }
 
 /// GuardDuty puts an endpoint and a group into networks with EKS nodes without being asked, and leaves them there
-/// (facts §3.6).
+/// (Amazon GuardDuty User Guide, "Runtime Monitoring").
 fn is_guard_duty(tags: &Tags) -> bool {
     tags.get("GuardDutyManaged").is_some_and(|value| value == "true")
 }

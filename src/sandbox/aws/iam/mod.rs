@@ -191,6 +191,26 @@ fn add_tags(object: &mut Object, new: BTreeMap<String, String>) -> Result<(), Ap
     Ok(())
 }
 
+/// The tagging calls of every kind: on the object that the call names, once it is found and may be changed.
+fn tag(cx: &mut CallCx<'_, '_>, mut object: Object) -> Result<Xml, ApiError> {
+    add_tags(&mut object, tags(&cx.params)?)?;
+    cx.tx.put(object);
+    Ok(Xml::new())
+}
+
+fn untag(cx: &mut CallCx<'_, '_>, mut object: Object) -> Result<Xml, ApiError> {
+    for key in cx.params.list("TagKeys") {
+        object.tags.remove(&key);
+    }
+    cx.tx.put(object);
+    Ok(Xml::new())
+}
+
+fn list_tags(cx: &CallCx<'_, '_>, object: Object) -> Result<Xml, ApiError> {
+    let (tags, more) = page(&cx.params, object.tags.into_iter().collect())?;
+    Ok(tags_xml(Xml::new(), &tags.into_iter().collect()).extend(more))
+}
+
 fn tags_xml(xml: Xml, tags: &BTreeMap<String, String>) -> Xml {
     xml.list("Tags", "member", tags.iter().map(|(k, v)| Xml::new().text("Key", k).text("Value", v)))
 }

@@ -2,7 +2,7 @@
 
 use super::{
     ApiError, CallCx, Xml, add_tags, already_exists, delete_conflict, limit_exceeded, name, no_such_entity, page, path,
-    roles, some_tags_xml, tags, tags_xml,
+    roles, some_tags_xml, tags,
 };
 use crate::sandbox::{
     aws::{protocol::iso, servicequotas},
@@ -128,25 +128,17 @@ pub(super) fn remove_role(cx: &mut CallCx<'_, '_>) -> Result<Xml, ApiError> {
 }
 
 pub(super) fn tag(cx: &mut CallCx<'_, '_>) -> Result<Xml, ApiError> {
-    let mut object = existing(cx)?;
-    add_tags(&mut object, tags(&cx.params)?)?;
-    cx.tx.put(object);
-    Ok(Xml::new())
+    let object = existing(cx)?;
+    super::tag(cx, object)
 }
 
 pub(super) fn untag(cx: &mut CallCx<'_, '_>) -> Result<Xml, ApiError> {
-    let mut object = existing(cx)?;
-    for key in cx.params.list("TagKeys") {
-        object.tags.remove(&key);
-    }
-    cx.tx.put(object);
-    Ok(Xml::new())
+    let object = existing(cx)?;
+    super::untag(cx, object)
 }
 
 pub(super) fn list_tags(cx: &mut CallCx<'_, '_>) -> Result<Xml, ApiError> {
-    let object = existing(cx)?;
-    let (tags, more) = page(&cx.params, object.tags.into_iter().collect())?;
-    Ok(tags_xml(Xml::new(), &tags.into_iter().collect()).extend(more))
+    super::list_tags(cx, existing(cx)?)
 }
 
 /// The role of an instance profile, by the profile's name, once it has propagated.

@@ -1,9 +1,6 @@
 //! OpenID Connect providers.
 
-use super::{
-    ApiError, CallCx, Xml, add_tags, already_exists, limit_exceeded, no_such_entity, page, some_tags_xml, tags,
-    tags_xml,
-};
+use super::{ApiError, CallCx, Xml, add_tags, already_exists, limit_exceeded, no_such_entity, some_tags_xml, tags};
 use crate::sandbox::{
     aws::{protocol::iso, servicequotas},
     world::{Kind, Object, Scope, Tx},
@@ -84,25 +81,17 @@ pub(super) fn list(cx: &mut CallCx<'_, '_>) -> Result<Xml, ApiError> {
 }
 
 pub(super) fn tag(cx: &mut CallCx<'_, '_>) -> Result<Xml, ApiError> {
-    let mut object = existing(cx)?;
-    add_tags(&mut object, tags(&cx.params)?)?;
-    cx.tx.put(object);
-    Ok(Xml::new())
+    let object = existing(cx)?;
+    super::tag(cx, object)
 }
 
 pub(super) fn untag(cx: &mut CallCx<'_, '_>) -> Result<Xml, ApiError> {
-    let mut object = existing(cx)?;
-    for key in cx.params.list("TagKeys") {
-        object.tags.remove(&key);
-    }
-    cx.tx.put(object);
-    Ok(Xml::new())
+    let object = existing(cx)?;
+    super::untag(cx, object)
 }
 
 pub(super) fn list_tags(cx: &mut CallCx<'_, '_>) -> Result<Xml, ApiError> {
-    let object = existing(cx)?;
-    let (tags, more) = page(&cx.params, object.tags.into_iter().collect())?;
-    Ok(tags_xml(Xml::new(), &tags.into_iter().collect()).extend(more))
+    super::list_tags(cx, existing(cx)?)
 }
 
 /// Whether the account has a provider for this issuer URL.

@@ -3,7 +3,7 @@
 use super::{
     ApiError, CallCx, Xml, add_tags, already_exists, constraint, delete_conflict,
     documents::{self, Principal},
-    encoded, limit_exceeded, managed, name, no_such_entity, page, path, some_tags_xml, tags, tags_xml,
+    encoded, limit_exceeded, managed, name, no_such_entity, page, path, some_tags_xml, tags,
 };
 use crate::sandbox::{
     aws::{Caller, protocol::iso, servicequotas},
@@ -257,27 +257,19 @@ pub(super) fn delete(cx: &mut CallCx<'_, '_>) -> Result<Xml, ApiError> {
 }
 
 pub(super) fn tag(cx: &mut CallCx<'_, '_>) -> Result<Xml, ApiError> {
-    let mut object = existing(cx)?;
+    let object = existing(cx)?;
     modifiable(&object)?;
-    add_tags(&mut object, tags(&cx.params)?)?;
-    cx.tx.put(object);
-    Ok(Xml::new())
+    super::tag(cx, object)
 }
 
 pub(super) fn untag(cx: &mut CallCx<'_, '_>) -> Result<Xml, ApiError> {
-    let mut object = existing(cx)?;
+    let object = existing(cx)?;
     modifiable(&object)?;
-    for key in cx.params.list("TagKeys") {
-        object.tags.remove(&key);
-    }
-    cx.tx.put(object);
-    Ok(Xml::new())
+    super::untag(cx, object)
 }
 
 pub(super) fn list_tags(cx: &mut CallCx<'_, '_>) -> Result<Xml, ApiError> {
-    let role = seen(cx)?;
-    let (tags, more) = page(&cx.params, role.tags.into_iter().collect())?;
-    Ok(tags_xml(Xml::new(), &tags.into_iter().collect()).extend(more))
+    super::list_tags(cx, seen(cx)?)
 }
 
 /// Why a service cannot use a role.
