@@ -1,7 +1,9 @@
 //! Commands to paste: what the user would type to go on or to take it down.
 
+use crate::env::Env;
 use crate::model::doc::Commands;
 use crate::model::{Cloud, ClusterName, Region};
+use crate::providers::Provider;
 
 /// Where a stack is, as far as a command must say it.
 #[derive(Debug, Clone)]
@@ -14,6 +16,17 @@ pub(super) struct Place {
 }
 
 impl Place {
+    /// Where `name` is, once its cloud is open.
+    pub(super) fn of(env: &Env, name: &ClusterName, provider: &dyn Provider) -> Self {
+        Self {
+            name: name.clone(),
+            cloud: provider.cloud(),
+            region: provider.region().clone(),
+            sandbox: env.sandbox,
+            yes: env.settings.yes,
+        }
+    }
+
     fn program(&self) -> &'static str {
         if self.sandbox { "kubewright --sandbox" } else { "kubewright" }
     }

@@ -107,16 +107,7 @@ fn known(env: &Env, request: &DestroyRequest) -> Result<Option<stacks::Known>, C
 }
 
 fn already_gone(env: &Env, known: &stacks::Known) -> Exit {
-    let doc = Destroy {
-        stack: named(&known.stack, known.state.plan().map(AsRef::as_ref), None),
-        outcome: DestroyOutcome::Nothing,
-        deleted: Vec::new(),
-        kept: Vec::new(),
-        remaining: Vec::new(),
-        usd_per_hour_remaining: Some(0.0),
-        mutating_calls: 0,
-        audit: None,
-    };
+    let doc = nothing(named(&known.stack, known.state.plan().map(AsRef::as_ref), None));
     let proved =
         known.destroyed_at().map_or_else(String::new, |at| format!(" (proved {})", at.strftime("%Y-%m-%d %H:%MZ")));
     env.ui.say(&format!("{}: already gone{proved}", known.stack.name));
@@ -133,7 +124,7 @@ async fn with_journal(env: &Env, request: &DestroyRequest, known: stacks::Known)
     // The journal knows the region; a flag for another one would only look where nothing is.
     let connected =
         env.reading(cloud::connect_at(env, plan.provider, Some(plan.region.clone()), Some(&plan.account))).await?;
-    let place = place(env, &request.name, connected.provider.as_ref());
+    let place = Place::of(env, &request.name, connected.provider.as_ref());
     Ok(Target {
         stack: known.stack.clone(),
         known: Some(known),
@@ -153,7 +144,7 @@ async fn from_tags(env: &Env, request: &DestroyRequest) -> Result<Found, CliErro
     let cloud = cloud::implied(env)?;
     let connected = env.reading(cloud::connect(env, cloud, None, None)).await?;
     let provider = connected.provider;
-    let place = place(env, &request.name, provider.as_ref());
+    let place = Place::of(env, &request.name, provider.as_ref());
     let mut seen = env.reading(async { Ok(provider.stacks(Some(&request.name)).await?) }).await?;
     if let Some(id) = request.stack {
         seen.retain(|seen| seen.stack.id == id);
@@ -174,22 +165,13 @@ async fn from_tags(env: &Env, request: &DestroyRequest) -> Result<Found, CliErro
                 request.name, connected.who.account, place.region
             ),
         );
-        let doc = Destroy {
-            stack: doc::Stack {
-                name: request.name.to_string(),
-                id: None,
-                provider: place.cloud.to_string(),
-                account: Some(connected.who.account),
-                region: place.region.to_string(),
-            },
-            outcome: DestroyOutcome::Nothing,
-            deleted: Vec::new(),
-            kept: Vec::new(),
-            remaining: Vec::new(),
-            usd_per_hour_remaining: Some(0.0),
-            mutating_calls: 0,
-            audit: None,
-        };
+        let doc = nothing(doc::Stack {
+            name: request.name.to_string(),
+            id: None,
+            provider: place.cloud.to_string(),
+            account: Some(connected.who.account),
+            region: place.region.to_string(),
+        });
         if request.ignore_not_found {
             env.ui.say(&format!("{}: nothing there", request.name));
             env.ui.show(env.now(), &doc, None);
@@ -226,16 +208,6 @@ fn not_ours(name: &ClusterName, cluster: &crate::providers::CloudCluster) -> Cli
         error.hints.push(format!("eksctl delete cluster --name {name} --wait"));
     }
     error
-}
-
-fn place(env: &Env, name: &ClusterName, provider: &dyn Provider) -> Place {
-    Place {
-        name: name.clone(),
-        cloud: provider.cloud(),
-        region: provider.region().clone(),
-        sandbox: env.sandbox,
-        yes: env.settings.yes,
-    }
 }
 
 /// What is to be done, and what the cluster has made beside it.
@@ -398,13 +370,20 @@ fn named(stack: &Stack, plan: Option<&Plan>, place: Option<(&Place, Option<&str>
 }
 
 fn document(target: &Target, outcome: DestroyOutcome) -> Destroy {
+    let plan = target.plan().map(AsRef::as_ref);
+    let stack = named(&target.stack, plan, Some((&target.place, target.account.as_deref())));
+    Destroy { outcome, usd_per_hour_remaining: None, ..nothing(stack) }
+}
+
+/// What is said where nothing stood.
+fn nothing(stack: doc::Stack) -> Destroy {
     Destroy {
-        stack: named(&target.stack, target.plan().map(AsRef::as_ref), Some((&target.place, target.account.as_deref()))),
-        outcome,
+        stack,
+        outcome: DestroyOutcome::Nothing,
         deleted: Vec::new(),
         kept: Vec::new(),
         remaining: Vec::new(),
-        usd_per_hour_remaining: None,
+        usd_per_hour_remaining: Some(0.0),
         mutating_calls: 0,
         audit: None,
     }

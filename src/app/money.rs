@@ -6,12 +6,16 @@ use crate::error::CliError;
 use crate::model::doc::BudgetVerdict;
 use crate::model::spec::{Budget, Nat};
 use crate::model::{ResolvedSpec, Usage};
+use crate::providers::Provider;
 use crate::ui::PlanRow;
 use std::collections::BTreeMap;
 
 const HOURS_PER_MONTH: f64 = 730.0;
 /// Above this share of a limit the plan warns, unless the budget says otherwise.
 const WARN_AT: f64 = 0.8;
+
+/// A hundredth of a cent of rounding must not stop a plan that costs exactly its limit.
+const ROUNDING: f64 = 5e-5;
 
 /// Limits given on the command line.
 #[derive(Debug, Clone, Default)]
@@ -54,8 +58,7 @@ pub(super) fn judge(cost: &Estimate, budget: &Budget, limits: &Limits) -> (Budge
         return (BudgetVerdict { limit_usd_per_hour: None, verdict: "none".to_owned() }, None);
     };
     let range = cost.totals.usd_per_hour;
-    // A hundredth of a cent of rounding must not stop a plan that costs exactly its limit.
-    let over = range.max > limit + 5e-5;
+    let over = range.max > limit + ROUNDING;
     let verdict = match () {
         () if (over || !cost.complete) && limits.override_budget => "overridden",
         () if over => "over",
@@ -84,12 +87,54 @@ pub(super) fn judge(cost: &Estimate, budget: &Budget, limits: &Limits) -> (Budge
         )),
         _ => None,
     };
-    let refusal = refusal.map(|error| {
-        error
-            .hint("smaller: --nodes, --node-type, --nat none")
-            .hint("--override-budget passes every limit and is written to the journal; --yes does not")
-    });
+    let refusal = refusal
+        .map(|error| error.hint("--override-budget passes every limit and is written to the journal; --yes does not"));
     (BudgetVerdict { limit_usd_per_hour: Some(limit), verdict: verdict.to_owned() }, refusal)
+}
+
+/// Smaller clusters that stay within `limit`: one pool at a time is made smaller. Every figure is of a plan that was
+/// made and priced for it.
+pub(super) fn fitting(provider: &dyn Provider, plan: &Plan, spec: &ResolvedSpec, limit: f64) -> Vec<String> {
+    let priced = |spec: &ResolvedSpec| {
+        let made = provider.plan(spec, &plan.stack, plan.tags.clone()).ok()?;
+        let cost = price(&made, spec);
+        cost.complete.then_some(cost.totals.usd_per_hour.max)
+    };
+    let mut found = Vec::new();
+    for (at, pool) in spec.node_pools.iter().enumerate() {
+        let scales = pool.min < pool.max;
+        let with = |nodes: u32| {
+            let mut smaller = spec.clone();
+            let pool = &mut smaller.node_pools[at];
+            (pool.max, pool.count) = (nodes, pool.count.min(nodes));
+            if !scales {
+                (pool.min, pool.count) = (nodes, nodes);
+            }
+            smaller
+        };
+        // The price grows with the nodes: the largest number that fits is between one that does and one that does not.
+        let (mut fits, mut over) = (pool.min.max(1), pool.max);
+        if !scales {
+            fits = 1;
+        }
+        let Some(mut usd) = priced(&with(fits)).filter(|usd| *usd <= limit + ROUNDING && fits < over) else { continue };
+        while over - fits > 1 {
+            let middle = fits + (over - fits) / 2;
+            match priced(&with(middle)) {
+                Some(less) if less <= limit + ROUNDING => (fits, usd) = (middle, less),
+                _ => over = middle,
+            }
+        }
+        let flag = match (at, scales) {
+            (0, false) => format!("--nodes {fits}"),
+            (_, false) => format!("--set nodePools.{}.count={fits}", pool.name),
+            (_, true) => format!("--set nodePools.{}.max={fits}", pool.name),
+        };
+        found.push((usd, format!("fits: {flag}   -> ${usd:.4}/h")));
+    }
+    // What leaves most of what was asked for comes first.
+    found.sort_by(|(a, _), (b, _)| b.total_cmp(a));
+    found.into_iter().map(|(_, line)| line).collect()
 }
 
 /// The rows of the plan table: one per billed thing, the free ones together.

@@ -71,6 +71,8 @@ pub struct ProvisionRequest {
     pub dry_run: bool,
     /// `--expect-plan`.
     pub expect_plan: Option<String>,
+    /// `--beside`: clusters of the same file that may go on standing.
+    pub beside: Vec<ClusterName>,
     /// Cost limits.
     pub limits: Limits,
     /// `--wait`.

@@ -33,13 +33,7 @@ pub async fn run(env: &Env, name: ClusterName, id: Option<StackId>) -> Result<Ex
     let cloud = cloud::implied(env)?;
     let connected = env.reading(cloud::connect(env, cloud, None, None)).await?;
     let provider = &connected.provider;
-    let place = Place {
-        name: name.clone(),
-        cloud,
-        region: provider.region().clone(),
-        sandbox: env.sandbox,
-        yes: env.settings.yes,
-    };
+    let place = Place::of(env, &name, provider.as_ref());
     let seen = env.reading(async { Ok(provider.stacks(Some(&name)).await?) }).await?;
     let seen = pick(env, &name, id, seen, &place)?;
     let Some(spec) = &seen.spec else {

@@ -5,13 +5,15 @@ use crate::env::Env;
 use crate::error::CliError;
 use crate::model::{ClusterName, Stack, StackId};
 use crate::store::{FileLock, Holder, Life, StackLock, StateDir};
-use std::{sync::Arc, time::Duration};
+use std::{path::Path, sync::Arc, time::Duration};
 
 /// What `protect` writes into the journal; the last one of these two counts.
 const PROTECTED: &str = "protection on";
 const UNPROTECTED: &str = "protection off";
 /// The intent to lift it: until it is lifted everywhere it counts as on.
 const LIFTING: &str = "protection is being lifted";
+/// What `provision` writes about the file that a stack is built from.
+const BUILT_FROM: &str = "built from ";
 
 /// A stack as its journal tells it.
 #[derive(Debug)]
@@ -52,6 +54,31 @@ pub(super) fn protection_note(on: bool, by: &str) -> String {
 /// The note that comes before the first call that lifts it.
 pub(super) fn lifting_note(by: &str) -> String {
     format!("{LIFTING} by {by}")
+}
+
+/// The note that tells of the file a stack is built from.
+pub(super) fn file_note(path: &Path) -> String {
+    format!("{BUILT_FROM}{}", path.display())
+}
+
+/// A cluster that stands and was built from the file at hand under another name.
+#[derive(Debug)]
+pub(super) struct Beside {
+    pub(super) name: ClusterName,
+    pub(super) usd_per_hour: Option<f64>,
+}
+
+/// The live stacks that this file built here under other names.
+pub(super) fn built_from(env: &Env, path: &Path, name: &ClusterName) -> Result<Vec<Beside>, CliError> {
+    let note = file_note(path);
+    let noted = |record: &Record| matches!(&record.event, Event::Note { what } if *what == note);
+    let live = all_live(env)?.into_iter().filter_map(Result::ok);
+    let others = live.filter(|known| known.stack.name != *name && known.records.iter().any(noted));
+    let shown = others.map(|known| {
+        let usd_per_hour = known.state.plan().and_then(|plan| super::outcome::hourly(plan, &known.state));
+        Beside { name: known.stack.name, usd_per_hour }
+    });
+    Ok(shown.collect())
 }
 
 fn dir(env: &Env) -> StateDir {

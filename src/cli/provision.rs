@@ -60,6 +60,9 @@ pub struct ProvisionArgs {
     /// Pass every budget and limit; written to the journal
     #[arg(long)]
     override_budget: bool,
+    /// Build beside this cluster, which the same file built under its earlier name; repeatable
+    #[arg(long, value_name = "NAME", add = super::complete::stacks())]
+    beside: Vec<ClusterName>,
     /// Life time: 90m, 8h, 2d; enforced by `reap`
     #[arg(long, value_name = "SPAN", value_parser = parse_span)]
     ttl: Option<Duration>,
@@ -115,6 +118,7 @@ pub(super) async fn run(env: &mut Env, args: ProvisionArgs) -> Result<Exit, CliE
         file: args.file,
         dry_run: args.dry_run,
         expect_plan: args.expect_plan,
+        beside: args.beside,
         limits: Limits {
             hourly_usd: args.max_hourly_cost,
             monthly_usd: args.max_monthly_cost,

@@ -11,9 +11,13 @@ use crate::error::CliError;
 use crate::model::doc::BudgetVerdict;
 use crate::model::spec::{Budget, Nat};
 use crate::model::{ClusterName, ClusterSpec, ResolvedSpec, Stack, StackId};
-use crate::providers::{Check, Provider, StackSeen};
+use crate::providers::{Check, StackSeen};
 use crate::store;
-use std::{collections::BTreeMap, path::Path, time::Duration};
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 /// Longest cluster file worth reading.
 const FILE_LIMIT: u64 = 1 << 20;
@@ -24,6 +28,10 @@ const DEFAULT_FILE: &str = "cluster.yaml";
 pub(super) struct Wish {
     pub(super) name: ClusterName,
     file: Option<(String, String)>,
+    /// The file's full path.
+    path: Option<PathBuf>,
+    /// The name is the file's own, not one that was typed for this build.
+    named_by_file: bool,
     overlays: Vec<Overlay>,
     spec: ClusterSpec,
 }
@@ -48,7 +56,12 @@ impl Wish {
         let name = request.name.clone().or_else(|| spec.name.clone()).ok_or_else(|| {
             CliError::usage("the cluster has no name").hint("give one on the command line, or `name:` in the file")
         })?;
-        Ok(Self { name, file, overlays, spec })
+        let path = match (&request.file, &file) {
+            (Some(path), _) => Some(env.here.join(path)),
+            (None, Some(_)) => Some(env.here.join(DEFAULT_FILE)),
+            (None, None) => None,
+        };
+        Ok(Self { name, file, path, named_by_file: request.name.is_none(), overlays, spec })
     }
 
     /// The recorded spec with the file and then the flags over it.
@@ -161,6 +174,10 @@ pub(super) struct Prepared {
     /// What changed against the journal, in words.
     pub(super) changes: Vec<String>,
     pub(super) place: Place,
+    /// Clusters that the same file built under other names and that still stand.
+    pub(super) beside: Vec<stacks::Beside>,
+    /// The file that a new stack is built from.
+    pub(super) path: Option<PathBuf>,
 }
 
 impl Prepared {
@@ -179,14 +196,18 @@ pub(super) async fn prepare(env: &Env, request: &ProvisionRequest, wish: Wish) -
 }
 
 async fn fresh(env: &Env, request: &ProvisionRequest, wish: Wish) -> Result<Prepared, CliError> {
-    let Wish { name, mut spec, .. } = wish;
+    let Wish { name, mut spec, path, named_by_file, .. } = wish;
+    let beside = match &path {
+        Some(path) if named_by_file => stacks::built_from(env, path, &name)?,
+        _ => Vec::new(),
+    };
     let cloud = cloud::chosen(env, spec.provider, name.as_str())?;
     let connected = cloud::connect(env, cloud, spec.region.clone(), spec.account.as_deref()).await?;
     let provider = &connected.provider;
     spec.name = Some(name.clone());
     spec.provider = Some(cloud);
     spec.region = Some(provider.region().clone());
-    let place = place(env, &name, provider.as_ref());
+    let place = Place::of(env, &name, provider.as_ref());
     let seen = provider.stacks(Some(&name)).await?;
     if let Some(error) = taken(&seen, &connected, &place) {
         return Err(error);
@@ -197,7 +218,8 @@ async fn fresh(env: &Env, request: &ProvisionRequest, wish: Wish) -> Result<Prep
     let tags = fresh_tags(env, &resolved);
     let plan = checked(provider.plan(&resolved, &stack, tags)?)?;
     let advice = spec::advice(&spec);
-    finish(env, request, connected, resolved, plan, advice, None, Vec::new(), place).await
+    let prepared = finish(env, request, connected, resolved, plan, advice, None, Vec::new(), place).await?;
+    Ok(Prepared { beside, path, ..prepared })
 }
 
 async fn again(env: &Env, request: &ProvisionRequest, wish: Wish, known: stacks::Known) -> Result<Prepared, CliError> {
@@ -233,7 +255,7 @@ async fn again(env: &Env, request: &ProvisionRequest, wish: Wish, known: stacks:
     let pin = pin.unwrap_or_else(|| recorded.account.clone());
     // The journal knows the region: a variable for other commands must not lead elsewhere.
     let connected = cloud::connect_at(env, recorded.provider, Some(recorded.region.clone()), Some(&pin)).await?;
-    let place = place(env, &name, connected.provider.as_ref());
+    let place = Place::of(env, &name, connected.provider.as_ref());
     let (resolved, plan) = if changes.is_empty() {
         let mut plan = (*recorded_plan).clone();
         // What is still to be made says what `protect` said since; a finished stack keeps its plan to the letter.
@@ -284,7 +306,12 @@ async fn finish(
     let cost = money::price(&plan, &spec);
     // Limits of the user's configuration hold for clusters that bring none themselves.
     let budget = if spec.budget == Budget::default() { env.vars.layers.budget() } else { None };
-    let (verdict, over_budget) = money::judge(&cost, budget.unwrap_or(&spec.budget), &request.limits);
+    let (verdict, mut over_budget) = money::judge(&cost, budget.unwrap_or(&spec.budget), &request.limits);
+    if let (Some(error), Some(limit)) = (&mut over_budget, verdict.limit_usd_per_hour) {
+        let fits = money::fitting(cloud.provider.as_ref(), &plan, &spec, limit);
+        let smaller = if fits.is_empty() { vec!["smaller: --node-type, --nat none".to_owned()] } else { fits };
+        error.hints.splice(0..0, smaller);
+    }
     let fresh: Vec<&PlannedStep> = plan
         .steps
         .iter()
@@ -294,7 +321,22 @@ async fn finish(
         .collect();
     let checks = if fresh.is_empty() { Vec::new() } else { cloud.provider.preflight(&plan, &fresh).await };
     let hash = plan.hash();
-    Ok(Prepared { cloud, spec, hash, cost, verdict, over_budget, checks, advice, known, changes, place, plan })
+    Ok(Prepared {
+        cloud,
+        spec,
+        hash,
+        cost,
+        verdict,
+        over_budget,
+        checks,
+        advice,
+        known,
+        changes,
+        place,
+        plan,
+        beside: Vec::new(),
+        path: None,
+    })
 }
 
 fn checked(plan: Plan) -> Result<Plan, CliError> {
@@ -303,16 +345,6 @@ fn checked(plan: Plan) -> Result<Plan, CliError> {
         error.details = fault.0;
         error
     })
-}
-
-fn place(env: &Env, name: &ClusterName, provider: &dyn Provider) -> Place {
-    Place {
-        name: name.clone(),
-        cloud: provider.cloud(),
-        region: provider.region().clone(),
-        sandbox: env.sandbox,
-        yes: env.settings.yes,
-    }
 }
 
 /// The tags of a stack that begins now.

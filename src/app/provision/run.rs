@@ -1,19 +1,26 @@
 //! Show, ask, build, wait for nodes, report.
 
 use super::{OnFailure, ProvisionRequest, WaitFor, prepare::Prepared, report};
-use crate::app::{outcome, readiness, stacks};
+use crate::app::{money, outcome, readiness, stacks};
 use crate::engine::{Event, Options, Outcome, Report, Session, StackState, StepState, Teardown};
 use crate::env::{Env, StopCause};
 use crate::error::{Class, CliError, Exit};
 use crate::model::doc::ProvisionOutcome;
 use crate::providers::CheckStatus;
-use crate::ui::{Answer, Format};
+use crate::ui::{Answer, Format, style::hourly};
 use std::sync::Arc;
 
 /// From the plan to the exit code.
 pub(super) async fn decide(env: &Env, request: &ProvisionRequest, prepared: Prepared) -> Result<Exit, CliError> {
     let view = report::plan_view(env, &prepared);
     let refusal = refusal(request, &prepared);
+    for other in &prepared.beside {
+        env.ui.warn(&format!(
+            "this file built `{}`, which still stands ({}); names cannot be changed, so this builds a SECOND cluster",
+            other.name,
+            hourly(other.usd_per_hour)
+        ));
+    }
     if request.dry_run {
         env.ui.show(env.now(), &view, refusal.as_ref());
         return refusal.map_or(Ok(Exit::DONE), Err);
@@ -27,6 +34,7 @@ pub(super) async fn decide(env: &Env, request: &ProvisionRequest, prepared: Prep
         if env.settings.format == Format::Table {
             env.ui.say_styled(view.text(env.now(), env.ui.style()).trim_end());
         }
+        beside(env, request, &prepared)?;
         let (question, stands) = question(&prepared);
         if !env.settings.yes {
             match env.ui.ask(&question, "--yes") {
@@ -46,6 +54,27 @@ pub(super) async fn decide(env: &Env, request: &ProvisionRequest, prepared: Prep
         }
     }
     build(env, request, prepared).await
+}
+
+/// A file whose name was changed builds a second cluster; that must be meant. `--yes` does not answer this: it spends
+/// what the plan says, and the plan does not know of the other one.
+fn beside(env: &Env, request: &ProvisionRequest, prepared: &Prepared) -> Result<(), CliError> {
+    let new = &prepared.place.name;
+    for other in prepared.beside.iter().filter(|other| !request.beside.contains(&other.name)) {
+        let name = &other.name;
+        let together = money::sum([other.usd_per_hour, Some(prepared.cost.totals.usd_per_hour.desired)]);
+        let asked = env
+            .ui
+            .ask(&format!("Build {new} beside {name} ({} together)?", hourly(together)), &format!("--beside {name}"));
+        let refused = match asked {
+            Ok(Answer::Yes) => continue,
+            Ok(Answer::No) => CliError::new("KW-DECLINED", "declined; nothing was created"),
+            Err(error) => error,
+        };
+        env.ui.show(env.now(), &report::untouched(env, prepared, ProvisionOutcome::Declined), Some(&refused));
+        return Err(refused);
+    }
+    Ok(())
 }
 
 /// What stops before the first write, the gravest first.
@@ -125,6 +154,9 @@ async fn build(env: &Env, request: &ProvisionRequest, prepared: Prepared) -> Res
         options: Options { timeout: env.time_left(), ..Options::default() },
         gate: env.auth_gate(&prepared.cloud.provider),
     };
+    if let Some(path) = &prepared.path {
+        note(env, &mut session, &mut state, &prepared, stacks::file_note(path))?;
+    }
     note_override(env, &mut session, &mut state, request, &prepared)?;
     let mut report = session.provision(&prepared.plan, &mut state, env.run_info()).await;
     if report.outcome == Outcome::Failed && report::only_drift(&report) && consent_to_recreate(env, &report) {
@@ -152,19 +184,29 @@ fn note_override(
     if !request.limits.override_budget || prepared.verdict.verdict != "overridden" {
         return Ok(());
     }
-    let bad = |fault: crate::engine::BadTransition| CliError::new("KW-JOURNAL", fault.to_string());
-    // The plan is the first line of every journal.
-    if state.plan().is_none() {
-        let planned = Event::Planned { plan: Box::new(prepared.plan.clone()), plan_hash: prepared.hash.clone() };
-        let record = session.journal.append(env.now(), None, &planned)?;
-        state.apply(&record).map_err(bad)?;
-    }
     let what = format!(
         "budget overridden by {}: ${:.4}/h at maximum, limit ${:.4}/h",
         env.builder(),
         prepared.cost.totals.usd_per_hour.max,
         prepared.verdict.limit_usd_per_hour.unwrap_or_default()
     );
+    note(env, session, state, prepared, what)
+}
+
+/// Writes a note; in a new journal after the plan, which is the first line of every one.
+fn note(
+    env: &Env,
+    session: &mut Session,
+    state: &mut StackState,
+    prepared: &Prepared,
+    what: String,
+) -> Result<(), CliError> {
+    let bad = |fault: crate::engine::BadTransition| CliError::new("KW-JOURNAL", fault.to_string());
+    if state.plan().is_none() {
+        let planned = Event::Planned { plan: Box::new(prepared.plan.clone()), plan_hash: prepared.hash.clone() };
+        let record = session.journal.append(env.now(), None, &planned)?;
+        state.apply(&record).map_err(bad)?;
+    }
     let record = session.journal.append(env.now(), None, &Event::Note { what })?;
     state.apply(&record).map_err(bad)
 }

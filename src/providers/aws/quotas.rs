@@ -1,4 +1,5 @@
-//! Limits of the account: how much the plan needs, how much is in use, how much there may be (`facts` §3.8).
+//! Limits of the account: how much the plan needs, how much is in use, how much there may be
+//! (Service Quotas; the codes as "Amazon EKS", "Amazon EC2" and "Amazon VPC" endpoints and quotas list them).
 
 use super::client::AwsCx;
 use super::error::{self, fail, is_absent};
@@ -32,20 +33,22 @@ pub struct Demand {
     pub on_demand_vcpus: f64,
     /// The same, spot.
     pub spot_vcpus: f64,
-    /// Virtual CPUs of one node, where all have the same: to say what would fit.
+    /// Virtual CPUs of one node, where there is one pool: to say what would fit.
     pub per_node: Option<f64>,
 }
 
 impl Demand {
     /// Adds a pool's machines. Families outside the standard ones have limits of their own, which are not judged.
     pub fn machines(&mut self, kind: &str, spot: bool, nodes: u32, vcpus: u32) {
+        let first = self.nodes == 0.0;
         self.nodes = self.nodes.max(f64::from(nodes));
         if !is_standard(kind) {
+            self.per_node = None;
             return;
         }
         let total = f64::from(nodes) * f64::from(vcpus);
-        let first = self.on_demand_vcpus + self.spot_vcpus == 0.0;
-        self.per_node = if first || self.per_node == Some(f64::from(vcpus)) { Some(f64::from(vcpus)) } else { None };
+        // `--nodes` speaks of one pool: with several of them no number of nodes is the answer.
+        self.per_node = first.then_some(f64::from(vcpus));
         *if spot { &mut self.spot_vcpus } else { &mut self.on_demand_vcpus } += total;
     }
 }
@@ -289,6 +292,8 @@ mod tests {
         assert_eq!(check.message, "320 needed, \"Running On-Demand Standard instances\" allows 256 and 41 are used");
         assert!(check.hints[0].contains("--quota-code L-1216C47A --desired-value 361"), "{:?}", check.hints);
         assert_eq!(check.hints[1], "fits today: --nodes 13");
+        demand.machines("m6a.4xlarge", false, 1, 16);
+        assert_eq!(demand.per_node, None, "one number cannot speak of two pools");
         assert_eq!(judge("ec2", "L-0263D0A3", "x", 1.0, 4.0, 5.0, &demand).status, CheckStatus::Ok);
         assert_eq!(judge("ec2", "L-0263D0A3", "x", 1.0, 5.0, 5.0, &demand).status, CheckStatus::Fail);
     }

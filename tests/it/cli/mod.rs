@@ -8,3 +8,5 @@ mod life;
 #[cfg(all(feature = "aws", feature = "sandbox"))]
 mod protect;
 mod refusals;
+#[cfg(all(feature = "aws", feature = "sandbox"))]
+mod smaller;
