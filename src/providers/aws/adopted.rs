@@ -50,7 +50,7 @@ pub struct Adopted {
     endpoints: BTreeSet<String>,
 }
 
-/// What nodes must reach where there is no way out (`facts` §3.5).
+/// What nodes must reach where there is no way out (Amazon EKS User Guide, "Deploy private clusters with limited internet access").
 const NEEDED_ENDPOINTS: [&str; 5] = ["ecr.api", "ecr.dkr", "ec2", "sts", "s3"];
 
 /// Reads a network.

@@ -1,6 +1,6 @@
 //! EKS clusters as AWS reports them, and the stacks of ours that tags tell of.
 //!
-//! Reads only, by per-service listings: the tagging API lags and leaves types out (`facts` §3.2).
+//! Reads only, by per-service listings: the tagging API lags and leaves types out.
 
 use super::client::AwsCx;
 use super::error::{clean, fail, is_absent};

@@ -1,7 +1,8 @@
 //! AWS errors → [`StepError`]: class by the vendor's code, residue by how far the request came, words for people.
 //!
 //! Only a vendor's code says "absent": a bare HTTP 404 may come from anything between here and AWS.
-//! Sources: `facts` §3.3 (IAM propagation texts), §3.4 (EKS states), §3.7 (codes), read 2026-11-20.
+//! Sources, read 2026-11-20: EC2 API Reference "Error codes", EKS API Reference "Common Errors" and each call's own, IAM
+//! API Reference; the texts of IAM's propagation are those that mature providers retry on.
 
 use super::client::is_mutating;
 use crate::engine::{ErrorClass, Residue, StepError};
@@ -110,7 +111,7 @@ fn code_says_absent(code: &str, text: &str) -> bool {
         "LoadBalancerNotFound" | "TargetGroupNotFound" | "ListenerNotFound" | "AccessPointNotFound" => true,
         // A detached gateway: the attachment is what is absent.
         "Gateway.NotAttached" => true,
-        // EKS says it this way now and then (facts §3.4).
+        // EKS says it this way now and then: "No cluster found for name".
         "ClientException" => text.contains("No cluster found"),
         _ => code.starts_with("Invalid") && (code.ends_with(".NotFound") || code.ends_with(".NotFoundException")),
     }
@@ -219,7 +220,7 @@ fn classify(op: &str, code: &str, text: &str, status: u16) -> (ErrorClass, &'sta
         | "InvalidSubnet.Conflict"
         | "RouteTableAssociationAlreadyExists"
         | "InvalidKeyPair.Duplicate" => (Conflict, EXISTS),
-        // On create the thing is there already; anywhere else it is busy (facts §3.4, §3.7).
+        // On create the thing is there already; anywhere else it is busy.
         "ResourceInUseException" if operation(op).starts_with("Create") && !text.contains("in progress") => {
             (Conflict, EXISTS)
         }
@@ -270,7 +271,7 @@ fn classify(op: &str, code: &str, text: &str, status: u16) -> (ErrorClass, &'sta
     }
 }
 
-/// IAM has not told everybody of a new role yet: the texts of facts §3.3 and no others.
+/// IAM has not told everybody of a new role yet: these texts and no others.
 fn is_propagation(text: &str) -> bool {
     const TEXTS: [&str; 10] = [
         "could not be assumed because it does not exist or the trusted entity is not correct",

@@ -1,5 +1,5 @@
 //! What stands in the cluster and holds something in the cloud: Services and Ingresses with load balancers, claims
-//! with disks. Deleted through the API server, while its controllers live to remove what they made (facts §3.6).
+//! with disks. Deleted through the API server, while its controllers live to remove what they made.
 //!
 //! Where the API server cannot be reached, or does not let us in, the teardown goes on by tags: nothing here fails for
 //! that reason alone.

@@ -1,4 +1,5 @@
-//! The IAM actions that each kind of step asks for, to make it and to remove it (`facts` §4).
+//! The IAM actions that each kind of step asks for, to make it and to remove it
+//! (Service Authorization Reference, "Actions, resources, and condition keys" of EC2, EKS, IAM and CloudWatch Logs).
 
 use super::steps;
 use std::collections::BTreeSet;

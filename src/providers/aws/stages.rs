@@ -1,4 +1,4 @@
-//! The looks for what the cluster itself made, and where in a teardown they stand (`facts` §3.6).
+//! The looks for what the cluster itself made, and where in a teardown they stand.
 
 use super::steps;
 use crate::engine::{StepId, SweepPoint};
@@ -23,7 +23,7 @@ const IN_CLUSTER_KINDS: [&str; 6] = [
     steps::cluster::KIND,
 ];
 // Roles with their policies stand until EKS has finished: one that lost them cannot remove its own interfaces and
-// group, and leaves them behind (facts §3.3).
+// group, and leaves them behind.
 const AFTER_CLUSTER_KINDS: [&str; 7] = [
     steps::role_policy::KIND,
     steps::iam_role::KIND,

@@ -1,6 +1,6 @@
 //! The bearer token of an EKS API server: a presigned `sts:GetCallerIdentity`, made without any call.
 //!
-//! Format and lifetimes: `facts` §3.10, checked against what the aws CLI makes.
+//! Format and lifetimes as in `aws eks get-token` and aws-iam-authenticator, checked against what the aws CLI makes.
 
 use super::client::{AwsCx, dns_suffix};
 use super::error;

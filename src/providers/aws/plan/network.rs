@@ -150,7 +150,7 @@ impl Build<'_> {
         let role = if side == "public" { "kubernetes.io/role/elb" } else { "kubernetes.io/role/internal-elb" };
         let mut made = Vec::new();
         for (at, cidr) in ranges.iter().enumerate() {
-            // Read by the in-cluster load balancer controllers (facts §3.2).
+            // Read by the in-cluster load balancer controllers: `elb` on public subnets, `internal-elb` on private ones.
             let mut extra_tags = ExtraTags::from([
                 (role.to_owned(), "1".to_owned()),
                 (format!("kubernetes.io/cluster/{}", cluster_name(self.stack)), "owned".to_owned()),

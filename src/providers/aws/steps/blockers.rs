@@ -1,7 +1,7 @@
 //! Who stands in the way of a delete: read only after EC2 refused it with `DependencyViolation`.
 //!
 //! What is still going, or is ours and has its own place in the teardown, is waited for. What somebody else put into
-//! our network is named and left alone (facts §3.6).
+//! our network is named and left alone.
 
 use super::support::{blocked, busy, list, what};
 use crate::engine::proof::TAG_STACK;

@@ -144,7 +144,7 @@ impl Step<AwsCx> for Cluster {
 
     async fn create(&self, cx: &AwsCx, at: Scope<'_>, token: &Token) -> Result<ResourceRef, StepError> {
         let what = what("cluster", at);
-        // All of this is said now: later each would be an update of its own, one at a time (facts §3.4).
+        // All of this is said now: later each would be an update of its own, one at a time (EKS API Reference, `UpdateClusterConfig`).
         let access = CreateAccessConfigRequest::builder()
             .authentication_mode(AuthenticationMode::Api)
             .bootstrap_cluster_creator_admin_permissions(self.creator_is_admin)

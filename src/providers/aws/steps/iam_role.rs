@@ -58,7 +58,7 @@ impl Trusts {
 
     /// The trust policy, as JSON.
     fn policy(self) -> String {
-        // Pod Identity refuses roles that cannot tag the session (facts §3.10).
+        // Pod Identity refuses roles that cannot tag the session (Amazon EKS User Guide, "EKS Pod Identities").
         let action =
             if self == Self::Pods { json!(["sts:AssumeRole", "sts:TagSession"]) } else { json!("sts:AssumeRole") };
         json!({

@@ -46,7 +46,7 @@ pub(super) fn find(cx: &mut CallCx<'_, '_>, name: &str) -> Result<Object, ApiErr
     if let Some(object) = cx.tx.live(&cx.scope, CLUSTER, name) {
         return Ok(object.clone());
     }
-    // Operations besides DescribeCluster now and then use the older exception (seen 2026; facts/aws.md §3.4).
+    // Operations besides DescribeCluster now and then use the older exception (seen in 2026: `No cluster found for name`).
     if cx.op != "DescribeCluster" && cx.tx.below(4) == 0 {
         return Err(error::client(format!("No cluster found for name: {name}.")).with("clusterName", name));
     }

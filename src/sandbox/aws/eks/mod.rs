@@ -1,6 +1,6 @@
 //! The pretend EKS: operations by path and method, and time passing for what they made.
 //!
-//! As strict as the real one (facts of 2026-11): roles must have propagated, subnets must span zones, one update at a
+//! As strict as the real one was in November 2026: roles must have propagated, subnets must span zones, one update at a
 //! time, one type of change a call, node groups only on an ACTIVE cluster. What the real service can do and this one
 //! does not pretend to is refused with words that say so.
 

@@ -21,7 +21,7 @@ pub(super) use inside::{
     terminate, vpc_ranges, way_out,
 };
 
-/// Zones that hold no control planes, by id (facts of 2026-11).
+/// Zones that hold no control planes, by id (Amazon EKS User Guide, "VPC and subnet requirements", 2026-11).
 const NO_CONTROL_PLANES: &[&str] = &["use1-az3", "usw1-az2", "cac1-az3"];
 
 /// Why a role is of no use.
