@@ -12,7 +12,7 @@ pub use rehearsal::{rehearse, sandbox_error};
 use crate::config::{dotenv, layers::Layers};
 use crate::engine::{Clock, Ids, RunId, RunInfo, StopReceiver, StopSignal};
 use crate::error::CliError;
-use crate::model::{Cloud, Region};
+use crate::model::{Cloud, Region, Secrets};
 use crate::ui::{Format, Options, Ui};
 use async_trait::async_trait;
 use jiff::Timestamp;
@@ -171,6 +171,7 @@ impl Env {
             live: stderr && !dumb,
             can_ask: stderr && !settings.no_input && std::io::stdin().is_terminal(),
             sandbox,
+            secrets: Secrets::of_variables(&vars.all),
         });
         match settings.events.as_deref() {
             None => {}
@@ -178,11 +179,13 @@ impl Env {
             Some(file) => ui.send_events(Some(event_file(Path::new(file))?)),
         }
         let deadline = settings.timeout.map(|span| after(clock.now(), span));
+        let ui = Arc::new(ui);
+        ui.show_calls();
         Ok(Self {
             here: std::env::current_dir().unwrap_or_else(|_| PathBuf::from(".")),
             host: host(&vars.all),
             user: user(&vars.all),
-            ui: Arc::new(ui),
+            ui,
             ids: Arc::new(RandomIds),
             stop: Arc::new(Stop::new()),
             settings,
@@ -468,7 +471,7 @@ fn user(vars: &Variables) -> String {
 
 /// A user interface for what happens before there is an [`Env`].
 pub fn plain_ui(format: Format) -> Ui {
-    Ui::new(Options { format, ..Options::default() })
+    Ui::new(Options { format, secrets: Secrets::of_variables(&variables()), ..Options::default() })
 }
 
 /// Shows an error that came before there was an [`Env`]; returns its exit code.
@@ -478,11 +481,21 @@ pub fn refuse(format: Format, error: &CliError) -> u8 {
 }
 
 fn event_file(path: &Path) -> Result<crate::ui::EventWriter, CliError> {
-    let mut file = crate::store::begin_shared(path)?;
+    let mut file =
+        crate::store::begin_shared(path).map_err(|error| CliError::usage(format!("--events: {}", error.message)))?;
     Ok(Box::new(move |line: &str| {
         use std::io::Write as _;
         file.write_all(format!("{line}\n").as_bytes())
     }))
+}
+
+/// Writes a file that is meant for the user's other programs and for nobody else.
+#[cfg(feature = "sandbox")]
+pub fn write_for_user(path: &Path, text: &str) -> Result<(), CliError> {
+    if let Some(dir) = path.parent().filter(|dir| !dir.as_os_str().is_empty()) {
+        crate::store::make_private_dir(dir)?;
+    }
+    Ok(crate::store::write_shared(path, text.as_bytes(), 0o600)?)
 }
 
 /// Writes a file that is meant for everybody to read: completions, manual pages.

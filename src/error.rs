@@ -174,6 +174,7 @@ impl CliError {
             request_id: self.request_id.clone(),
             retryable: self.class.is_retryable(),
             hints: self.hints.clone(),
+            details: self.details.clone(),
         }
     }
 

@@ -45,6 +45,12 @@ impl Place {
         format!("{} recover {} --provider {} --region {}", self.program(), self.name, self.cloud, self.region)
     }
 
+    /// Removes it where there is no journal to go by.
+    pub(super) fn from_tags(&self) -> String {
+        let Self { name, cloud, region, .. } = self;
+        format!("{} destroy {name} --from-tags --confirm {name} --provider {cloud} --region {region}", self.program())
+    }
+
     /// Any other verb about it.
     pub(super) fn verb(&self, rest: &str) -> String {
         format!("{} {rest}", self.program())

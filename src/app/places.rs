@@ -47,7 +47,7 @@ fn nearest<'a>(text: &str, known: &'a [String]) -> Option<&'a str> {
     let digits = |text: &str| text.chars().filter(char::is_ascii_digit).collect::<String>();
     known
         .iter()
-        .map(|name| (strsim::damerau_levenshtein(text, name), name.as_str()))
+        .map(|name| (strsim::damerau_levenshtein(&text.to_ascii_lowercase(), name), name.as_str()))
         .filter(|(distance, name)| *distance <= 2 && (digits(name) == digits(text) || digits(text).is_empty()))
         .min()
         .map(|(_, name)| name)
@@ -65,6 +65,7 @@ mod tests {
     fn typing_errors_and_other_clouds_are_caught() {
         assert!(refused(Cloud::Aws, "us-esat-1").contains("did you mean `us-east-1`?"));
         assert!(refused(Cloud::Aws, "useast1").contains("did you mean `us-east-1`?"));
+        assert!(refused(Cloud::Aws, "US-EAST-1").contains("did you mean `us-east-1`?"));
         assert!(refused(Cloud::Aws, "eastus").contains("a region of azure"));
         assert!(refused(Cloud::Aws, "nowhere").contains("no aws region"));
     }

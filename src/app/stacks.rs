@@ -1,9 +1,10 @@
 //! The stacks this machine has journals of: finding, reading, locking.
 
-use crate::engine::{Event, Journal, Record, StackState, Standing};
+use super::command::Place;
+use crate::engine::{Event, Journal, JournalError, Record, RunId, StackState, Standing, StepError};
 use crate::env::Env;
 use crate::error::CliError;
-use crate::model::{ClusterName, Stack, StackId};
+use crate::model::{ClusterName, Secrets, Stack, StackId};
 use crate::store::{FileLock, Holder, Life, StackLock, StateDir};
 use std::{path::Path, sync::Arc, time::Duration};
 
@@ -87,21 +88,34 @@ fn dir(env: &Env) -> StateDir {
 
 /// Reads and folds one journal.
 pub(super) fn read(env: &Env, stack: &Stack) -> Result<Known, CliError> {
-    let read = dir(env).read(stack).map_err(|error| damaged(error.into(), stack))?;
-    let state =
-        StackState::fold(&read.records).map_err(|bad| damaged(CliError::new("KW-JOURNAL", bad.to_string()), stack))?;
+    let read = dir(env).read(stack).map_err(|error| damaged(env, error.into(), stack))?;
+    let state = StackState::fold(&read.records)
+        .map_err(|bad| damaged(env, CliError::new("KW-JOURNAL", bad.to_string()), stack))?;
     Ok(Known { stack: stack.clone(), state, records: read.records })
 }
 
 /// A journal that cannot be used must not stand between the user and an empty cloud.
-fn damaged(error: CliError, stack: &Stack) -> CliError {
+fn damaged(env: &Env, error: CliError, stack: &Stack) -> CliError {
     if error.id != "KW-JOURNAL" {
         return error;
     }
-    let name = &stack.name;
+    // Both look in the cloud, so both must say where; the journal's first line knows, if it is not the damaged one.
+    let begun = dir(env).begun_as(stack).map(|plan| (plan.provider, plan.region));
+    let name = stack.name.clone();
+    let (recover, destroy) = match begun.or_else(|| env.settings.provider.zip(env.settings.region.clone())) {
+        Some((cloud, region)) => {
+            let place = Place { name, cloud, region, sandbox: env.sandbox, yes: env.settings.yes };
+            (place.recover(), place.from_tags())
+        }
+        None => {
+            let program = if env.sandbox { "kubewright --sandbox" } else { "kubewright" };
+            (format!("{program} recover {name}"), format!("{program} destroy {name} --from-tags --confirm {name}"))
+        }
+    };
     error
-        .hint(format!("remove the stack without it:      kubewright destroy {name} --from-tags --confirm {name}"))
-        .hint(format!("or rebuild it from the cloud:     kubewright recover {name}"))
+        .detail("nothing was changed; what runs in the cloud runs on and is billed")
+        .hint(format!("rebuild the journal from the cloud:  {recover}"))
+        .hint(format!("or remove the stack without it:      {destroy}"))
 }
 
 /// The live stack of this name, if there is one here.
@@ -221,14 +235,14 @@ pub(super) fn open_for_writing(
         if !dir.live(&stack.name)?.is_empty() {
             return Err(moved_on());
         }
-        return Ok((Box::new(dir.create(&held.lock)?), StackState::default()));
+        return Ok((discreet(env, dir.create(&held.lock)?), StackState::default()));
     };
     let (journal, read) = dir.resume(&held.lock)?;
     let state = StackState::fold(&read.records).map_err(|bad| CliError::new("KW-JOURNAL", bad.to_string()))?;
     if state.seq() != known.state.seq() {
         return Err(moved_on());
     }
-    Ok((Box::new(journal), state))
+    Ok((discreet(env, journal), state))
 }
 
 /// Begins a journal for a stack that was found in the cloud. One that is there already is set aside.
@@ -238,7 +252,40 @@ pub(super) fn begin_anew(env: &Env, held: &Held) -> Result<Box<dyn Journal>, Cli
         let kept = dir.set_aside(&held.lock)?;
         env.ui.say(&format!("the journal that was here is kept as {}", kept.display()));
     }
-    Ok(Box::new(dir.create(&held.lock)?))
+    Ok(discreet(env, dir.create(&held.lock)?))
+}
+
+fn discreet(env: &Env, journal: impl Journal + 'static) -> Box<dyn Journal> {
+    Box::new(Discreet { journal, secrets: env.ui.secrets().clone() })
+}
+
+/// A journal that writes down no secret a foreign sentence carries. What identifies things stays as it is: resuming
+/// depends on it, and it comes from our plan.
+struct Discreet<J> {
+    journal: J,
+    secrets: Secrets,
+}
+
+impl<J: Journal> Journal for Discreet<J> {
+    fn append(&mut self, at: jiff::Timestamp, run: Option<&RunId>, event: &Event) -> Result<Record, JournalError> {
+        let mut event = event.clone();
+        match &mut event {
+            Event::Failed { error, .. }
+            | Event::DeleteFailed { error, .. }
+            | Event::RunEnded { error: Some(error), .. } => self.hide(error),
+            Event::Note { what: told } | Event::Replanned { why: told, .. } => self.secrets.mask_in(told),
+            _ => {}
+        }
+        self.journal.append(at, run, &event)
+    }
+}
+
+impl<J> Discreet<J> {
+    fn hide(&self, error: &mut StepError) {
+        for text in std::iter::once(&mut error.message).chain(&mut error.hints).chain(&mut error.request_id) {
+            self.secrets.mask_in(text);
+        }
+    }
 }
 
 /// A stack as Tab shows it.

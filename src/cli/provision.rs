@@ -52,10 +52,10 @@ pub struct ProvisionArgs {
     #[arg(long, value_name = "HASH")]
     expect_plan: Option<String>,
     /// Refuse above this many USD an hour, judged at the maximum
-    #[arg(long, value_name = "USD", value_parser = money)]
+    #[arg(long, value_name = "USD", value_parser = money, allow_negative_numbers = true)]
     max_hourly_cost: Option<f64>,
     /// Refuse above this many USD a month, judged at the maximum
-    #[arg(long, value_name = "USD", value_parser = money)]
+    #[arg(long, value_name = "USD", value_parser = money, allow_negative_numbers = true)]
     max_monthly_cost: Option<f64>,
     /// Pass every budget and limit; written to the journal
     #[arg(long)]
@@ -76,7 +76,7 @@ pub struct ProvisionArgs {
     #[arg(long = "version", id = "kubernetes-version", value_name = "MINOR")]
     version: Option<String>,
     /// Nodes of the default pool, in all [default: 2]
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", allow_negative_numbers = true)]
     nodes: Option<u32>,
     /// Machine of the default pool [default: m6a.large on AWS]
     #[arg(long, value_name = "TYPE")]
@@ -88,7 +88,7 @@ pub struct ProvisionArgs {
     #[arg(long, value_name = "ZONE,…", value_delimiter = ',', conflicts_with = "zone_count")]
     zones: Option<Vec<String>>,
     /// How many zones [default: 2]
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", allow_negative_numbers = true)]
     zone_count: Option<u8>,
     /// Address translation for private nodes [default: single]
     #[arg(long, value_enum, value_name = "WHAT")]

@@ -92,7 +92,7 @@ pub(super) async fn run(env: &Env, args: SandboxArgs) -> Result<Exit, CliError> 
 #[cfg(feature = "sandbox")]
 async fn serve(env: &Env, args: ServeArgs) -> Result<Exit, CliError> {
     use crate::engine::StopSignal;
-    use crate::env::write_public;
+    use crate::env::write_for_user;
     let mut options = env.sandbox_options()?;
     if let Some(speed) = &args.speed {
         options.speed = speed.parse().map_err(|why| CliError::usage(format!("--speed: {why}")))?;
@@ -108,11 +108,11 @@ async fn serve(env: &Env, args: ServeArgs) -> Result<Exit, CliError> {
     let running = crate::sandbox::serve(options).await.map_err(crate::env::sandbox_error)?;
     let exports = env.client_exports(running.endpoints(), running.dir());
     match &args.env_out {
-        Some(file) => write_public(file, &exports)?,
+        Some(file) => write_for_user(file, &exports)?,
         None => env.ui.raw(&exports),
     }
     if let Some(file) = &args.ready_file {
-        write_public(file, &format!("{}\n{}\n", running.endpoints().aws, running.endpoints().kubernetes))?;
+        write_for_user(file, &format!("{}\n{}\n", running.endpoints().aws, running.endpoints().kubernetes))?;
     }
     env.ui.say(&format!(
         "SANDBOX serves {} and {}; Ctrl-C ends it",

@@ -27,6 +27,7 @@ impl Env {
             dotenv: self.vars.layers.dotenv_of(choice.cloud, profile.is_some()),
             profile,
             clock: Arc::clone(&self.clock),
+            secrets: self.ui.secrets().clone(),
         };
         Ok(providers::open(choice.cloud, options).await?)
     }

@@ -1,6 +1,7 @@
 //! From what `kube` says to the engine's errors.
 
 use crate::engine::{ErrorClass, Residue, StepError};
+use crate::model::without_secrets;
 use kube::Error;
 use std::time::Duration;
 
@@ -24,7 +25,7 @@ pub(super) fn map(tried: &str, error: &Error) -> StepError {
             };
             let said = if status.message.is_empty() { &status.reason } else { &status.message };
             let residue = if status.code < 500 { Residue::None } else { Residue::Unknown };
-            let message = format!("cannot {tried}: the API server answered {}: {said}", status.code);
+            let message = format!("cannot {tried}: the API server answered {}: {}", status.code, without_secrets(said));
             let mut error = StepError::new(class, id, message).with_residue(residue);
             error.code = (!status.reason.is_empty()).then(|| status.reason.clone());
             error.retry_after = status

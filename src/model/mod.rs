@@ -9,5 +9,5 @@ pub mod time;
 
 pub use name::{Cloud, ClusterName, NameError, Region, Stack, StackId};
 pub use price::{PriceKey, Unit, Usage};
-pub use secret::Secret;
+pub use secret::{Secret, Secrets, without_secrets};
 pub use spec::{ClusterSpec, ResolvedSpec};

@@ -6,7 +6,7 @@
 pub mod aws;
 
 use crate::engine::{Backend, Clock, ErrorClass, Owned, Plan, Residue, StepError};
-use crate::model::{Cloud, ClusterName, ClusterSpec, Region, ResolvedSpec, Secret, Stack};
+use crate::model::{Cloud, ClusterName, ClusterSpec, Region, ResolvedSpec, Secret, Secrets, Stack};
 use async_trait::async_trait;
 use jiff::Timestamp;
 use std::{collections::BTreeMap, sync::Arc};
@@ -227,6 +227,8 @@ pub struct OpenOptions {
     pub dotenv: BTreeMap<String, String>,
     /// Time, for what is judged by it: support dates, pauses between reads.
     pub clock: Arc<dyn Clock>,
+    /// Learns the credentials in use, so that no output shows them.
+    pub secrets: Secrets,
 }
 
 /// The clouds of this build.
@@ -244,8 +246,8 @@ pub async fn open(cloud: Cloud, options: OpenOptions) -> Result<Option<Arc<dyn P
     match cloud {
         #[cfg(feature = "aws")]
         Cloud::Aws => {
-            let OpenOptions { region, profile, role_arn, dotenv, clock } = options;
-            let options = aws::AwsOptions { region, profile, role_arn, dotenv };
+            let OpenOptions { region, profile, role_arn, dotenv, clock, secrets } = options;
+            let options = aws::AwsOptions { region, profile, role_arn, dotenv, secrets };
             let opened = aws::Aws::open(options, clock).await;
             Ok(opened.map(|aws| Arc::new(aws) as Arc<dyn Provider>))
         }

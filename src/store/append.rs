@@ -52,7 +52,7 @@ pub struct Lines {
 }
 
 impl Lines {
-    fn split(mut bytes: Vec<u8>) -> Self {
+    pub(super) fn split(mut bytes: Vec<u8>) -> Self {
         let whole = bytes.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
         let torn = bytes.len() - whole;
         bytes.truncate(whole.saturating_sub(1));

@@ -114,6 +114,11 @@ pub fn make_private_dir(path: &Path) -> Result<(), StoreError> {
             let message = format!("cannot make the directory {}: something else has that name", path.display());
             Err(StoreError::new(StoreErrorKind::Unusable, path, message))
         }
+        // What is missing above it has just been made or was there: no directories can be made here at all.
+        Err(cause) if cause.kind() == io::ErrorKind::NotFound => {
+            let error = StoreError::io("make the directory", path, &cause);
+            Err(StoreError { kind: StoreErrorKind::Unusable, ..error })
+        }
         Err(cause) => Err(StoreError::io("make the directory", path, &cause)),
     }
 }
@@ -157,12 +162,14 @@ pub fn make_shared_dir(path: &Path) -> Result<(), StoreError> {
     fs::create_dir_all(path).map_err(|cause| StoreError::io("make", path, &cause))
 }
 
-/// Begins a file that somebody reads while it grows: one line after the other, none of them worth a sync.
+/// Begins a file that somebody reads while it grows: one line after the other, none of them worth a sync. A new one is
+/// private; what is there already (a pipe, a file of the user's) keeps its mode.
 ///
 /// # Errors
 /// `Unusable`, `Full`.
 pub fn begin_shared(path: &Path) -> Result<File, StoreError> {
-    File::create(path).map_err(|cause| StoreError::io("write", path, &cause))
+    let opened = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(path);
+    opened.map_err(|cause| StoreError::io("write", path, &cause))
 }
 
 #[cfg(test)]

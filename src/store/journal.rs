@@ -10,7 +10,7 @@ use super::{
     error::{StoreError, StoreErrorKind},
     state_dir::StackLock,
 };
-use crate::engine::{Event, Journal, JournalError, Record, RunId};
+use crate::engine::{Event, Journal, JournalError, Plan, Record, RunId};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -61,6 +61,16 @@ pub struct JournalRead {
 /// this one does not understand.
 pub fn read(path: &Path) -> Result<JournalRead, StoreError> {
     check(path, &read_lines(path)?)
+}
+
+/// The plan in a journal's first line, if that line is whole: where to look when a later one is not.
+pub fn first_plan(path: &Path) -> Option<Box<Plan>> {
+    let lines = read_lines(path).ok()?;
+    let first = Lines { lines: lines.lines.into_iter().take(1).collect(), torn: 0 };
+    match check(path, &first).ok()?.records.pop()?.event {
+        Event::Planned { plan, .. } => Some(plan),
+        _ => None,
+    }
 }
 
 fn check(path: &Path, lines: &Lines) -> Result<JournalRead, StoreError> {

@@ -155,6 +155,48 @@ fn no_byte_can_change_unnoticed() {
     }
 }
 
+#[test]
+fn every_byte_of_every_line_in_every_class_stops_at_its_line() {
+    let (_dir, path, _) = written();
+    let text = fs::read_to_string(&path).unwrap();
+    // Without the lines that repeat the plan, so that all of it takes a second.
+    let picked = [1, 2, 5, 8, 12].map(|n| text.lines().nth(n).unwrap().to_owned());
+    let mut prev = NO_HASH.to_owned();
+    let mut good = Vec::new();
+    for (seq, line) in (1..).zip(picked) {
+        let mut record: Record = serde_json::from_str(&line).unwrap();
+        record.seq = seq;
+        let (line, hash) = seal(&record, &prev);
+        good.extend_from_slice(line.as_bytes());
+        good.push(b'\n');
+        prev = hash;
+    }
+    let judge = |bytes: Vec<u8>| check(&path, &Lines::split(bytes));
+    assert_eq!(judge(good.clone()).unwrap().records.len(), 5);
+    let mut cases = 0;
+    for spot in 0..good.len() - 1 {
+        let line = line_of(&good, spot);
+        let damages = [0, 0xff, b'\n', b'\r', b'{', b'}', b'"', b'\\', b'0', b'9', b' ', b'a'].map(Some);
+        for byte in damages.into_iter().chain([None]) {
+            let mut bad = good.clone();
+            match byte {
+                Some(byte) if bad[spot] == byte => continue,
+                Some(byte) => bad[spot] = byte,
+                None => drop(bad.remove(spot)),
+            }
+            let error = judge(bad).expect_err("a changed line is no line");
+            assert_eq!(error.kind, StoreErrorKind::Damaged { line: Some(line) }, "byte {spot} as {byte:?}: {error}");
+            cases += 1;
+        }
+    }
+    assert!(cases > 12 * (good.len() - 1));
+    // Cut anywhere, the whole lines before the cut are what was durable.
+    for kept in 0..good.len() {
+        let read = judge(good[..kept].to_vec()).unwrap();
+        assert_eq!(read.records.len() as u64, line_of(&good, kept) - 1);
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 300, max_global_rejects: 4_000, ..ProptestConfig::default() })]
 

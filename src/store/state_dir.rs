@@ -15,7 +15,7 @@ use super::{
     journal::{self, JournalRead, StackJournal},
     lock::{self, FileLock, Holder},
 };
-use crate::engine::{Clock, Event};
+use crate::engine::{Clock, Event, Plan};
 use crate::model::{ClusterName, Secret, Stack};
 use serde::Deserialize;
 use std::{
@@ -196,6 +196,11 @@ impl StateDir {
         let read = journal::read(&self.journal_path(stack))?;
         self.require_same(stack, &read)?;
         Ok(read)
+    }
+
+    /// What a stack was begun as, even where a later line of its journal is damaged.
+    pub fn begun_as(&self, stack: &Stack) -> Option<Box<Plan>> {
+        journal::first_plan(&self.journal_path(stack)).filter(|plan| plan.stack == *stack)
     }
 
     /// A journal that was copied or renamed would send one stack's calls under another's name.

@@ -2,6 +2,7 @@
 
 use super::{EventWriter, stream::Stream};
 use crate::engine::{Record, Tick};
+use crate::model::Secrets;
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 use std::sync::{Mutex, PoisonError};
@@ -16,15 +17,16 @@ enum Target {
 pub(super) struct Sink {
     target: Target,
     sandbox: bool,
+    secrets: Secrets,
 }
 
 impl Sink {
-    pub(super) fn new(writer: Option<EventWriter>, sandbox: bool) -> Self {
+    pub(super) fn new(writer: Option<EventWriter>, sandbox: bool, secrets: Secrets) -> Self {
         let target = match writer {
-            None => Target::Stdout(Stream::stdout()),
+            None => Target::Stdout(Stream::stdout(secrets.clone())),
             Some(writer) => Target::File(Mutex::new(Some(writer))),
         };
-        Self { target, sandbox }
+        Self { target, sandbox, secrets }
     }
 
     pub(super) const fn owns_stdout(&self) -> bool {
@@ -71,7 +73,7 @@ impl Sink {
             Target::File(writer) => {
                 let mut writer = writer.lock().unwrap_or_else(PoisonError::into_inner);
                 if let Some(write) = writer.as_mut()
-                    && write(&text).is_err()
+                    && write(&self.secrets.mask(&text)).is_err()
                 {
                     *writer = None;
                 }

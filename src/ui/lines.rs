@@ -6,7 +6,7 @@ use super::{
     tracker::{Change, Tracker},
 };
 use crate::engine::{Mode, Observer, Record, Tick};
-use crate::model::time::show_span;
+use crate::model::{Secrets, time::show_span};
 use std::{
     sync::{Arc, Mutex, PoisonError, mpsc},
     time::Duration,
@@ -28,8 +28,8 @@ pub(super) struct Lines {
 }
 
 impl Lines {
-    pub(super) fn new(tracker: Tracker) -> Self {
-        let shared = Arc::new(Shared { tracker: Mutex::new(tracker), err: Stream::stderr() });
+    pub(super) fn new(tracker: Tracker, secrets: Secrets) -> Self {
+        let shared = Arc::new(Shared { tracker: Mutex::new(tracker), err: Stream::stderr(secrets) });
         let (said, silence) = mpsc::channel();
         let beating = Arc::clone(&shared);
         std::thread::spawn(move || {

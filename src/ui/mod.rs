@@ -3,6 +3,7 @@
 //! stdout is the answer, stderr the conversation. Nothing in here may fail a build: closed pipes fall silent.
 
 mod bars;
+mod calls;
 mod events;
 mod lines;
 mod prompt;
@@ -21,7 +22,10 @@ pub use views::plan::{PlanView, Row as PlanRow};
 
 use crate::engine::{Clock, Mode, Observer, Plan, Record, Tick};
 use crate::error::CliError;
-use crate::model::doc::{Document, Nothing};
+use crate::model::{
+    Secrets,
+    doc::{Document, Nothing},
+};
 use jiff::Timestamp;
 use serde::Serialize;
 use std::sync::{
@@ -68,6 +72,8 @@ pub struct Options {
     pub can_ask: bool,
     /// All of it is pretend.
     pub sandbox: bool,
+    /// What nobody is shown.
+    pub secrets: Secrets,
 }
 
 /// The streams with their manners.
@@ -87,9 +93,9 @@ impl Ui {
     /// A user interface with these manners.
     pub fn new(options: Options) -> Self {
         Self {
+            out: Stream::stdout(options.secrets.clone()),
+            err: Stream::stderr(options.secrets.clone()),
             options,
-            out: Stream::stdout(),
-            err: Stream::stderr(),
             events: None,
             documented: AtomicBool::new(false),
             warnings: std::sync::Mutex::default(),
@@ -98,12 +104,17 @@ impl Ui {
 
     /// Sends events there as well; `None` makes them own stdout.
     pub fn send_events(&mut self, writer: Option<EventWriter>) {
-        self.events = Some(Arc::new(events::Sink::new(writer, self.options.sandbox)));
+        self.events = Some(Arc::new(events::Sink::new(writer, self.options.sandbox, self.options.secrets.clone())));
     }
 
     /// The options it was made with.
     pub const fn options(&self) -> &Options {
         &self.options
+    }
+
+    /// What nobody is shown: whoever learns of a secret adds it here.
+    pub const fn secrets(&self) -> &Secrets {
+        &self.options.secrets
     }
 
     /// Colours for stderr.
@@ -142,9 +153,9 @@ impl Ui {
         self.err.line(&format!("{} {}", self.style().yellow("warning:"), style::plain(line)));
     }
 
-    /// Raw text to stdout: completion scripts, help.
+    /// Raw text to stdout: completion scripts, help, what other clients of the sandbox need.
     pub fn raw(&self, text: &str) {
-        self.out.write(text);
+        self.out.write_as_is(text);
     }
 
     /// Shows a result: the view for people, one document for programs, names for pipes.
@@ -214,12 +225,12 @@ impl Ui {
         let tracker = tracker::Tracker::new(plan, done, mode, clock);
         let shown: Option<Arc<dyn Observer>> = if self.options.quiet {
             None
-        } else if self.options.live {
+        } else if self.options.live && self.options.verbose < calls::LEVEL {
             Some(Arc::new(bars::Bars::new(tracker, self.style())))
         } else {
-            Some(Arc::new(lines::Lines::new(tracker)))
+            Some(Arc::new(lines::Lines::new(tracker, self.options.secrets.clone())))
         };
-        Arc::new(Watchers { shown, events: self.events.clone() })
+        Arc::new(Watchers { shown, events: self.events.clone(), secrets: self.options.secrets.clone() })
     }
 
     /// A long wait outside the engine, on the same terms: a spinner, or a line per change.
@@ -252,7 +263,7 @@ impl Waiting {
         }
         note.clone_into(&mut self.last);
         match &self.bar {
-            Some(bar) => bar.set_message(style::plain(note)),
+            Some(bar) => bar.set_message(style::plain(&ui.options.secrets.mask(note))),
             None if !self.quiet => ui.say(note),
             None => {}
         }
@@ -270,6 +281,7 @@ impl Drop for Waiting {
 struct Watchers {
     shown: Option<Arc<dyn Observer>>,
     events: Option<Arc<events::Sink>>,
+    secrets: Secrets,
 }
 
 impl Observer for Watchers {
@@ -283,11 +295,17 @@ impl Observer for Watchers {
     }
 
     fn tick(&self, tick: &Tick) {
+        let mut tick = tick.clone();
+        if let Tick::Waiting { note: told, .. } | Tick::Retrying { why: told, .. } | Tick::Paused { why: told } =
+            &mut tick
+        {
+            self.secrets.mask_in(told);
+        }
         if let Some(sink) = &self.events {
-            sink.tick(tick);
+            sink.tick(&tick);
         }
         if let Some(shown) = &self.shown {
-            shown.tick(tick);
+            shown.tick(&tick);
         }
     }
 }

@@ -1,5 +1,7 @@
 //! stdout and stderr. A closed pipe ends the talking, never the work: after the first failed write a stream is silent.
+//! What is known to be secret leaves through neither.
 
+use crate::model::Secrets;
 use std::{
     io::Write,
     sync::atomic::{AtomicBool, Ordering},
@@ -10,21 +12,27 @@ use std::{
 pub struct Stream {
     to_stdout: bool,
     closed: AtomicBool,
+    secrets: Secrets,
 }
 
 impl Stream {
     /// The answer.
-    pub const fn stdout() -> Self {
-        Self { to_stdout: true, closed: AtomicBool::new(false) }
+    pub const fn stdout(secrets: Secrets) -> Self {
+        Self { to_stdout: true, closed: AtomicBool::new(false), secrets }
     }
 
     /// The conversation.
-    pub const fn stderr() -> Self {
-        Self { to_stdout: false, closed: AtomicBool::new(false) }
+    pub const fn stderr(secrets: Secrets) -> Self {
+        Self { to_stdout: false, closed: AtomicBool::new(false), secrets }
     }
 
     /// Writes text and flushes it.
     pub fn write(&self, text: &str) {
+        self.write_as_is(&self.secrets.mask(text));
+    }
+
+    /// Writes text whose very purpose is what it shows: the environment for other clients, a script.
+    pub fn write_as_is(&self, text: &str) {
         if self.closed.load(Ordering::Relaxed) {
             return;
         }

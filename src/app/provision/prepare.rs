@@ -51,6 +51,10 @@ impl Wish {
             }
         };
         let overlays = overlays(&request.overrides);
+        let sets = &request.overrides.set;
+        said_once(sets, "provider", "--provider", env.settings.provider.map(|cloud| cloud.to_string()))?;
+        said_once(sets, "region", "--region", env.settings.region.as_ref().map(ToString::to_string))?;
+        said_once(sets, "name", "NAME", request.name.as_ref().map(ToString::to_string))?;
         let as_pair = file.as_ref().map(|(text, name)| (text.as_str(), name.as_str()));
         let spec = spec::load(as_pair, &overlays, env.settings.provider).map_err(refused)?;
         let name = request.name.clone().or_else(|| spec.name.clone()).ok_or_else(|| {
@@ -90,6 +94,17 @@ impl Wish {
             merged.region = Some(region.clone());
         }
         Ok(merged)
+    }
+}
+
+/// What has a flag of its own beats the file, but not another word of the same command line.
+fn said_once(sets: &[String], key: &str, flag: &str, given: Option<String>) -> Result<(), CliError> {
+    let set = sets.iter().filter_map(|set| set.split_once('=')).find(|(path, _)| *path == key);
+    match (set, given) {
+        (Some((_, value)), Some(given)) if value != given => {
+            Err(CliError::usage(format!("--set {key}={value}: {flag} says `{given}`; leave one of the two out")))
+        }
+        _ => Ok(()),
     }
 }
 
@@ -366,10 +381,7 @@ fn taken(seen: &[StackSeen], cloud: &Connected, place: &Place) -> Option<CliErro
             ),
         )
         .hint(format!("take over   {}", place.recover()))
-        .hint(format!(
-            "remove it   {}",
-            place.verb(&format!("destroy {name} --from-tags --confirm {name}", name = place.name))
-        ))
+        .hint(format!("remove it   {}", place.from_tags()))
         .hint("or choose another name"),
     )
 }

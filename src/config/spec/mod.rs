@@ -93,7 +93,7 @@ pub fn overlaid(
 
 /// The empty document that flags are laid over when there is no file.
 fn header() -> Node<Place> {
-    let at = || Place::Flag("command line".to_owned());
+    let at = || Place::Flag(overlay::NO_FILE.to_owned());
     let entry = |key: &str, text: &str| Entry {
         at: at(),
         key: key.to_owned(),

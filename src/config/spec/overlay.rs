@@ -6,6 +6,9 @@
 use super::problem::{Place, SpecProblem, nearest};
 use crate::config::yaml::{self, Entry, Kind, Node};
 
+/// Where what no file says comes from: any flag may say otherwise.
+pub(super) const NO_FILE: &str = "command line";
+
 /// One flag. Making one cannot fail: what is wrong is told together with everything else.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Overlay {
@@ -64,8 +67,7 @@ fn one(root: &mut Node<Place>, overlay: &Overlay) -> Result<(), SpecProblem> {
             if pools.is_empty() {
                 pools.push(named("default", place));
             }
-            put(&mut pools[0], field, scalar(value, place), place);
-            Ok(())
+            put(&mut pools[0], field, scalar(value, place), place)
         }
         Edit::Pool(argument) => {
             let (name, fields) = pool(argument, place)?;
@@ -77,10 +79,7 @@ fn one(root: &mut Node<Place>, overlay: &Overlay) -> Result<(), SpecProblem> {
                     pools.last_mut().expect("one was just added")
                 }
             };
-            for (key, value) in fields {
-                merge(pool, &key, value, place);
-            }
-            Ok(())
+            fields.into_iter().try_for_each(|(key, value)| merge(pool, &key, value, place))
         }
     }
 }
@@ -105,7 +104,8 @@ fn set(root: &mut Node<Place>, path: &str, value: &str, place: &Place) -> Result
         } else {
             let Some(more) = more else {
                 match value {
-                    Some(value) => put(node, key, value, place),
+                    Some(value) => put(node, key, value, place)
+                        .map_err(|problem| SpecProblem { key: path.to_owned(), ..problem })?,
                     None => take(node, key),
                 }
                 return Ok(());
@@ -174,11 +174,17 @@ fn pool(argument: &str, place: &Place) -> Result<NamedPool, SpecProblem> {
     let mut name = None;
     let mut fields: Vec<(String, Node<Place>)> = Vec::new();
     let mut needs = Vec::new();
+    let mut given = Vec::new();
     for part in argument.split(',').map(str::trim).filter(|part| !part.is_empty()) {
         let (key, value) = part.split_once('=').unwrap_or((part, ""));
         if !part.contains('=') && key != "spot" {
             return Err(problem(format!("`{key}` has no value")).instead(format!("write `{key}=VALUE`")));
         }
+        let known = !key.starts_with("label.") && key != "taint";
+        if known && given.contains(&key) {
+            return Err(problem(format!("`{key}` is given twice")).instead("write one `--pool` for each pool"));
+        }
+        given.push(key);
         let mut field = |name: &str, node| fields.push((name.to_owned(), node));
         match key {
             "name" => name = Some(value.to_owned()),
@@ -279,12 +285,24 @@ fn child<'n>(node: &'n mut Node<Place>, key: &str, list: bool, place: &Place) ->
     (!matches!(value.kind, Kind::Scalar { .. })).then_some(value)
 }
 
-fn put(node: &mut Node<Place>, key: &str, value: Node<Place>, place: &Place) {
-    let Kind::Map(entries) = &mut node.kind else { return };
+/// A flag beats the file; another flag that says something else is a contradiction.
+fn put(node: &mut Node<Place>, key: &str, value: Node<Place>, place: &Place) -> Result<(), SpecProblem> {
+    let Kind::Map(entries) = &mut node.kind else { return Ok(()) };
     match entries.iter_mut().find(|entry| entry.key == key) {
-        Some(there) => *there = entry(key, value, place),
+        Some(there) => {
+            let plain = |node: &Node<Place>| node.clone().map_places(&|_| ());
+            if let Place::Flag(first) = &there.at
+                && first != NO_FILE
+                && plain(&there.value) != plain(&value)
+            {
+                let problem = SpecProblem::new(key, format!("`{first}` says otherwise"));
+                return Err(problem.instead("leave one of the two out"));
+            }
+            *there = entry(key, value, place);
+        }
         None => entries.push(entry(key, value, place)),
     }
+    Ok(())
 }
 
 fn take(node: &mut Node<Place>, key: &str) {
@@ -294,13 +312,19 @@ fn take(node: &mut Node<Place>, key: &str) {
 }
 
 /// As [`put`], but labels and taints are added to those that are there.
-fn merge(pool: &mut Node<Place>, key: &str, value: Node<Place>, place: &Place) {
-    let Some(there) = child(pool, key, key == "taints", place).filter(|_| matches!(key, "labels" | "taints")) else {
+fn merge(pool: &mut Node<Place>, key: &str, value: Node<Place>, place: &Place) -> Result<(), SpecProblem> {
+    if !matches!(key, "labels" | "taints") {
+        return put(pool, key, value, place);
+    }
+    let Some(there) = child(pool, key, key == "taints", place) else {
         return put(pool, key, value, place);
     };
     match (&mut there.kind, value.kind) {
         (Kind::List(items), Kind::List(more)) => items.extend(more),
-        (Kind::Map(_), Kind::Map(more)) => more.into_iter().for_each(|new| put(there, &new.key, new.value, place)),
+        (Kind::Map(_), Kind::Map(more)) => {
+            more.into_iter().try_for_each(|new| put(there, &new.key, new.value, place))?;
+        }
         (_, kind) => *there = Node { at: place.clone(), kind },
     }
+    Ok(())
 }

@@ -254,10 +254,10 @@ fn range(walk: &mut Walk, at: &At<'_>, example: &str) -> Option<Ipv4Net> {
 
 fn network_range(walk: &mut Walk, at: &At<'_>) -> Option<Ipv4Net> {
     let net = range(walk, at, "10.0.0.0/16")?;
-    if !(16..=24).contains(&net.prefix_len()) {
-        let meant = Ipv4Net::new(net.network(), net.prefix_len().clamp(16, 24)).expect("at most 24 bits").trunc();
+    if !(16..=23).contains(&net.prefix_len()) {
+        let meant = Ipv4Net::new(net.network(), net.prefix_len().clamp(16, 23)).expect("at most 23 bits").trunc();
         let problem =
-            SpecProblem::new("", format!("a network of /{} cannot be used, only /16 to /24", net.prefix_len()));
+            SpecProblem::new("", format!("a network of /{} cannot be used, only /16 to /23", net.prefix_len()));
         walk.note(at, problem.instead(format!("write `{meant}`")));
         return None;
     }

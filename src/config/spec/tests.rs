@@ -226,6 +226,24 @@ fn flags_alone_make_a_spec() {
 }
 
 #[test]
+fn flags_that_contradict_each_other_are_refused() {
+    insta::assert_snapshot!(flags(&[
+        Overlay::flag("--nat", "network.nat", "none"),
+        Overlay::first_pool("--nodes", "count", "3"),
+        Overlay::pool("name=default,count=3,disk=30"),
+        Overlay::pool("name=default,disk=40,spot,spot"),
+        Overlay::set("network.nat=single"),
+        Overlay::set("nodePools.default.count=4"),
+    ]).unwrap_err(), @r#"
+--pool name=default,disk=40,spot,spot: nodePools: `spot` is given twice; write one `--pool` for each pool
+--set network.nat=single: network.nat: `--nat none` says otherwise; leave one of the two out
+--set nodePools.default.count=4: nodePools.default.count: `--pool name=default,count=3,disk=30` says otherwise; leave one of the two out
+"#);
+    // The same twice is no contradiction.
+    assert!(flags(&[Overlay::flag("--nat", "network.nat", "none"), Overlay::set("network.nat=none")]).is_ok());
+}
+
+#[test]
 fn wrong_flags_are_named_as_typed() {
     insta::assert_snapshot!(flags(&[
         Overlay::set("network.nat"),
@@ -257,7 +275,8 @@ fn wrong_flags_are_named_as_typed() {
 --set nodePools.defalt.count=3: nodePools.defalt.count: no node pool `defalt`; there are default; did you mean `default`?
 --set nodePools.default=3: nodePools.default: is a whole pool; name a key of it, as in `nodePools.default.count`
 --set nodePools.gpu.max=3: nodePools.gpu.max: no node pool `gpu`; there are none; add it with `--pool name=gpu,type=TYPE`
---version v1.35: version: `v1.35` is not a Kubernetes minor version; write `"1.35"`
+--set version.minor=3: version: expected text, found a mapping; write `"1.35"`
+--version v1.35: version: `--set version.minor=3` says otherwise; leave one of the two out
 "#);
 }
 
@@ -329,7 +348,7 @@ prop_compose! {
         ttl_secs in prop::option::of(1u64..3_650 * 86_400),
         protect in prop::option::of(any::<bool>()),
         budget in prop::option::of((prop::option::of(0.001f64..1e6), prop::option::of(0.001f64..1e9), prop::option::of(0.01f64..1.0))),
-        network in prop::option::of((16u8..=24, prop::option::of(1u8..=6), prop::option::of(0usize..3), prop::option::of(0u8..=32))),
+        network in prop::option::of((16u8..=23, prop::option::of(1u8..=6), prop::option::of(0usize..3), prop::option::of(0u8..=32))),
         node_pools in prop::option::of(pools()),
         tags in prop::collection::btree_map("[a-z .:/=+@-]{1,20}x", "[ -~]{0,30}", 0..4),
         admins in prop::collection::btree_set("[!-~]{1,20}", 0..3),

@@ -65,6 +65,9 @@ pub struct Error {
     pub retryable: bool,
     /// What to do next.
     pub hints: Vec<String>,
+    /// What else there is to say, a line each: every problem of a spec.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub details: Vec<String>,
 }
 
 /// A stack.

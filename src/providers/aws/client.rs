@@ -5,7 +5,7 @@
 
 use super::{error, profiles};
 use crate::engine::StepError;
-use crate::model::Region;
+use crate::model::{Region, Secrets};
 use aws_config::{
     BehaviorVersion, ConfigLoader, SdkConfig,
     profile::ProfileFileCredentialsProvider,
@@ -17,7 +17,7 @@ use aws_config::{
 };
 use aws_credential_types::{
     Credentials,
-    provider::{ProvideCredentials, SharedCredentialsProvider},
+    provider::{ProvideCredentials, SharedCredentialsProvider, future},
 };
 use aws_smithy_http_client::{Builder as HttpBuilder, tls};
 use aws_smithy_runtime_api::box_error::BoxError;
@@ -45,6 +45,8 @@ pub struct AwsOptions {
     pub role_arn: Option<String>,
     /// Variables from a `.env` file that the process environment does not set.
     pub dotenv: BTreeMap<String, String>,
+    /// Learns the credentials in use, wherever they come from.
+    pub secrets: Secrets,
 }
 
 /// Clients, region and counters: the `Cx` of every AWS step.
@@ -205,6 +207,7 @@ pub async fn load(options: &AwsOptions) -> Option<(SdkConfig, Region)> {
         let web = WebIdentityTokenCredentialsProvider::builder().configure(&known()).static_configuration(token);
         config = with_credentials(config, SharedCredentialsProvider::new(web.build()));
     }
+    config = in_confidence(config, &options.secrets);
     if let Some(role) = &options.role_arn {
         let assumed = aws_config::sts::AssumeRoleProvider::builder(role)
             .session_name("kubewright")
@@ -212,12 +215,44 @@ pub async fn load(options: &AwsOptions) -> Option<(SdkConfig, Region)> {
             .build()
             .await;
         config = with_credentials(config, SharedCredentialsProvider::new(assumed));
+        config = in_confidence(config, &options.secrets);
     }
     Some((config, Region(region.to_string())))
 }
 
 fn with_credentials(config: SdkConfig, provider: SharedCredentialsProvider) -> SdkConfig {
     config.into_builder().credentials_provider(provider).build()
+}
+
+/// The same configuration, whose credentials are known as secrets from their first use on.
+fn in_confidence(config: SdkConfig, secrets: &Secrets) -> SdkConfig {
+    let Some(inner) = config.credentials_provider() else { return config };
+    let heard = InConfidence { inner, secrets: secrets.clone() };
+    config.into_builder().credentials_provider(SharedCredentialsProvider::new(heard)).build()
+}
+
+#[derive(Debug)]
+struct InConfidence {
+    inner: SharedCredentialsProvider,
+    secrets: Secrets,
+}
+
+impl ProvideCredentials for InConfidence {
+    fn provide_credentials<'a>(&'a self) -> future::ProvideCredentials<'a>
+    where
+        Self: 'a,
+    {
+        future::ProvideCredentials::new(async move {
+            let found = self.inner.provide_credentials().await?;
+            self.secrets.learn(found.secret_access_key());
+            found.session_token().into_iter().for_each(|token| self.secrets.learn(token));
+            Ok(found)
+        })
+    }
+
+    fn fallback_on_interrupt(&self) -> Option<Credentials> {
+        self.inner.fallback_on_interrupt()
+    }
 }
 
 fn loader() -> ConfigLoader {

@@ -6,6 +6,7 @@
 
 use super::client::is_mutating;
 use crate::engine::{ErrorClass, Residue, StepError};
+use crate::model::without_secrets;
 use aws_credential_types::provider::error::CredentialsError;
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_runtime_api::client::result::SdkError;
@@ -355,7 +356,9 @@ pub(super) fn credentials(err: &CredentialsError) -> StepError {
     if matches!(err, CredentialsError::CredentialsNotLoaded(_)) {
         return no_credentials("nothing in the environment, the profiles, SSO or the machine's metadata gives any");
     }
-    no_credentials(&clean(&why))
+    // What a helper program says is its own affair, and may be a password it was about to print.
+    let why = why.split(" Stderr:").next().unwrap_or_default();
+    no_credentials(&clean(why))
 }
 
 /// No credentials at all.
@@ -411,21 +414,13 @@ pub(super) fn clean(text: &str) -> String {
     // What follows is a blob for sts:DecodeAuthorizationMessage, or the signed request itself.
     let text = text.split("Encoded authorization failure message").next().unwrap_or_default();
     let text = text.split("The Canonical String").next().unwrap_or_default();
-    let words = text.split_whitespace().map(|word| if is_secret(word) { "***" } else { word });
-    let mut line = words.collect::<Vec<_>>().join(" ");
+    let mut line = without_secrets(text);
     if line.len() > 600 {
         let end = line.floor_char_boundary(600);
         line.truncate(end);
         line.push('…');
     }
     line.trim_end_matches(['.', ' ', ':']).to_owned()
-}
-
-/// Signed URLs, access keys, tokens.
-fn is_secret(word: &str) -> bool {
-    let bare = word.trim_matches(|c: char| !c.is_ascii_alphanumeric());
-    let key = bare.len() == 20 && (bare.starts_with("AKIA") || bare.starts_with("ASIA"));
-    key || word.contains("X-Amz-") || word.contains("AWS4-HMAC") || word.contains("Signature=") || bare.len() > 200
 }
 
 #[cfg(test)]

@@ -1,12 +1,20 @@
 //! The real binary: what it refuses, what it prints, and a cluster's whole life in the sandbox.
 
 #[cfg(all(feature = "aws", feature = "sandbox"))]
+mod bad_input;
+#[cfg(all(feature = "aws", feature = "sandbox"))]
 mod dotenv;
 mod generated;
+#[cfg(all(feature = "aws", feature = "sandbox"))]
+mod journal;
 #[cfg(all(feature = "aws", feature = "sandbox"))]
 mod life;
 #[cfg(all(feature = "aws", feature = "sandbox"))]
 mod protect;
 mod refusals;
 #[cfg(all(feature = "aws", feature = "sandbox"))]
+mod secrets;
+#[cfg(all(feature = "aws", feature = "sandbox"))]
 mod smaller;
+#[cfg(all(feature = "aws", feature = "sandbox"))]
+mod streams;

@@ -56,6 +56,7 @@ async fn open(running: &Running) -> Arc<dyn Provider> {
         role_arn: None,
         dotenv: dotenv.map(|(key, value)| (key.to_owned(), value.to_owned())).into(),
         clock: clock(running).await,
+        secrets: Default::default(),
     };
     providers::open(Cloud::Aws, options).await.unwrap().unwrap()
 }

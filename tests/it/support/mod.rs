@@ -1,7 +1,13 @@
 //! A private home for the real binary: nothing of the machine's user or clouds gets in, nothing is left behind.
 
 #[cfg(all(feature = "aws", feature = "sandbox"))]
+pub(crate) mod canary;
+#[cfg(all(feature = "aws", feature = "sandbox"))]
+pub(crate) mod gateway;
+#[cfg(all(feature = "aws", feature = "sandbox"))]
 pub(crate) mod served;
+#[cfg(all(feature = "aws", feature = "sandbox"))]
+pub(crate) mod serving;
 
 use serde_json::Value;
 use std::{path::Path, process::Command};
@@ -69,7 +75,8 @@ impl Said {
     }
 }
 
-fn said(command: &mut Command) -> Said {
+/// Runs it to its end, with nothing on stdin.
+pub(crate) fn said(command: &mut Command) -> Said {
     let output = command.stdin(std::process::Stdio::null()).output().unwrap();
     Said {
         code: output.status.code().unwrap_or(-1),
