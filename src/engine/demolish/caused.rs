@@ -103,7 +103,7 @@ impl Demolition<'_, '_> {
     }
 
     /// The journal's line that says where in our cluster this was seen.
-    fn sight(&self, resource: &ResourceRef) -> Option<ResourceRef> {
+    pub(super) fn sight(&self, resource: &ResourceRef) -> Option<ResourceRef> {
         self.run.state(|state| {
             let same = |known: &&ResourceRef| (&known.kind, &known.id) == (&resource.kind, &resource.id);
             let mut known = state.extras().map(|(_, extra)| &extra.resource).filter(same);

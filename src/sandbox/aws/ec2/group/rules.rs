@@ -307,10 +307,10 @@ pub(in crate::sandbox::aws::ec2) fn revoke(
     let held = rules_of(cx, group.id());
     let mut going = Vec::new();
     for id in &wanted.security_group_rule_id {
-        super::store::well_formed::<Rule>(id)?;
+        super::super::store::well_formed::<Rule>(id)?;
         match held.iter().find(|rule| rule.id() == id && rule.doc.egress == egress) {
             Some(rule) => going.push(rule),
-            None => return Err(fail("InvalidSecurityGroupRuleId.NotFound", <Rule as super::Thing>::absent(id))),
+            None => return Err(fail("InvalidSecurityGroupRuleId.NotFound", <Rule as super::super::Thing>::absent(id))),
         }
     }
     for rule in rules(cx, &group, egress, permissions)? {
