@@ -292,6 +292,8 @@ async fn live(env: &Env, known: &stacks::Known, cluster: &mut StatusCluster) -> 
     match &seen {
         Some(seen) => {
             fill_from_cloud(cluster, seen);
+            // Another machine may have turned it on: its journal is not here, the tag is.
+            cluster.protect |= proof::protects(&seen.tags);
             let ready = readiness::look(provider.as_ref(), seen).await;
             cluster.reachable = Some(ready.is_ok());
             match ready {

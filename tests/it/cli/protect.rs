@@ -46,6 +46,8 @@ fn what_one_machine_says_counts_on_every_other() {
     ana.run(&["destroy", "demo", "--confirm", "demo"]).expect(8);
     assert_eq!(switch(&ana, "off"), (true, 0), "there is nothing left to change in the cloud");
     switch(&bob, "on");
+    let seen = ana.run(&["status", "demo", "-o", "json"]).expect(0).json();
+    assert_eq!(seen["clusters"][0]["protect"], true);
     let refused = ana.run(&["destroy", "demo", "--confirm", "demo"]).expect(8);
     assert!(refused.err.contains("KW-PROTECTED") && refused.err.contains("say so"), "{}", refused.err);
     assert!(switch(&ana, "off").0, "the journal here knew nothing of it, the cloud did");
