@@ -12,6 +12,7 @@ impl View for Status {
 
     fn human(&self, now: Timestamp, sandbox: bool) -> String {
         match self.clusters.as_slice() {
+            [] if !self.failures.is_empty() => "no cluster could be read\n".to_owned(),
             [] => "no clusters\n".to_owned(),
             [one] => depth(one, now, sandbox),
             many => list(many, now, sandbox),

@@ -136,6 +136,8 @@ fn damage_is_named_by_its_line_and_nothing_is_called() {
     let all = scene.on(b"{\"hello\":1}\n", &["status", "-o", "json"]).expect(11);
     assert_eq!(all.json()["failures"].as_array().unwrap().len(), 1, "a listing goes on with the others: {}", all.out);
     assert!(all.err.contains("line 1 "), "{}", all.err);
+    let all = scene.on(b"{\"hello\":1}\n", &["status"]).expect(11);
+    assert!(all.out.starts_with("no cluster could be read"), "never that there are none: {}", all.out);
     assert_eq!(scene.mutating_calls(), calls, "a damaged journal leads to no call");
 
     // What the hint says works, with the damage still there.
