@@ -137,6 +137,8 @@ fn names_a_secret(name: &str) -> bool {
 /// A foreign sentence on one line, with everything hidden that looks like a credential by itself or stands where one
 /// stands: after `token=`, in `<SecretAccessKey>`, behind `Authorization:`.
 pub fn without_secrets(text: &str) -> String {
+    // A document quoted in a sentence of another one.
+    let text = text.replace("&lt;", "<").replace("&gt;", ">").replace("&quot;", "\"");
     let mut shown = Vec::new();
     let mut follows = Follows::Text;
     for word in text.split_whitespace() {
@@ -293,6 +295,7 @@ mod tests {
             ("authorization: Basic Y2FuYXJ5MQ==", "authorization: Basic ***"),
             ("{\"SecretAccessKey\":\"canary\",\"b\":1}", "{\"SecretAccessKey\":\"***\",\"b\":1}"),
             ("<SessionToken>canary</SessionToken><A>b</A>", "<SessionToken>***</SessionToken><A>b</A>"),
+            ("&lt;Password&gt;canary&lt;/Password&gt;", "<Password>***</Password>"),
             ("x-amz-security-token: canary/1 end", "x-amz-security-token: *** end"),
             ("url?a=1&token=canary&b=2", "url?a=1&token=***&b=2"),
             ("password = canary-1 then", "password = *** then"),
