@@ -45,6 +45,46 @@ struct ServeArgs {
     /// Where pods run: `simulated`, or `local` as processes of this machine [env: KUBEWRIGHT_SANDBOX_PODS]
     #[arg(long, value_enum, value_name = "WHERE")]
     pods: Option<Pods>,
+    #[command(flatten)]
+    conditions: ConditionArgs,
+}
+
+/// What the clouds allow and how sluggish they are
+#[derive(clap::Args, Debug)]
+struct ConditionArgs {
+    /// A quota other than the account's usual one, L-1216C47A=8; may be repeated [env: KUBEWRIGHT_SANDBOX_QUOTA]
+    #[arg(long, value_name = "CODE=N")]
+    quota: Vec<String>,
+    /// A machine type that is sold out, everywhere or in one zone; may be repeated [env: KUBEWRIGHT_SANDBOX_SOLD_OUT]
+    #[arg(long, value_name = "TYPE[@ZONE]")]
+    sold_out: Vec<String>,
+    /// How long searches miss what was just made [default: up to 3s] [env: KUBEWRIGHT_SANDBOX_LAG]
+    #[arg(long, value_name = "D")]
+    lag: Option<String>,
+    /// How long other services miss what was just changed in IAM [default: 2s to 10s] [env: KUBEWRIGHT_SANDBOX_IAM_LAG]
+    #[arg(long, value_name = "D")]
+    iam_lag: Option<String>,
+}
+
+#[cfg(feature = "sandbox")]
+impl ConditionArgs {
+    /// These flags over what the variables said.
+    fn over(&self, conditions: &mut crate::sandbox::conditions::Conditions) -> Result<(), CliError> {
+        let refuse = |flag: &'static str| move |why: String| CliError::usage(format!("{flag}: {why}"));
+        if !self.quota.is_empty() {
+            conditions.set_quotas(&self.quota.join(",")).map_err(refuse("--quota"))?;
+        }
+        if !self.sold_out.is_empty() {
+            conditions.set_sold_out(&self.sold_out.join(",")).map_err(refuse("--sold-out"))?;
+        }
+        if let Some(lag) = &self.lag {
+            conditions.set_lag(lag).map_err(refuse("--lag"))?;
+        }
+        if let Some(lag) = &self.iam_lag {
+            conditions.set_iam_lag(lag).map_err(refuse("--iam-lag"))?;
+        }
+        Ok(())
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -70,6 +110,8 @@ struct ResetArgs {
     /// Faults to happen in it
     #[arg(long, value_name = "FAULTS")]
     fault: Option<String>,
+    #[command(flatten)]
+    conditions: ConditionArgs,
 }
 
 /// Runs the verb.
@@ -100,6 +142,7 @@ async fn serve(env: &Env, args: ServeArgs) -> Result<Exit, CliError> {
     if let Some(fault) = args.fault {
         options.faults = fault;
     }
+    args.conditions.over(&mut options.conditions)?;
     options.seed = args.seed.or(options.seed);
     options.port = args.port.or(options.port);
     if let Some(pods) = args.pods {
@@ -152,6 +195,8 @@ async fn reset(env: &Env, args: ResetArgs) -> Result<Exit, CliError> {
     options.seed = args.seed;
     options.faults = args.fault.unwrap_or_default();
     options.settings.faults.clone_from(&options.faults);
+    options.conditions = crate::sandbox::conditions::Conditions::default();
+    args.conditions.over(&mut options.conditions)?;
     crate::sandbox::reset(&options).await.map_err(crate::env::sandbox_error)?;
     env.forget_rehearsed_stacks()?;
     env.ui.say("a new, empty pretend world");

@@ -4,7 +4,10 @@
 use super::{Env, RandomIds, SANDBOX_PARENT, Settings, Variables, Vars, WallClock, host, sandbox_home, user};
 use crate::engine::{Clock, Ids as _};
 use crate::error::CliError;
-use crate::sandbox::{self, Attached, Endpoints, SandboxError, ServeOptions, child, client::ClockClient, clock::Speed};
+use crate::sandbox::{
+    self, Attached, Endpoints, SandboxError, ServeOptions, child, client::ClockClient, clock::Speed,
+    conditions::Conditions,
+};
 use crate::store::{Holder, StateDir};
 use async_trait::async_trait;
 use jiff::Timestamp;
@@ -39,6 +42,19 @@ fn options(vars: &Variables) -> Result<ServeOptions, CliError> {
             )));
         }
     };
+    let mut conditions = Conditions::default();
+    type Take = fn(&mut Conditions, &str) -> Result<(), String>;
+    let said: [(&str, Take); 4] = [
+        ("KUBEWRIGHT_SANDBOX_QUOTA", Conditions::set_quotas),
+        ("KUBEWRIGHT_SANDBOX_SOLD_OUT", Conditions::set_sold_out),
+        ("KUBEWRIGHT_SANDBOX_LAG", Conditions::set_lag),
+        ("KUBEWRIGHT_SANDBOX_IAM_LAG", Conditions::set_iam_lag),
+    ];
+    for (name, take) in said {
+        if let Some(text) = set(name) {
+            take(&mut conditions, text).map_err(|why| CliError::usage(format!("variable {name}: {why}")))?;
+        }
+    }
     Ok(ServeOptions {
         dir: sandbox_home(vars)?,
         speed,
@@ -46,6 +62,7 @@ fn options(vars: &Variables) -> Result<ServeOptions, CliError> {
         seed: None,
         port: None,
         settings: sandbox::world::Settings::default(),
+        conditions,
         pods_local,
         wall: Arc::new(|| WallClock.now()),
         bits: Arc::new(|| RandomIds.bits()),
@@ -63,6 +80,7 @@ fn options(vars: &Variables) -> Result<ServeOptions, CliError> {
 pub async fn rehearse(settings: &Settings, vars: &Vars, words: &[OsString]) -> Result<u8, CliError> {
     let options = options(&vars.all)?;
     let (dir, speed) = (options.dir.clone(), options.speed);
+    let told = !options.faults.is_empty() || options.conditions != Conditions::default();
     let attached = sandbox::attach_or_start(options).await.map_err(sandbox_error)?;
     if !settings.quiet {
         let pace = match (&attached, speed) {
@@ -72,6 +90,11 @@ pub async fn rehearse(settings: &Settings, vars: &Vars, words: &[OsString]) -> R
         };
         super::plain_ui(settings.format)
             .say(&format!("SANDBOX (pretend AWS on loopback, {pace}; nothing real is touched or billed)"));
+        if told && matches!(attached, Attached::Other(_)) {
+            super::plain_ui(settings.format).say(
+                "its server was started before: faults, quotas, stock and lags are as it was told, not as the variables here say",
+            );
+        }
     }
     let mut command = tokio::process::Command::new(own_binary()?);
     // The child reads no `.env` and no configuration of the user's: they name real clouds. What they set of ours goes

@@ -1,7 +1,8 @@
-//! The control endpoints, `/_sandbox/…` on the plain port: clock, show, settings, reset. For kubewright and harnesses only.
+//! The control endpoints, `/_sandbox/…` on the plain port: clock (read, sleep, skip ahead), show, settings, reset. For kubewright and harnesses only.
 
 use super::{
     clock::Sleep,
+    conditions::Conditions,
     faults::Faults,
     hub::Hub,
     server::{Body, full},
@@ -22,6 +23,9 @@ pub struct Reset {
     /// The new faults.
     #[serde(default)]
     pub faults: String,
+    /// What the new world's clouds allow and how sluggish they are, where that is not the usual.
+    #[serde(default)]
+    pub conditions: Conditions,
 }
 
 fn answer(status: u16, body: &Value) -> Response<Body> {
@@ -51,6 +55,10 @@ pub fn handle(hub: &Hub, method: &str, path: &str, body: &[u8]) -> Response<Body
     let refused = |why: String| answer(400, &json!({"error": why}));
     match (method, path) {
         ("GET", "clock") => as_answer(&hub.reading()),
+        ("POST", "clock/skip") => match serde_json::from_slice::<Sleep>(body) {
+            Ok(Sleep { until: None, ms: Some(ms) }) => as_answer(&hub.skip(Duration::from_millis(ms))),
+            _ => refused("give `ms`".to_owned()),
+        },
         ("GET", "show") => as_answer(&show::of_hub(hub)),
         ("GET", "settings") => as_answer(&hub.look(|world| world.settings().clone())),
         ("PUT", "settings") => match serde_json::from_slice::<Settings>(body) {
@@ -61,8 +69,8 @@ pub fn handle(hub: &Hub, method: &str, path: &str, body: &[u8]) -> Response<Body
             Err(error) => refused(error.to_string()),
         },
         ("POST", "reset") => match serde_json::from_slice::<Reset>(body) {
-            Ok(Reset { seed, faults }) => match Faults::parse(&faults) {
-                Ok(faults) => match hub.reset(seed, faults) {
+            Ok(Reset { seed, faults, conditions }) => match Faults::parse(&faults) {
+                Ok(faults) => match hub.reset(seed, faults, &conditions) {
                     Ok(()) => answer(200, &json!({})),
                     Err(error) => answer(500, &json!({"error": error.to_string()})),
                 },

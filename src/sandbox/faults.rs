@@ -2,7 +2,7 @@
 //!
 //! `ec2:CreateNatGateway=lost-reply@1,eks:*=throttle:5%,*:mutating=hold-before@17,seed=7`. A rule names a service and an
 //! operation (either may be `*`; `mutating` and `reads` name classes), a fault, a share or a span after colons, and after
-//! `@` which matching call it hits (`@3`, `@3-5`). Without share or `@` it hits every one. Counters live as long as the server.
+//! `@` which matching call it hits (`@3`, `@3-5`, `@3-`: from the third on). Without share or `@` it hits every one. Counters live as long as the server.
 
 use serde::Serialize;
 use std::time::Duration;
@@ -28,6 +28,11 @@ pub enum Fault {
     HoldBefore,
     /// Described in a control file and held, after it happened.
     HoldAfter,
+    /// It happens, but what it made ends in the vendor's failed state after its usual time: control planes, node
+    /// groups, add-ons, NAT gateways. Calls that make nothing of the kind are not touched by it.
+    FailLater,
+    /// Answered with the vendor's error for credentials whose time is over; nothing happened.
+    Expired,
 }
 
 impl Fault {
@@ -42,6 +47,8 @@ impl Fault {
             "drop" => Self::Drop,
             "hold-before" => Self::HoldBefore,
             "hold-after" => Self::HoldAfter,
+            "fail-later" => Self::FailLater,
+            "expired" => Self::Expired,
             _ => return None,
         })
     }
@@ -142,7 +149,8 @@ impl Rule {
             Some((right, range)) => {
                 let (from, to) = range.split_once('-').unwrap_or((range, range));
                 let number = |text: &str| text.parse::<u64>().ok().filter(|n| *n > 0);
-                let range = number(from).zip(number(to)).filter(|(from, to)| from <= to);
+                let last = if to.is_empty() { Some(u64::MAX) } else { number(to) };
+                let range = number(from).zip(last).filter(|(from, to)| from <= to);
                 (right, Some(range.ok_or("needs a count from 1 after the `@`")?))
             }
         };
@@ -226,9 +234,21 @@ mod tests {
         let delay = Fault::Delay(Duration::from_millis(250));
         assert_eq!(faults.strike("iam", "GetUser", false), [delay, Fault::ErrorBefore]);
         assert_eq!(faults.strike("iam", "CreateRole", true), []);
-        for bad in
-            ["x", "ec2=drop", "ec2:X=nope", "ec2:X=drop@0", "ec2:X=drop:200%", "ec2:X=drop:3s", "seed=x", ":X=drop"]
-        {
+        let mut faults = Faults::parse("*:*=expired@2-,eks:CreateCluster=fail-later@1").expect("valid");
+        assert_eq!(faults.strike("eks", "CreateCluster", true), [Fault::FailLater]);
+        assert_eq!(faults.strike("eks", "CreateCluster", true), [Fault::Expired]);
+        assert_eq!(faults.strike("ec2", "DescribeVpcs", false), [Fault::Expired]);
+        for bad in [
+            "x",
+            "ec2=drop",
+            "ec2:X=nope",
+            "ec2:X=drop@0",
+            "ec2:X=drop:200%",
+            "ec2:X=drop:3s",
+            "seed=x",
+            ":X=drop",
+            "ec2:X=drop@-3",
+        ] {
             assert!(Faults::parse(bad).is_err(), "{bad}");
         }
     }

@@ -7,6 +7,7 @@ use super::{
     SandboxError,
     aws::Service,
     clock::{Reading, Speed, VirtualClock},
+    conditions::Conditions,
     faults::{Fault, Faults},
     holds::Holds,
     server::Body,
@@ -95,6 +96,8 @@ pub enum Refusal {
     Throttled,
     /// No capacity.
     NoCapacity,
+    /// The caller's credentials have ended.
+    Expired,
 }
 
 /// Counts as somebody being served while it lives.
@@ -322,13 +325,13 @@ impl Hub {
         Ok(())
     }
 
-    /// Runs one call under the faults that strike it. `refuse` words a refusal, `effect` does the work and says
-    /// whether it succeeded. `None`: the connection is to be dropped.
+    /// Runs one call under the faults that strike it. `refuse` words a refusal; `effect` does the work and says whether
+    /// it succeeded, and is told whether what it makes is to fail later. `None`: the connection is to be dropped.
     pub async fn endure<T>(
         &self,
         call: &Call,
         refuse: impl Fn(Refusal) -> T,
-        effect: impl FnOnce() -> (T, bool),
+        effect: impl FnOnce(bool) -> (T, bool),
     ) -> Option<T> {
         let struck = lock(&self.core).faults.strike(&call.service, &call.op, call.mutating);
         let has = |fault: Fault| struck.contains(&fault);
@@ -340,6 +343,7 @@ impl Hub {
             }
         }
         let refusal = [
+            (Fault::Expired, Refusal::Expired),
             (Fault::Throttle, Refusal::Throttled),
             (Fault::Capacity, Refusal::NoCapacity),
             (Fault::ErrorBefore, Refusal::Broken),
@@ -352,7 +356,7 @@ impl Hub {
             self.count(call, true);
             return Some(refuse(refusal));
         }
-        let (answer, well) = effect();
+        let (answer, well) = effect(has(Fault::FailLater));
         self.count(call, !well || has(Fault::ErrorAfter) || has(Fault::LostReply));
         if has(Fault::HoldAfter) {
             self.holds.hold(call, "after").await;
@@ -425,6 +429,17 @@ impl Hub {
         Duration::from_millis(1)
     }
 
+    /// Moves virtual time forward at once, as a machine finds it after a sleep with its lid closed.
+    pub fn skip(&self, span: Duration) -> Reading {
+        let mut core = lock(&self.core);
+        let to = core.clock.now().saturating_add(span).unwrap_or(Timestamp::MAX);
+        core.clock.jump(to);
+        drop(core);
+        self.jumped.send_modify(|count| *count += 1);
+        self.poke.notify_one();
+        self.reading()
+    }
+
     /// Notes time and counts durably: the last thing a server does.
     ///
     /// # Errors
@@ -435,13 +450,14 @@ impl Hub {
         core.world.tick(now, true)
     }
 
-    /// A new world and new faults under the running server. Time goes on.
+    /// A new world under these conditions, and new faults, under the running server. Time goes on.
     ///
     /// # Errors
     /// The new world could not be made.
-    pub fn reset(&self, seed: Option<u64>, faults: Faults) -> Result<(), SandboxError> {
+    pub fn reset(&self, seed: Option<u64>, faults: Faults, conditions: &Conditions) -> Result<(), SandboxError> {
         let mut core = lock(&self.core);
         let mut world = (self.rebirth)(seed)?;
+        world.change_settings(conditions.over(world.settings()))?;
         world.set_site(core.world.site().clone());
         // Time goes on: clients have seen what it is.
         let now = core.clock.now();

@@ -27,6 +27,7 @@ pub mod aws;
 pub mod child;
 pub mod client;
 pub mod clock;
+pub mod conditions;
 pub mod control;
 pub mod dir;
 pub mod faults;
@@ -41,6 +42,7 @@ pub mod world;
 use crate::model::doc::SandboxShow;
 use crate::store::{FileLock, Holder, StoreError};
 use clock::Speed;
+use conditions::Conditions;
 use dir::Dir;
 use faults::{FaultError, Faults};
 use hub::{Hub, Wall};
@@ -124,6 +126,8 @@ pub struct ServeOptions {
     pub port: Option<u16>,
     /// Settings of a world born now.
     pub settings: Settings,
+    /// What is otherwise while this server lives.
+    pub conditions: Conditions,
     /// Whether pods run as processes of this machine.
     pub pods_local: bool,
     /// Real time.
@@ -203,7 +207,8 @@ pub async fn serve(options: ServeOptions) -> Result<Running, SandboxError> {
     let Some(lock) = dir.lock(&options.holder)? else { return Err(SandboxError::Running(options.dir)) };
     let ServeOptions { wall, bits, seed, settings, .. } = options.clone();
     let born = move |seed: Option<u64>| dir::birth(bits(), seed, wall(), settings.clone());
-    let world = dir.open_world(|| born(seed))?;
+    let mut world = dir.open_world(|| born(seed))?;
+    world.set_conditions(options.conditions);
     let faults = match options.faults.as_str() {
         "" => Faults::parse(&world.settings().faults)?,
         given => Faults::parse(given)?,
@@ -322,8 +327,8 @@ pub async fn show(dir: &std::path::Path) -> Result<Option<SandboxShow>, SandboxE
     Ok(Dir::at(dir).look()?.map(|world| show::of_world(&world)))
 }
 
-/// A new, empty world: under the running server, or on disk. The faults given are those of every server started on it
-/// without faults of its own.
+/// A new, empty world: under the running server, or on disk. The conditions given are the world's; the faults are
+/// those of every server started on it without faults of its own.
 ///
 /// # Errors
 /// Files, bad faults, or a server that does not answer.
@@ -332,9 +337,10 @@ pub async fn reset(options: &ServeOptions) -> Result<(), SandboxError> {
     let dir = Dir::open(&options.dir)?;
     let Some(_lock) = dir.lock(&options.holder)? else {
         let (_, control) = find(&options.dir).await?.ok_or_else(|| SandboxError::Running(options.dir.clone()))?;
-        return control.reset(&control::Reset { seed: options.seed, faults: options.faults.clone() }).await;
+        let (faults, conditions) = (options.faults.clone(), options.conditions.clone());
+        return control.reset(&control::Reset { seed: options.seed, faults, conditions }).await;
     };
-    let settings = Settings { faults: options.faults.clone(), ..options.settings.clone() };
+    let settings = Settings { faults: options.faults.clone(), ..options.conditions.over(&options.settings) };
     dir.new_world(dir::birth((options.bits)(), options.seed, (options.wall)(), settings))?;
     Ok(())
 }

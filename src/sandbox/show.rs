@@ -56,7 +56,8 @@ pub fn of_world(world: &World) -> SandboxShow {
         totals: SandboxTotals {
             objects: counted.len(),
             billable: counted.iter().filter(|object| !object.usage.is_empty()).count(),
-            usd_per_hour: prices.into_iter().sum(),
+            // An empty sum of floats is -0.
+            usd_per_hour: prices.into_iter().sum::<Option<f64>>().map(|sum| sum + 0.0),
         },
         requests: SandboxRequests {
             total: by_op.iter().map(|op| op.count).sum(),

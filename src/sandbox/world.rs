@@ -14,6 +14,7 @@ pub use object::{Due, Key, Kind, Object, Origin, Scope};
 pub use tx::Tx;
 
 use self::log::{Line, encode};
+use super::conditions::Conditions;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
@@ -111,7 +112,12 @@ impl State {
 /// The world: its birth, its objects, its clock's last reading, its request counts.
 pub struct World {
     birth: Birth,
+    /// What the log says.
     settings: Settings,
+    /// What this server was told on top; not in the log.
+    conditions: Conditions,
+    /// Both together.
+    effective: Settings,
     state: State,
     now: Timestamp,
     revision: u64,
@@ -135,6 +141,8 @@ impl World {
     fn empty(birth: Birth, log: Box<dyn Log>) -> Self {
         Self {
             settings: birth.settings.clone(),
+            conditions: Conditions::default(),
+            effective: birth.settings.clone(),
             now: birth.epoch,
             birth,
             state: State::default(),
@@ -171,6 +179,7 @@ impl World {
     fn apply(&mut self, line: Line) {
         if let Some(settings) = line.settings {
             self.settings = settings;
+            self.effective = self.conditions.over(&self.settings);
         }
         self.now = line.at.unwrap_or(self.now).max(self.now);
         self.revision = line.rev.unwrap_or(self.revision);
@@ -206,14 +215,21 @@ impl World {
         &self.birth
     }
 
-    /// How sluggish and how generous.
+    /// How sluggish and how generous, as things are now.
     pub fn settings(&self) -> &Settings {
-        &self.settings
+        &self.effective
     }
 
-    /// Changes the settings, durably.
+    /// As long as this server lives: what it was told to do otherwise than the world says.
+    pub fn set_conditions(&mut self, conditions: Conditions) {
+        self.effective = conditions.over(&self.settings);
+        self.conditions = conditions;
+    }
+
+    /// Changes the settings, durably; what the server was told before counts no more.
     pub fn change_settings(&mut self, settings: Settings) -> Result<(), WorldError> {
         self.settings = settings.clone();
+        self.set_conditions(Conditions::default());
         let line = Line { settings: Some(settings), at: Some(self.now), ..Line::default() };
         self.log.append(&encode(&line), true)?;
         Ok(())
@@ -285,7 +301,7 @@ impl World {
     pub fn begin(&mut self, now: Timestamp) -> Tx<'_> {
         self.now = self.now.max(now);
         let now = self.now;
-        Tx { world: self, now, undo: Vec::new(), committed: false }
+        Tx { world: self, now, undo: Vec::new(), committed: false, dooming: false }
     }
 
     /// Lets everything happen that is due up to `now`, in time order; `happen` is given each object with its due.

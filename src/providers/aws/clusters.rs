@@ -4,11 +4,12 @@
 
 use super::client::AwsCx;
 use super::error::{clean, fail, is_absent};
+use super::patience::patient;
 use super::steps::support::time;
 use super::tags::{self, Tags};
 use super::versions;
-use crate::engine::StepError;
 use crate::engine::proof::{TAG_STACK, TAG_STEP, protects};
+use crate::engine::{Clock, StepError};
 use crate::model::{ClusterName, Stack};
 use crate::providers::{CloudCluster, CloudPool, StackSeen};
 use aws_sdk_ec2::types::Filter;
@@ -123,8 +124,8 @@ async fn support_ends(cx: &AwsCx, version: Option<&str>) -> Option<String> {
 ///
 /// # Errors
 /// As the calls': a listing that fails must not pass for an empty one.
-pub async fn stacks(cx: &AwsCx, name: Option<&ClusterName>) -> Result<Vec<StackSeen>, StepError> {
-    let (ec2, roles, clusters) = futures::join!(ec2_objects(cx), roles(cx), clusters(cx));
+pub async fn stacks(cx: &AwsCx, clock: &dyn Clock, name: Option<&ClusterName>) -> Result<Vec<StackSeen>, StepError> {
+    let (ec2, roles, clusters) = futures::join!(ec2_objects(cx, clock), roles(cx, clock), clusters(cx, clock));
     let mut seen: BTreeMap<Stack, StackSeen> = BTreeMap::new();
     for (tags, made) in ec2?.into_iter().chain(roles?).chain(clusters?) {
         let Some(stack) = tags::stack_of(&tags).filter(|stack| name.is_none_or(|name| stack.name == *name)) else {
@@ -151,19 +152,19 @@ fn empty(stack: Stack) -> StackSeen {
 type Seen = Vec<(Tags, Option<Timestamp>)>;
 
 /// What a plan makes in EC2, kind by kind: any of them may be the only one that stands.
-async fn ec2_objects(cx: &AwsCx) -> Result<Seen, StepError> {
+async fn ec2_objects(cx: &AwsCx, clock: &dyn Clock) -> Result<Seen, StepError> {
     let by = tags::filter("tag-key", TAG_STACK);
     macro_rules! listing {
         ($op:literal, $what:literal, $call:ident, $tags:ident) => {
-            async {
+            patient(clock, || async {
                 let by: Filter = by.clone();
                 let call = cx.ec2.$call().filters(by).into_paginator().items().send();
                 let found = call.collect::<Result<Vec<_>, _>>().await.map_err(|err| fail($op, $what, err))?;
                 Ok::<Seen, StepError>(found.iter().map(|it| (tags::from_ec2(it.$tags()), None)).collect())
-            }
+            })
         };
     }
-    let addresses = async {
+    let addresses = || async {
         let answer = cx.ec2.describe_addresses().filters(by.clone()).send().await;
         let answer = answer.map_err(|err| fail("ec2:DescribeAddresses", "addresses", err))?;
         Ok::<Seen, StepError>(answer.addresses().iter().map(|it| (tags::from_ec2(it.tags()), None)).collect())
@@ -176,8 +177,8 @@ async fn ec2_objects(cx: &AwsCx) -> Result<Seen, StepError> {
         listing!("ec2:DescribeSecurityGroups", "security groups", describe_security_groups, tags),
         listing!("ec2:DescribeVpcEndpoints", "VPC endpoints", describe_vpc_endpoints, tags),
         listing!("ec2:DescribeLaunchTemplates", "launch templates", describe_launch_templates, tags),
-        addresses,
-        nat_gateways(cx, &by),
+        patient(clock, addresses),
+        patient(clock, || nat_gateways(cx, &by)),
     )?;
     let (a, b, c, d, e, f, g, h, i) = found;
     Ok([a, b, c, d, e, f, g, h, i].into_iter().flatten().collect())
@@ -195,15 +196,22 @@ async fn nat_gateways(cx: &AwsCx, by: &Filter) -> Result<Seen, StepError> {
 }
 
 /// IAM is global: roles of stacks in other regions are left out by their tag.
-async fn roles(cx: &AwsCx) -> Result<Seen, StepError> {
-    let call = cx.iam.list_roles().path_prefix(super::names::ROLE_PATH).into_paginator().items().send();
-    let found = call.collect::<Result<Vec<_>, _>>().await.map_err(|err| fail("iam:ListRoles", "roles", err))?;
+async fn roles(cx: &AwsCx, clock: &dyn Clock) -> Result<Seen, StepError> {
+    let list = || async {
+        let call = cx.iam.list_roles().path_prefix(super::names::ROLE_PATH).into_paginator().items().send();
+        call.collect::<Result<Vec<_>, _>>().await.map_err(|err| fail("iam:ListRoles", "roles", err))
+    };
+    let found = patient(clock, list).await?;
     let read = |name: String| async move {
-        match cx.iam.list_role_tags().role_name(&name).send().await {
-            Ok(answer) => Ok(tags::from_iam(answer.tags())),
-            Err(err) if is_absent(&err) => Ok(Tags::new()),
-            Err(err) => Err(fail("iam:ListRoleTags", &format!("role {name}"), err)),
-        }
+        let name = name.as_str();
+        let once = || async move {
+            match cx.iam.list_role_tags().role_name(name).send().await {
+                Ok(answer) => Ok(tags::from_iam(answer.tags())),
+                Err(err) if is_absent(&err) => Ok(Tags::new()),
+                Err(err) => Err(fail("iam:ListRoleTags", &format!("role {name}"), err)),
+            }
+        };
+        patient(clock, once).await
     };
     let names = found.into_iter().map(|role| role.role_name);
     let tagged: Vec<Tags> = stream::iter(names).map(read).buffered(AT_ONCE).try_collect().await?;
@@ -211,11 +219,13 @@ async fn roles(cx: &AwsCx) -> Result<Seen, StepError> {
     Ok(tagged.into_iter().filter(here).map(|tags| (tags, None)).collect())
 }
 
-async fn clusters(cx: &AwsCx) -> Result<Seen, StepError> {
-    let call = cx.eks.list_clusters().into_paginator().items().send();
-    let names =
-        call.collect::<Result<Vec<String>, _>>().await.map_err(|err| fail("eks:ListClusters", "clusters", err))?;
-    let read = |name: String| async move { describe(cx, &name).await };
+async fn clusters(cx: &AwsCx, clock: &dyn Clock) -> Result<Seen, StepError> {
+    let list = || async {
+        let call = cx.eks.list_clusters().into_paginator().items().send();
+        call.collect::<Result<Vec<String>, _>>().await.map_err(|err| fail("eks:ListClusters", "clusters", err))
+    };
+    let names = patient(clock, list).await?;
+    let read = |name: String| async move { patient(clock, || describe(cx, &name)).await };
     let found: Vec<Option<Cluster>> = stream::iter(names).map(read).buffered(AT_ONCE).try_collect().await?;
     Ok(found.iter().flatten().map(|it| (tags::from_map(it.tags()), time(it.created_at()))).collect())
 }

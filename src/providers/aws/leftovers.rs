@@ -11,10 +11,10 @@ use super::steps::{
 };
 use super::sweep::{as_node_group, deletable, is_ours, log_group_name};
 use super::tags::{Tags, filter};
-use super::{client::AwsCx, in_cluster, plan, stages, steps};
+use super::{client::AwsCx, in_cluster, patience::patient, plan, stages, steps};
 use crate::cost::{HOURS_PER_MONTH, catalogue};
 use crate::engine::proof::{TAG_STACK, TAG_STEP};
-use crate::engine::{Caused, Identity, Leftover, Observed, StepError, StepId};
+use crate::engine::{Caused, Clock, Identity, Leftover, Observed, StepError, StepId};
 use crate::model::{Cloud, Stack};
 use crate::providers::VolumeFate;
 use aws_sdk_ec2::types::{Filter, NetworkInterface as Ec2Interface, NetworkInterfaceStatus};
@@ -47,46 +47,56 @@ enum Whose {
 ///
 /// # Errors
 /// What the first listing that failed says: a partial answer would pass for "nothing left".
-pub async fn leftovers(cx: &AwsCx, stage: &str, look: Look<'_>) -> Result<Vec<Leftover>, StepError> {
+pub async fn leftovers(cx: &AwsCx, clock: &dyn Clock, stage: &str, look: Look<'_>) -> Result<Vec<Leftover>, StepError> {
     match stage {
         stages::IN_CLUSTER => in_cluster::made(cx, look).await,
         stages::LEAKED_ENIS => {
-            let (groups, machines, leaked) =
-                tokio::try_join!(extra_node_groups(cx, look), machines(cx, look), leaked(cx, look))?;
+            let (groups, machines, leaked) = tokio::try_join!(
+                patient(clock, || extra_node_groups(cx, look)),
+                patient(clock, || machines(cx, look)),
+                patient(clock, || leaked(cx, look))
+            )?;
             Ok([groups, machines, leaked].concat())
         }
         stages::CLUSTER_LEFTOVERS => {
             let (balancers, classic, targets, groups) = tokio::try_join!(
-                balancers(cx, look),
-                classic_balancers(cx, look),
-                target_groups(cx, look),
-                groups(cx, look)
+                patient(clock, || balancers(cx, look)),
+                patient(clock, || classic_balancers(cx, look)),
+                patient(clock, || target_groups(cx, look)),
+                patient(clock, || groups(cx, look))
             )?;
             let (machines, disks, snapshots, leaked, endpoints, logs) = tokio::try_join!(
-                machines(cx, look),
-                disks(cx, look),
-                snapshots(cx, look),
-                leaked(cx, look),
-                endpoints(cx, look),
-                logs(cx, look)
+                patient(clock, || machines(cx, look)),
+                patient(clock, || disks(cx, look)),
+                patient(clock, || snapshots(cx, look)),
+                patient(clock, || leaked(cx, look)),
+                patient(clock, || endpoints(cx, look)),
+                patient(clock, || logs(cx, look))
             )?;
             let all = [balancers, classic, targets, groups, machines, disks, snapshots, leaked, endpoints, logs];
             Ok(all.concat())
         }
         stages::NETWORK_BLOCKERS => {
-            let (leaked, foreign, endpoints) =
-                tokio::try_join!(leaked(cx, look), foreign_interfaces(cx, look), endpoints(cx, look))?;
+            let (leaked, foreign, endpoints) = tokio::try_join!(
+                patient(clock, || leaked(cx, look)),
+                patient(clock, || foreign_interfaces(cx, look)),
+                patient(clock, || endpoints(cx, look))
+            )?;
             Ok([leaked, foreign, endpoints].concat())
         }
         stages::AUDIT => {
             let (balancers, classic, targets, groups) = tokio::try_join!(
-                balancers(cx, look),
-                classic_balancers(cx, look),
-                target_groups(cx, look),
-                groups(cx, look)
+                patient(clock, || balancers(cx, look)),
+                patient(clock, || classic_balancers(cx, look)),
+                patient(clock, || target_groups(cx, look)),
+                patient(clock, || groups(cx, look))
             )?;
-            let (machines, disks, snapshots, leaked) =
-                tokio::try_join!(machines(cx, look), disks(cx, look), snapshots(cx, look), leaked(cx, look))?;
+            let (machines, disks, snapshots, leaked) = tokio::try_join!(
+                patient(clock, || machines(cx, look)),
+                patient(clock, || disks(cx, look)),
+                patient(clock, || snapshots(cx, look)),
+                patient(clock, || leaked(cx, look))
+            )?;
             let all = [balancers, classic, targets, groups, machines, disks, snapshots, leaked].concat();
             // Things of a cluster that only shares the name were told where they could have stood in the way.
             Ok(all.into_iter().filter(|it| it.keep || is_proven(look.stack, &it.seen)).collect())

@@ -6,9 +6,15 @@ use crate::engine::{Clock, ErrorClass, StepError};
 use std::future::Future;
 use std::time::Duration;
 
-const ATTEMPTS: u32 = 5;
+/// Attempts where nothing answers: somebody waits to be told.
+const UNANSWERED: u32 = 5;
+/// Attempts where AWS answers that it cannot now: three quarters of a minute. A service that refuses every other call
+/// would otherwise end whatever takes a dozen reads.
+const REFUSED: u32 = 10;
+/// No pause is longer, unless AWS asks for it.
+const LONGEST: Duration = Duration::from_secs(8);
 
-/// Makes a read until it answers, is refused for good, or has failed five times.
+/// Makes a read until it answers, is refused for good, or has failed too often.
 pub async fn patient<T, F, Made>(clock: &dyn Clock, mut read: F) -> Result<T, StepError>
 where
     F: FnMut() -> Made,
@@ -17,13 +23,21 @@ where
     let mut attempt = 1;
     loop {
         match read().await {
-            Err(err) if attempt < ATTEMPTS && matches!(err.class, ErrorClass::Transient | ErrorClass::Throttled) => {
-                let pause = Duration::from_millis(250 << attempt);
+            Err(err) if attempt < most(&err) => {
+                let pause = Duration::from_millis(250 << attempt).min(LONGEST);
                 clock.sleep(err.retry_after.unwrap_or(pause).max(pause)).await;
                 attempt += 1;
             }
             answer => return answer,
         }
+    }
+}
+
+fn most(err: &StepError) -> u32 {
+    match err.class {
+        ErrorClass::Transient | ErrorClass::Throttled if err.id == super::error::UNREACHABLE => UNANSWERED,
+        ErrorClass::Transient | ErrorClass::Throttled => REFUSED,
+        _ => 1,
     }
 }
 

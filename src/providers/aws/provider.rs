@@ -79,11 +79,11 @@ impl Provider for Aws {
     }
 
     fn backend_for(&self, volumes: VolumeFate) -> Arc<dyn Backend> {
-        Arc::new(AwsBackend { cx: Arc::clone(&self.cx), volumes })
+        Arc::new(AwsBackend { cx: Arc::clone(&self.cx), clock: Arc::clone(&self.clock), volumes })
     }
 
     async fn stacks(&self, name: Option<&ClusterName>) -> Result<Vec<StackSeen>, StepError> {
-        patient(&*self.clock, || clusters::stacks(&self.cx, name)).await
+        clusters::stacks(&self.cx, &*self.clock, name).await
     }
 
     async fn retag(&self, stack: &Stack, owned: &[Owned], tags: &BTreeMap<String, String>) -> Result<(), StepError> {
@@ -110,6 +110,7 @@ impl Provider for Aws {
 /// The engine's view of one account and region.
 struct AwsBackend {
     cx: Arc<AwsCx>,
+    clock: Arc<dyn Clock>,
     volumes: VolumeFate,
 }
 
@@ -120,11 +121,12 @@ impl Backend for AwsBackend {
     }
 
     async fn sweep(&self, stack: &Stack) -> Result<Vec<Swept>, StepError> {
-        sweep::sweep(&self.cx, stack).await
+        sweep::sweep(&self.cx, &*self.clock, stack).await
     }
 
     async fn leftovers(&self, stage: &str, stack: &Stack, known: &[Observed]) -> Result<Vec<Leftover>, StepError> {
-        leftovers::leftovers(&self.cx, stage, leftovers::Look { stack, known, volumes: self.volumes }).await
+        let look = leftovers::Look { stack, known, volumes: self.volumes };
+        leftovers::leftovers(&self.cx, &*self.clock, stage, look).await
     }
 
     fn sweep_points(&self, swept: &[Swept]) -> Vec<SweepPoint> {

@@ -241,7 +241,8 @@ async fn vcpus(cx: &AwsCx, spot: bool) -> Result<f64, StepError> {
         let known = || super::instances::from_catalogue(it.instance_type()?.as_str()).map(|kind| f64::from(kind.vcpus));
         told.or_else(known).unwrap_or_default()
     });
-    Ok(each.sum())
+    // An empty sum of floats is -0.
+    Ok(each.sum::<f64>() + 0.0)
 }
 
 /// IAM tells use and limit itself, in every region.

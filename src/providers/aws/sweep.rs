@@ -5,9 +5,11 @@
 //! either: they are the cluster's making, and [`super::leftovers`] looks for them.
 
 use super::steps::{self, ExtraTags, support::Select};
-use super::{client::AwsCx, names, plan};
+use super::{client::AwsCx, names, patience::patient, plan};
 use crate::engine::proof::TAG_STEP;
-use crate::engine::{Caused, Creation, Identity, Input, Observed, PlannedStep, StepError, StepId, Swept, Timing};
+use crate::engine::{
+    Caused, Clock, Creation, Identity, Input, Observed, PlannedStep, StepError, StepId, Swept, Timing,
+};
 use crate::model::Stack;
 use aws_sdk_eks::types::Cluster as CloudCluster;
 use serde::Serialize;
@@ -58,20 +60,20 @@ const ORDER: [(&str, &[&str]); 14] = [
 ///
 /// # Errors
 /// What the first listing that failed says: a partial answer would pass for "nothing left".
-pub async fn sweep(cx: &AwsCx, stack: &Stack) -> Result<Vec<Swept>, StepError> {
+pub async fn sweep(cx: &AwsCx, clock: &dyn Clock, stack: &Stack) -> Result<Vec<Swept>, StepError> {
     let mine = || Select::stack(stack);
     let (vpcs, subnets, gateways, addresses, nats) = tokio::try_join!(
-        steps::vpc::list(cx, mine()),
-        steps::subnet::list(cx, mine()),
-        steps::internet_gateway::list(cx, mine()),
-        steps::elastic_ip::list(cx, mine()),
-        steps::nat_gateway::list(cx, mine()),
+        patient(clock, || steps::vpc::list(cx, mine())),
+        patient(clock, || steps::subnet::list(cx, mine())),
+        patient(clock, || steps::internet_gateway::list(cx, mine())),
+        patient(clock, || steps::elastic_ip::list(cx, mine())),
+        patient(clock, || steps::nat_gateway::list(cx, mine())),
     )?;
     let (tables, groups, endpoints, templates) = tokio::try_join!(
-        steps::route_table::list(cx, mine()),
-        steps::security_group::list(cx, mine()),
-        steps::vpc_endpoint::list(cx, mine()),
-        steps::launch_template::list(cx, mine()),
+        patient(clock, || steps::route_table::list(cx, mine())),
+        patient(clock, || steps::security_group::list(cx, mine())),
+        patient(clock, || steps::vpc_endpoint::list(cx, mine())),
+        patient(clock, || steps::launch_template::list(cx, mine())),
     )?;
     let mut found = Vec::new();
     for (seen, vpc) in vpcs {
@@ -123,8 +125,11 @@ pub async fn sweep(cx: &AwsCx, stack: &Stack) -> Result<Vec<Swept>, StepError> {
         let (node_name, root_device) = (String::new(), String::new());
         found.push(item(seen, "ec2", &steps::LaunchTemplate { name, node_name, disk_gib: 0, root_device }));
     }
-    let (roles, control_plane, logs) =
-        tokio::try_join!(roles(cx, stack), control_plane(cx, stack), log_group(cx, stack))?;
+    let (roles, control_plane, logs) = tokio::try_join!(
+        roles(cx, clock, stack),
+        control_plane(cx, clock, stack),
+        patient(clock, || log_group(cx, stack))
+    )?;
     found.extend(roles.into_iter().chain(control_plane).chain(logs));
     Ok(ordered(found))
 }
@@ -160,17 +165,21 @@ fn associations(table: &Observed, details: &aws_sdk_ec2::types::RouteTable) -> V
 }
 
 /// Roles under our path whose name holds the stack's id and whose tags say the same, and what is attached to them.
-async fn roles(cx: &AwsCx, stack: &Stack) -> Result<Vec<Swept>, StepError> {
-    let call = cx.iam.list_roles().path_prefix(names::ROLE_PATH).into_paginator().items().send();
-    let all = steps::support::list("iam:ListRoles", "roles", call.collect().await)?;
+async fn roles(cx: &AwsCx, clock: &dyn Clock, stack: &Stack) -> Result<Vec<Swept>, StepError> {
+    let list = || async {
+        let call = cx.iam.list_roles().path_prefix(names::ROLE_PATH).into_paginator().items().send();
+        steps::support::list("iam:ListRoles", "roles", call.collect().await)
+    };
+    let all = patient(clock, list).await?;
     let mut found = Vec::new();
     for role in all.iter().filter(|role| role.role_name().contains(&names::id_part(stack))) {
         // The listing leaves tags out.
-        let Some((seen, details)) = steps::iam_role::get(cx, role.role_name()).await? else { continue };
+        let read = patient(clock, || steps::iam_role::get(cx, role.role_name())).await?;
+        let Some((seen, details)) = read else { continue };
         if !is_ours(stack, &seen) {
             continue;
         }
-        for policy in steps::iam_role::attached_policies(cx, role.role_name()).await? {
+        for policy in patient(clock, || steps::iam_role::attached_policies(cx, role.role_name())).await? {
             let params = steps::RolePolicy { role: given(Some(role.role_name())), policy_arn: policy.clone() };
             let sight = inside(&policy, steps::role_policy::KIND, role.role_name(), &policy);
             let name = policy.rsplit('/').next().unwrap_or_default();
@@ -196,16 +205,20 @@ fn trusts(policy: &str) -> steps::iam_role::Trusts {
 
 /// The cluster, if its tags say that it is this stack's, and its node groups, whoever made them: none of them can
 /// live without it, nor it go before them.
-async fn control_plane(cx: &AwsCx, stack: &Stack) -> Result<Vec<Swept>, StepError> {
+async fn control_plane(cx: &AwsCx, clock: &dyn Clock, stack: &Stack) -> Result<Vec<Swept>, StepError> {
     let name = plan::cluster_name(stack);
-    let Some((seen, cluster)) = steps::cluster::get(cx, &name).await? else { return Ok(Vec::new()) };
+    let Some((seen, cluster)) = patient(clock, || steps::cluster::get(cx, &name)).await? else { return Ok(Vec::new()) };
     if !is_ours(stack, &seen) {
         return Ok(Vec::new());
     }
     let mut found = Vec::new();
-    let call = cx.eks.list_nodegroups().cluster_name(&name).into_paginator().items().send();
-    for group in steps::support::list("eks:ListNodegroups", "node groups", call.collect().await)? {
-        let Some((mut sight, details)) = steps::node_group::get(cx, &name, &group).await? else { continue };
+    let list = || async {
+        let call = cx.eks.list_nodegroups().cluster_name(&name).into_paginator().items().send();
+        steps::support::list("eks:ListNodegroups", "node groups", call.collect().await)
+    };
+    for group in patient(clock, list).await? {
+        let read = patient(clock, || steps::node_group::get(cx, &name, &group)).await?;
+        let Some((mut sight, details)) = read else { continue };
         sight.evidence.caused = Some(Caused::InsideOwned { container: name.clone() });
         let params = as_node_group(&name, &group, &details);
         let mut one = child(&step_of(&seen), &format!("node-group-{group}"), &group, sight, "eks", &params);

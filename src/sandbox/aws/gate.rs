@@ -85,9 +85,15 @@ pub async fn handle(hub: &Hub, parts: &Parts, body: &[u8]) -> Option<Response<Bo
         Refusal::Broken => Err(service.broken()),
         Refusal::Throttled => Err(service.throttled()),
         Refusal::NoCapacity => Err(service.no_capacity(&target.op)),
+        Refusal::Expired => Err(auth_words(target.protocol, sts::expired())),
     };
-    let effect = || {
-        let result = hub.transact_in(&scope, |tx| perform(service, &target, &caller, &scope, &request_id, body, tx));
+    let effect = |fails_later: bool| {
+        let result = hub.transact_in(&scope, |tx| {
+            if fails_later {
+                tx.doom();
+            }
+            perform(service, &target, &caller, &scope, &request_id, body, tx)
+        });
         let result = result.map_err(|trouble| match trouble {
             Trouble::Api(error) => error,
             Trouble::World(error) => disk_failed(&error),

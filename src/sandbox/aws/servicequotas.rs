@@ -68,6 +68,11 @@ fn find(service: &str, code: &str) -> Option<&'static Quota> {
     QUOTAS.iter().find(|quota| quota.0 == service && quota.1 == code)
 }
 
+/// The name settings know a quota by, from its code alone: `L-0263D0A3` → `ec2/L-0263D0A3`.
+pub fn name_of(code: &str) -> Option<String> {
+    QUOTAS.iter().find(|quota| quota.1 == code).map(|quota| format!("{}/{code}", quota.0))
+}
+
 fn applied(settings: &Settings, quota: &Quota) -> f64 {
     settings.quotas.get(&format!("{}/{}", quota.0, quota.1)).copied().unwrap_or(quota.4)
 }

@@ -49,6 +49,11 @@ fn sessions() -> Scope {
     Scope::global("")
 }
 
+/// The refusal of credentials whose time is over.
+pub fn expired() -> ApiError {
+    ApiError::new(403, "ExpiredToken", "The security token included in the request is expired")
+}
+
 /// Proves who signed. `wall` is real time.
 ///
 /// # Errors
@@ -76,7 +81,7 @@ pub fn authenticate(
     sigv4::verify(request, claim, session.text("secret"), wall)?;
     let expires: Timestamp = session.text("expires").parse().map_err(|_| unknown())?;
     if wall >= expires {
-        return Err(ApiError::new(403, "ExpiredToken", "The security token included in the request is expired"));
+        return Err(expired());
     }
     Ok(Caller {
         account: session.text("account").to_owned(),

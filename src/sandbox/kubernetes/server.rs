@@ -156,9 +156,10 @@ impl Kubernetes for ApiServers {
         let asked = Asked::of_parts(&parts, body.to_vec())?;
         let refuse = |fate| match fate {
             Fate::Throttled => Ok(Answer::Whole(429, too_many())),
+            Fate::Expired => Err(Trouble::No(Refusal::unauthorized())),
             Fate::Broken | Fate::NoCapacity => Err(Trouble::No(Refusal::unavailable())),
         };
-        let effect = || {
+        let effect = |_: bool| {
             let answer = hub.transact(|tx| answer(tx, &asked, &self.lists, hub.wall()));
             let well = answer.is_ok();
             (answer, well)

@@ -147,6 +147,9 @@ pub struct Object {
     /// Searches (by tag, by filter) do not see it before this virtual time; reads by id may.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub visible_at: Option<Timestamp>,
+    /// A fault has it end in its vendor's failed state instead of the usable one.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub doomed: bool,
     /// It is a tombstone: still listed in its final state, forgotten at this virtual time.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub gone_at: Option<Timestamp>,
@@ -175,6 +178,7 @@ impl Object {
             due: None,
             token: None,
             visible_at: None,
+            doomed: false,
             gone_at: None,
             doc: Value::Null,
         }

@@ -11,6 +11,7 @@ pub struct Tx<'w> {
     pub(super) now: Timestamp,
     pub(super) undo: Vec<(Key, Option<Object>)>,
     pub(super) committed: bool,
+    pub(super) dooming: bool,
 }
 
 impl<'w> Tx<'w> {
@@ -21,7 +22,12 @@ impl<'w> Tx<'w> {
 
     /// How sluggish and how generous the clouds are.
     pub fn settings(&self) -> &Settings {
-        &self.world.settings
+        &self.world.effective
+    }
+
+    /// What this call makes from here on, and what takes its time to become usable, never will be.
+    pub fn doom(&mut self) {
+        self.dooming = true;
     }
 
     /// Where the servers listen, for replies that name endpoints.
@@ -81,8 +87,10 @@ impl<'w> Tx<'w> {
     }
 
     /// Puts an object, new or changed.
-    pub fn put(&mut self, object: Object) {
+    pub fn put(&mut self, mut object: Object) {
         let key = object.key();
+        let is_new = self.world.state.objects.get(&key).is_none_or(Object::is_gone);
+        object.doomed |= self.dooming && object.due.is_some() && is_new;
         let before = self.world.state.set(key.clone(), Some(object));
         self.undo.push((key, before));
     }
@@ -150,7 +158,7 @@ impl<'w> Tx<'w> {
 
     /// When a search will see what is made now.
     pub fn read_lag(&mut self) -> Timestamp {
-        let range = self.world.settings.read_lag_ms;
+        let range = self.world.effective.read_lag_ms;
         self.now + self.draw_ms(range)
     }
 

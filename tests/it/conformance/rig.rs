@@ -35,6 +35,7 @@ impl Rig {
             seed: Some(7),
             port: None,
             settings: Settings::default(),
+            conditions: Default::default(),
             pods_local: false,
             wall,
             bits: Arc::new(|| 7),

@@ -33,6 +33,7 @@ pub(super) fn options(dir: &Path, faults: &str) -> ServeOptions {
         seed: Some(7),
         port: None,
         settings: Settings { read_lag_ms: (0, 0), ..Settings::default() },
+        conditions: Default::default(),
         pods_local: false,
         wall: Arc::new(jiff::Timestamp::now),
         bits: Arc::new(|| 0x00c0_ffee_0000_0001),
@@ -258,7 +259,7 @@ async fn reset_makes_a_new_world_with_and_without_a_server() {
     make_role(&client, "demo").await.unwrap();
     let control = Control::new(&running.endpoints().aws).unwrap();
     let before = running.hub().now();
-    control.reset(&Reset { seed: Some(11), faults: String::new() }).await.unwrap();
+    control.reset(&Reset { seed: Some(11), ..Reset::default() }).await.unwrap();
     assert!(!has_role(&client, "demo").await);
     let seen = control.show().await.unwrap();
     assert_eq!((seen.world.seed, seen.totals.objects), (11, 0));

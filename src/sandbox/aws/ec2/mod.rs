@@ -44,6 +44,11 @@ use wire::{Actions, Request};
 /// The service.
 pub struct Ec2Service;
 
+/// Whether there is such a machine type.
+pub fn is_machine_type(name: &str) -> bool {
+    machine::Machine::named(name).is_some()
+}
+
 /// A refusal: EC2 answers them all with status 400.
 pub(crate) fn fail(code: &str, message: impl Into<String>) -> ApiError {
     ApiError::bad(code, message)

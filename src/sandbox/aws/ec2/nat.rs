@@ -243,6 +243,17 @@ pub(super) fn due(tx: &mut Tx<'_>, scope: &Scope, id: &str, what: &str) {
     let cx = &mut Ec2::new(tx, scope);
     let Some(mut nat) = cx.peek::<NatGateway>(id) else { return };
     match what {
+        "available" if nat.object.doomed => {
+            if let Some(eni) = nat.doc.interface.take() {
+                cx.drop_object::<Interface>(&eni);
+            }
+            let message = format!("The NAT gateway {id} could not be made because of an internal error");
+            nat.doc.failure = Some(("InternalError".to_owned(), message));
+            "failed".clone_into(&mut nat.object.state);
+            nat.object.due = Some(Due { at: cx.tx.now() + LISTED, what: "forgotten".to_owned() });
+            nat.doc.deleted_at = Some(cx.tx.now());
+            cx.save(nat);
+        }
         "available" => {
             if let (Some(allocation), Some(eni)) = (nat.doc.allocation.clone(), nat.doc.interface.clone()) {
                 nat.doc.association = address::point(cx, &allocation, &eni);

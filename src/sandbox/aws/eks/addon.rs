@@ -260,6 +260,8 @@ fn settle(tx: &mut Tx<'_>, object: &Object) {
         let (state, issue) = if doc.conflicts {
             let message = "Conflicts found when trying to apply. Will not continue due to resolve conflicts mode.";
             ("CREATE_FAILED", Some(("ConfigurationConflict", message)))
+        } else if object.doomed && object.state == "CREATING" {
+            ("CREATE_FAILED", Some(("InternalFailure", "The add-on could not be installed: internal failure")))
         } else if starved {
             let message = "The add-on is unhealthy because it doesn't have the desired number of replicas.";
             ("DEGRADED", Some(("InsufficientNumberOfReplicas", message)))

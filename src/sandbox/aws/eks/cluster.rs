@@ -507,6 +507,10 @@ fn fail(tx: &mut Tx<'_>, object: &Object, code: &str, message: &str, id: &str) {
 fn come_up(tx: &mut Tx<'_>, object: &Object) {
     let scope = object.scope();
     let doc: ClusterDoc = object.read();
+    if object.doomed {
+        let message = "The control plane could not be started because of an internal failure";
+        return fail(tx, object, "InternalFailure", message, &object.id);
+    }
     if let Some((code, message, id)) = breakage(tx, &scope, &doc) {
         return fail(tx, object, code, &message, &id);
     }

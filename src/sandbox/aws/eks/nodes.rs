@@ -281,6 +281,11 @@ fn begun(object: &Object, doc: &NodegroupDoc) -> Timestamp {
 /// The nodes are Ready; the group is done.
 fn ready(tx: &mut Tx<'_>, object: &Object) {
     let scope = object.scope();
+    if object.doomed && object.state == "CREATING" {
+        let broken = obstacle("InternalFailure", "The node group could not be completed: internal failure".to_owned());
+        change(tx, &scope, NODEGROUP, &object.id, |_, doc: &mut NodegroupDoc| doc.obstacle = Some(broken));
+        return give_up(tx, object);
+    }
     change(tx, &scope, NODEGROUP, &object.id, |object, doc: &mut NodegroupDoc| {
         "ACTIVE".clone_into(&mut object.state);
         object.due = None;

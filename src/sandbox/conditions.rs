@@ -1,0 +1,151 @@
+//! What the pretend clouds allow and how sluggish they are, where somebody wants it otherwise: quotas, sold-out
+//! machines, lags. Read from flags and variables; what is not said stays as the world has it.
+
+use super::{
+    aws::{ec2, regions, servicequotas},
+    world::Settings,
+};
+use crate::model::time::parse_span;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// What is to be otherwise.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default, deny_unknown_fields)]
+pub struct Conditions {
+    /// Quotas: `ec2/L-0263D0A3` → 2.
+    pub quotas: BTreeMap<String, f64>,
+    /// How many machines of a type there are: `capacity/m6a.large` or `capacity/us-east-1a/m6a.large` → 0.
+    pub stock: BTreeMap<String, f64>,
+    /// Until a search sees a new object, in virtual milliseconds.
+    pub lag_ms: Option<u64>,
+    /// Until other services see an IAM change, in virtual milliseconds.
+    pub iam_lag_ms: Option<u64>,
+}
+
+impl Conditions {
+    /// The settings with this over them.
+    pub fn over(&self, settings: &Settings) -> Settings {
+        let mut settings = settings.clone();
+        settings.quotas.extend(self.quotas.iter().chain(&self.stock).map(|(name, value)| (name.clone(), *value)));
+        settings.read_lag_ms = self.lag_ms.map_or(settings.read_lag_ms, |ms| (ms, ms));
+        settings.iam_lag_ms = self.iam_lag_ms.map_or(settings.iam_lag_ms, |ms| (ms, ms));
+        settings
+    }
+
+    /// Takes `L-0263D0A3=2`, or several with commas between.
+    ///
+    /// # Errors
+    /// Why it cannot be understood.
+    pub fn set_quotas(&mut self, text: &str) -> Result<(), String> {
+        self.quotas = listed(text)
+            .map(|one| {
+                let (code, number) = one.split_once('=').ok_or_else(|| format!("`{one}` is no CODE=N"))?;
+                let value = number.parse().ok().filter(|value: &f64| value.is_finite() && *value >= 0.0);
+                let value = value.ok_or_else(|| format!("`{number}` is no number of things one may have"))?;
+                // The service in front may be left out: codes are unique.
+                let code = code.rsplit('/').next().unwrap_or(code);
+                let name = servicequotas::name_of(code).ok_or_else(|| {
+                    format!("`{code}` is no quota of the sandbox; aws service-quotas list-service-quotas lists them")
+                })?;
+                Ok((name, value))
+            })
+            .collect::<Result<_, String>>()?;
+        Ok(())
+    }
+
+    /// Takes `m6a.large` or `m6a.large@us-east-1a`, or several with commas between.
+    ///
+    /// # Errors
+    /// Why it cannot be understood.
+    pub fn set_sold_out(&mut self, text: &str) -> Result<(), String> {
+        self.stock = listed(text)
+            .map(|one| {
+                let (kind, zone) = one.split_once('@').map_or((one, None), |(kind, zone)| (kind, Some(zone)));
+                if !ec2::is_machine_type(kind) {
+                    return Err(format!("`{kind}` is no machine type"));
+                }
+                match zone {
+                    None => Ok((format!("capacity/{kind}"), 0.0)),
+                    Some(zone) if is_zone(zone) => Ok((format!("capacity/{zone}/{kind}"), 0.0)),
+                    Some(zone) => Err(format!("`{zone}` is no zone")),
+                }
+            })
+            .collect::<Result<_, String>>()?;
+        Ok(())
+    }
+
+    /// Takes `20s`.
+    ///
+    /// # Errors
+    /// Why it cannot be understood.
+    pub fn set_lag(&mut self, text: &str) -> Result<(), String> {
+        self.lag_ms = Some(millis(text)?);
+        Ok(())
+    }
+
+    /// Takes `40s`.
+    ///
+    /// # Errors
+    /// Why it cannot be understood.
+    pub fn set_iam_lag(&mut self, text: &str) -> Result<(), String> {
+        self.iam_lag_ms = Some(millis(text)?);
+        Ok(())
+    }
+}
+
+fn listed(text: &str) -> impl Iterator<Item = &str> {
+    text.split(',').map(str::trim).filter(|one| !one.is_empty())
+}
+
+fn is_zone(zone: &str) -> bool {
+    zone.strip_suffix(|letter: char| letter.is_ascii_lowercase()).is_some_and(regions::exists)
+}
+
+fn millis(text: &str) -> Result<u64, String> {
+    if text == "0" {
+        return Ok(0);
+    }
+    let span = parse_span(text).map_err(|why| why.to_string())?;
+    Ok(u64::try_from(span.as_millis()).unwrap_or(u64::MAX))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_said_goes_over_what_the_world_has() {
+        let mut said = Conditions::default();
+        said.set_quotas("L-0263D0A3=2, vpc/L-F678F1CE=0").expect("known quotas");
+        said.set_sold_out("m6a.large,t3.large@us-east-1b").expect("known types");
+        said.set_lag("20s").expect("a span");
+        let world = Settings { quotas: BTreeMap::from([("eks/L-1194D53C".to_owned(), 1.0)]), ..Settings::default() };
+        let now = said.over(&world);
+        let quotas: Vec<(&str, f64)> = now.quotas.iter().map(|(name, value)| (name.as_str(), *value)).collect();
+        assert_eq!(
+            quotas,
+            [
+                ("capacity/m6a.large", 0.0),
+                ("capacity/us-east-1b/t3.large", 0.0),
+                ("ec2/L-0263D0A3", 2.0),
+                ("eks/L-1194D53C", 1.0),
+                ("vpc/L-F678F1CE", 0.0),
+            ]
+        );
+        assert_eq!((now.read_lag_ms, now.iam_lag_ms), ((20_000, 20_000), world.iam_lag_ms));
+        assert_eq!(Conditions::default().over(&world), world);
+    }
+
+    #[test]
+    fn what_names_nothing_is_refused() {
+        for bad in ["L-0263D0A3", "L-0263D0A3=many", "L-0263D0A3=-1", "L-0263D0A3=inf", "L-NOPE=1"] {
+            assert!(Conditions::default().set_quotas(bad).is_err(), "{bad}");
+        }
+        for bad in ["m6a.tiny", "m6a.large@us-east-1", "m6a.large@nowhere-1a"] {
+            assert!(Conditions::default().set_sold_out(bad).is_err(), "{bad}");
+        }
+        assert!(Conditions::default().set_lag("soon").is_err());
+        assert_eq!(Conditions::default().set_iam_lag("0"), Ok(()));
+    }
+}
