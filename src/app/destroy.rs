@@ -66,6 +66,7 @@ pub async fn run(env: &Env, request: DestroyRequest) -> Result<Exit, CliError> {
             request.name
         )));
     }
+    stacks::take_turn(env, &request.name, "destroy").await?;
     let known = if request.from_tags { None } else { known(env, &request)? };
     if let Some(known) = &known
         && known.state.standing() == Standing::Destroyed

@@ -105,7 +105,7 @@ async fn differing(env: &Env, provider: &dyn Provider, stack: &Stack, on: bool) 
 }
 
 /// The objects whose tags speak for the stack: those that both of our tags prove to be its own.
-pub(super) fn speakers<'a>(
+pub(in crate::app) fn speakers<'a>(
     stack: &'a Stack,
     swept: &'a [Swept],
 ) -> impl Iterator<Item = (Owned, &'a BTreeMap<String, String>)> {

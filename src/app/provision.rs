@@ -8,6 +8,7 @@ mod run;
 pub use super::money::Limits;
 pub(super) use report::{host_and_port, something_stands};
 
+use super::stacks;
 use crate::env::Env;
 use crate::error::{CliError, Exit};
 use crate::model::ClusterName;
@@ -86,6 +87,7 @@ pub struct ProvisionRequest {
 /// Runs the verb.
 pub async fn run(env: &Env, request: ProvisionRequest) -> Result<Exit, CliError> {
     let wish = prepare::Wish::read(env, &request)?;
+    stacks::take_turn(env, &wish.name, "provision").await?;
     let prepared = env.reading(prepare::prepare(env, &request, wish)).await?;
     run::decide(env, &request, prepared).await
 }

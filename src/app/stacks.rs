@@ -207,6 +207,20 @@ pub(super) async fn hold(env: &Env, stack: &Stack, verb: &str) -> Result<Held, C
     .await
 }
 
+/// With `--lock-timeout`: waits until nobody works on the stack of this name any more, so that what is planned next is
+/// planned on what they left. Without one, whoever holds it is told when the lock is asked for.
+pub(super) async fn take_turn(env: &Env, name: &ClusterName, verb: &str) -> Result<(), CliError> {
+    if env.settings.lock_timeout.is_none_or(|wait| wait.is_zero()) {
+        return Ok(());
+    }
+    // What cannot be read is told by whoever needs it.
+    let Ok(Some(known)) = live(env, name) else { return Ok(()) };
+    match holder(env, &known.stack) {
+        Some(_) => hold(env, &known.stack, verb).await.map(drop),
+        None => Ok(()),
+    }
+}
+
 fn held_by(error: CliError, stack: &Stack) -> CliError {
     if error.id != "KW-LOCKED" {
         return error;

@@ -5,7 +5,7 @@
 #[cfg(feature = "aws")]
 pub mod aws;
 
-use crate::engine::{Backend, Clock, ErrorClass, Owned, Plan, Residue, StepError};
+use crate::engine::{Backend, Clock, ErrorClass, Owned, Plan, PlannedStep, Residue, StepError};
 use crate::model::{Cloud, ClusterName, ClusterSpec, Region, ResolvedSpec, Secret, Secrets, Stack};
 use async_trait::async_trait;
 use jiff::Timestamp;
@@ -161,6 +161,19 @@ pub enum VolumeFate {
     Delete,
 }
 
+/// Whether two plans of one step differ in nothing but tags, which can change while the object stands. Params of every
+/// provider hold such tags under this one key.
+pub fn differ_in_tags_only(one: &PlannedStep, other: &PlannedStep) -> bool {
+    let bare = |step: &PlannedStep| {
+        let mut step = step.clone();
+        if let Some(params) = step.params.as_object_mut() {
+            params.remove("extraTags");
+        }
+        step
+    };
+    bare(one).same_object(&bare(other))
+}
+
 /// A cloud.
 #[async_trait]
 pub trait Provider: Send + Sync {
@@ -200,6 +213,9 @@ pub trait Provider: Send + Sync {
     /// # Errors
     /// The first call that failed; the others may have been made.
     async fn retag(&self, stack: &Stack, owned: &[Owned], tags: &BTreeMap<String, String>) -> Result<(), StepError>;
+
+    /// The tags of a stack's anchors from which `recover` reads the spec back.
+    fn anchor_tags(&self, spec: &ResolvedSpec) -> BTreeMap<String, String>;
 
     /// One managed cluster by its name in the cloud.
     async fn cluster(&self, name: &str) -> Result<Option<CloudCluster>, StepError>;

@@ -13,4 +13,6 @@ mod cli;
 mod conformance;
 mod crash;
 mod error_ids;
+#[cfg(all(feature = "aws", feature = "sandbox"))]
+mod faults;
 mod support;

@@ -11,7 +11,7 @@ use crate::error::CliError;
 use crate::model::doc::BudgetVerdict;
 use crate::model::spec::{Budget, Nat};
 use crate::model::{ClusterName, ClusterSpec, ResolvedSpec, Stack, StackId};
-use crate::providers::{Check, StackSeen};
+use crate::providers::{Check, StackSeen, differ_in_tags_only};
 use crate::store;
 use std::{
     collections::BTreeMap,
@@ -292,13 +292,22 @@ async fn again(env: &Env, request: &ProvisionRequest, wish: Wish, known: stacks:
             }
         }
         tags::set_protection(&mut carried, known.protection_noted().unwrap_or(resolved.protect));
-        let plan = checked(connected.provider.plan(&resolved, &recorded_plan.stack, carried)?)?;
+        let mut plan = connected.provider.plan(&resolved, &recorded_plan.stack, carried)?;
+        // What stands is as it was made; the spec in its tags is brought up to date by itself, under the lock.
+        for step in &mut plan.steps {
+            if let Some(made) = recorded_plan.step(&step.id).filter(|_| !known.state.step(&step.id).is_unmade())
+                && differ_in_tags_only(made, step)
+            {
+                step.params.clone_from(&made.params);
+            }
+        }
+        let plan = checked(plan)?;
         known.state.fits(&plan).map_err(|why| {
             let mut error = CliError::new("KW-DAY2", format!("`{name}` cannot be continued like that: {why}"));
             error.details.clone_from(&changes);
             error
-                .hint(format!("continue as it was: kubewright provision {name}"))
-                .hint(format!("or start over: kubewright destroy {name} --confirm {name}"))
+                .hint(format!("continue as it was: {}", place.verb(&format!("provision {name}"))))
+                .hint(format!("or start over: {}", place.verb(&format!("destroy {name} --confirm {name}"))))
         })?;
         (resolved, plan)
     };

@@ -1,8 +1,8 @@
 //! Show, ask, build, wait for nodes, report.
 
 use super::{OnFailure, ProvisionRequest, WaitFor, prepare::Prepared, report};
-use crate::app::{money, outcome, readiness, stacks};
-use crate::engine::{Event, Options, Outcome, Report, Session, StackState, StepState, Teardown};
+use crate::app::{money, outcome, protect, readiness, stacks};
+use crate::engine::{Event, Options, Outcome, Owned, Report, Session, StackState, StepState, Teardown};
 use crate::env::{Env, StopCause};
 use crate::error::{Class, CliError, Exit};
 use crate::model::doc::ProvisionOutcome;
@@ -158,6 +158,11 @@ async fn build(env: &Env, request: &ProvisionRequest, prepared: Prepared) -> Res
         note(env, &mut session, &mut state, &prepared, stacks::file_note(path))?;
     }
     note_override(env, &mut session, &mut state, request, &prepared)?;
+    let calls_before = session.backend.mutating_calls();
+    if resumed && !prepared.is_finished() {
+        renew_anchors(env, &mut session, &mut state, &prepared).await?;
+    }
+    let renewing = session.backend.mutating_calls() - calls_before;
     let mut report = session.provision(&prepared.plan, &mut state, env.run_info()).await;
     if report.outcome == Outcome::Failed && report::only_drift(&report) && consent_to_recreate(env, &report) {
         session.options.recreate = true;
@@ -168,10 +173,35 @@ async fn build(env: &Env, request: &ProvisionRequest, prepared: Prepared) -> Res
         env.ui.say("the build failed; removing what it made (--on-failure rollback)");
         rolled_back = Some(roll_back(env, &mut session, &mut state, &prepared).await);
     }
+    report.mutating_calls += renewing;
     // The bars go before the answer comes.
     session.observer = Arc::new(Silent);
     drop(session);
     conclude(env, request, &prepared, &state, &report, rolled_back.as_ref(), resumed).await
+}
+
+/// The spec in the tags of what stands follows the plan, before anything is built to it: `recover` on another machine
+/// must rebuild the journal of what is really there. Looked at on every continuation, so that a kill in between heals.
+async fn renew_anchors(
+    env: &Env,
+    session: &mut Session,
+    state: &mut StackState,
+    prepared: &Prepared,
+) -> Result<(), CliError> {
+    let (provider, stack) = (&prepared.cloud.provider, &prepared.plan.stack);
+    let wanted = provider.anchor_tags(&prepared.spec);
+    let swept = env.reading(async { Ok(session.backend.sweep(stack).await?) }).await?;
+    let stale = protect::speakers(stack, &swept).filter(|(_, tags)| {
+        let anchors = wanted.keys().next().is_some_and(|first| tags.contains_key(first));
+        anchors && wanted.iter().any(|(key, value)| tags.get(key) != Some(value))
+    });
+    let stale: Vec<Owned> = stale.map(|(owned, _)| owned).collect();
+    if stale.is_empty() {
+        return Ok(());
+    }
+    let what = format!("the spec in the tags of {} objects follows the plan", stale.len());
+    note(env, session, state, prepared, what)?;
+    env.reading(async { Ok(provider.retag(stack, &stale, &wanted).await?) }).await
 }
 
 fn note_override(

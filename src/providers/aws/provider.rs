@@ -2,7 +2,7 @@
 
 use super::client::{self, AwsCx, AwsOptions};
 use super::patience::patient;
-use super::{clusters, error, kinds, leftovers, plan, preflight, resolve, retag, stages, sweep, token};
+use super::{clusters, error, kinds, leftovers, plan, preflight, resolve, retag, stages, sweep, tags, token};
 use crate::engine::{
     AnyStep, Backend, Clock, Leftover, Observed, Owned, Plan, PlannedStep, RateLimit, StepError, StepId, SweepPoint,
     Swept,
@@ -88,6 +88,10 @@ impl Provider for Aws {
 
     async fn retag(&self, stack: &Stack, owned: &[Owned], tags: &BTreeMap<String, String>) -> Result<(), StepError> {
         patient(&*self.clock, || retag::retag(&self.cx, stack, owned, tags)).await
+    }
+
+    fn anchor_tags(&self, spec: &ResolvedSpec) -> BTreeMap<String, String> {
+        tags::spec_chunks(spec).unwrap_or_else(tags::no_spec)
     }
 
     async fn cluster(&self, name: &str) -> Result<Option<CloudCluster>, StepError> {

@@ -105,6 +105,11 @@ pub fn spec_chunks(spec: &ResolvedSpec) -> Option<Tags> {
     })
 }
 
+/// Says over what stood there that the spec is too large to be stored.
+pub fn no_spec() -> Tags {
+    Tags::from([(format!("{TAG_SPEC}0"), "0.".to_owned())])
+}
+
 /// The spec stored in these tags, if all of it is there and this build can read it.
 pub fn spec_of(tags: &Tags) -> Option<ResolvedSpec> {
     let (count, _) = tags.get(&format!("{TAG_SPEC}0"))?.split_once('.')?;
@@ -140,6 +145,9 @@ mod tests {
 
     #[test]
     fn a_spec_that_cannot_fit_is_left_out() {
+        let mut stale = spec_chunks(&testing::spec("demo")).unwrap();
+        stale.extend(no_spec());
+        assert_eq!(spec_of(&stale), None, "what stood there before is not read any more");
         let mut spec = testing::spec("demo");
         spec.admins = (0..200).map(|n| format!("arn:aws:iam::123456789012:role/engineer-{n}")).collect();
         assert_eq!(spec_chunks(&spec), None);
