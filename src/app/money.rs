@@ -47,7 +47,8 @@ pub(super) fn of_usage(usage: &[Usage]) -> Option<f64> {
 
 /// A sum in which one unknown makes all unknown; rounded to what prices are quoted in.
 pub(super) fn sum(parts: impl IntoIterator<Item = Option<f64>>) -> Option<f64> {
-    parts.into_iter().sum::<Option<f64>>().map(|usd| (usd * 1e4).round() / 1e4)
+    // An empty sum of floats is -0.
+    parts.into_iter().sum::<Option<f64>>().map(|usd| (usd * 1e4).round() / 1e4 + 0.0)
 }
 
 /// The budget's word on an estimate, and the refusal where there is one.
