@@ -14,11 +14,19 @@ pub(super) fn since(then: Timestamp, now: Timestamp) -> Duration {
     Duration::try_from(now.duration_since(then)).unwrap_or_default()
 }
 
+/// A repeat that comes so much later than it was meant to: the machine was asleep.
+const ASLEEP: Duration = Duration::from_secs(600);
+/// A call that takes longer than that by itself must not look like sleep for ever.
+const NIGHTS: u32 = 3;
+
 /// The repeats of one call.
 #[derive(Debug, Default)]
 pub(super) struct Backoff {
     attempts: u32,
     rough_since: Option<Timestamp>,
+    /// When the next attempt is to be made.
+    due: Option<Timestamp>,
+    nights: u32,
 }
 
 impl Backoff {
@@ -29,6 +37,9 @@ impl Backoff {
 
     /// How long to wait after `error`, or none when trying again is over: the class forbids it, the deadline has
     /// passed, or the network alone was at fault for longer than `transient_for`. `bits` are random.
+    ///
+    /// A deadline is judged by an answer. A network that fails gives none, and on a machine that wakes it fails first
+    /// of all: a deadline that passed before the failures began, or during sleep, waits for them to end.
     pub(super) fn next(
         &mut self,
         error: &StepError,
@@ -37,15 +48,22 @@ impl Backoff {
         transient_for: Duration,
         bits: u64,
     ) -> Option<Duration> {
-        if !error.class.is_retried() || now >= deadline {
+        if !error.class.is_retried() {
             return None;
         }
-        if error.class == ErrorClass::Transient {
-            if since(*self.rough_since.get_or_insert(now), now) >= transient_for {
-                return None;
-            }
+        if self.nights < NIGHTS && self.due.is_some_and(|due| since(due, now) > ASLEEP) {
+            self.nights += 1;
+            self.rough_since = None;
+        }
+        let over = if error.class == ErrorClass::Transient {
+            let began = *self.rough_since.get_or_insert(now);
+            since(began, now) >= transient_for || (began < deadline && now >= deadline)
         } else {
             self.rough_since = None;
+            now >= deadline
+        };
+        if over {
+            return None;
         }
         let (base, cap) = match error.class {
             ErrorClass::Throttled => (1.0, 30.0),
@@ -59,7 +77,10 @@ impl Backoff {
         let drawn = Duration::from_secs_f64(0.05 + ceiling * fraction);
         let wanted = drawn.max(error.retry_after.unwrap_or_default());
         // One last attempt at the deadline itself, unless the cloud asked for more patience than there is.
-        Some(wanted.min(since(now, deadline)).max(Duration::from_millis(1)))
+        let wait = if now < deadline { wanted.min(since(now, deadline)) } else { wanted };
+        let wait = wait.max(Duration::from_millis(1));
+        self.due = Some(later(now, wait));
+        Some(wait)
     }
 }
 
@@ -87,8 +108,47 @@ mod tests {
         ] {
             let wait = Backoff::default().next(&error(class), now, deadline, Duration::MAX, 7);
             assert_eq!(wait.is_some(), class.is_retried(), "{class:?}");
-            assert_eq!(Backoff::default().next(&error(class), deadline, deadline, Duration::MAX, 7), None);
+            let late = Backoff::default().next(&error(class), deadline, deadline, Duration::MAX, 7);
+            assert_eq!(late.is_some(), class == ErrorClass::Transient, "{class:?}: only an answer is judged");
         }
+    }
+
+    #[test]
+    fn a_deadline_that_passed_in_sleep_is_not_judged_by_a_network_that_is_not_up_yet() {
+        let minutes = |count: u64| Duration::from_secs(count * 60);
+        let (start, patience) = (Timestamp::UNIX_EPOCH, minutes(5));
+        let deadline = later(start, minutes(30));
+        let woken = later(start, minutes(154));
+        // The first call after waking fails, and the next one too.
+        let mut fresh = Backoff::default();
+        let wait = fresh.next(&error(ErrorClass::Transient), woken, deadline, patience, 7).expect("tried again");
+        assert!(wait >= Duration::from_millis(50), "no hammering: {wait:?}");
+        assert!(fresh.next(&error(ErrorClass::Transient), later(woken, wait), deadline, patience, 7).is_some());
+        // An answer is judged, and so is a network that stays away.
+        assert_eq!(fresh.next(&error(ErrorClass::Transient), later(woken, minutes(5)), deadline, patience, 7), None);
+        assert_eq!(fresh.next(&error(ErrorClass::NotYet), later(woken, minutes(1)), deadline, patience, 7), None);
+        // The lid closed while a failed call waited for its repeat: what failed before is old news.
+        let mut asleep = Backoff::default();
+        assert!(asleep.next(&error(ErrorClass::Transient), later(start, minutes(1)), deadline, patience, 7).is_some());
+        assert!(asleep.next(&error(ErrorClass::Transient), woken, deadline, patience, 7).is_some());
+        // Without sleep the deadline ends a rough patch that began before it.
+        let mut awake = Backoff::default();
+        let near = later(start, minutes(29));
+        assert!(awake.next(&error(ErrorClass::Transient), near, deadline, patience, 7).is_some());
+        assert_eq!(awake.next(&error(ErrorClass::Transient), deadline, deadline, patience, 7), None);
+    }
+
+    #[test]
+    fn slow_calls_do_not_look_like_sleep_for_ever() {
+        let mut now = Timestamp::UNIX_EPOCH;
+        let deadline = later(now, Duration::from_secs(60));
+        let mut backoff = Backoff::default();
+        let mut tries = 0;
+        while backoff.next(&error(ErrorClass::Transient), now, deadline, Duration::from_secs(300), 7).is_some() {
+            now = later(now, Duration::from_secs(1_200));
+            tries += 1;
+        }
+        assert!(tries <= 5, "{tries}");
     }
 
     #[test]
