@@ -65,7 +65,7 @@ fn entry(record: &Record) -> HistoryEntry {
 fn words(event: &Event) -> (Option<String>, String) {
     let about = |step: &crate::engine::StepId, text: String| (Some(step.to_string()), format!("{step}  {text}"));
     match event {
-        Event::Planned { plan, plan_hash } => {
+        Event::Planned { plan, plan_hash, .. } => {
             (None, format!("planned {} resources, plan {}", plan.steps.len(), short(plan_hash)))
         }
         Event::Replanned { why, plan_hash, .. } => (None, format!("replanned: {why}, plan {}", short(plan_hash))),

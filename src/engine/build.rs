@@ -67,12 +67,12 @@ pub(super) fn may_build(plan: &Plan, state: &StackState) -> Result<(), StepError
     }
 }
 
-/// Records the plan where it is new.
-pub(super) fn record_plan(run: &Run<'_>, plan: &Plan) -> Result<(), Cut> {
+/// Records the plan where it is new. `found`: read back from the cloud, to rebuild a lost journal.
+pub(super) fn record_plan(run: &Run<'_>, plan: &Plan, found: bool) -> Result<(), Cut> {
     let known = run.state(|state| state.plan().cloned());
     let plan_hash = || plan.hash();
     let event = match known {
-        None => Event::Planned { plan: Box::new(plan.clone()), plan_hash: plan_hash() },
+        None => Event::Planned { plan: Box::new(plan.clone()), plan_hash: plan_hash(), found },
         Some(known) if *known != *plan => Event::Replanned {
             plan: Box::new(plan.clone()),
             plan_hash: plan_hash(),
@@ -84,7 +84,7 @@ pub(super) fn record_plan(run: &Run<'_>, plan: &Plan) -> Result<(), Cut> {
 }
 
 async fn build(run: &Run<'_>, plan: &Plan) -> (bool, Option<super::Audit>) {
-    if record_plan(run, plan).and_then(|()| run.start()).is_err() {
+    if record_plan(run, plan, false).and_then(|()| run.start()).is_err() {
         return (false, None);
     }
     run_steps(run, plan).await;
@@ -117,8 +117,10 @@ async fn run_steps(run: &Run<'_>, plan: &Plan) {
     let mut free = BinaryHeap::new();
     run.state(|state| {
         for (at, step) in plan.steps.iter().enumerate() {
-            // What was ready before only has to be read once, all at the same time.
-            if missing[at] == 0 || matches!(state.step(&step.id), StepState::Ready { .. }) {
+            // What was ready before only has to be read once, all at the same time; what may have to be made anew
+            // waits for its needs like everything that is made.
+            let only_read = !run.options.recreate && matches!(state.step(&step.id), StepState::Ready { .. });
+            if missing[at] == 0 || only_read {
                 scheduled[at] = true;
                 free.push((remaining[at], Reverse(at)));
             }
@@ -165,7 +167,10 @@ async fn step(run: &Run<'_>, plan: &Plan, at: usize) -> bool {
 
 fn record_failure(run: &Run<'_>, plan: &Plan, at: usize, mut error: StepError) {
     let step = &plan.steps[at];
+    let in_doubt = run.state(|state| state.doubted_since().is_some());
     let recorded = match run.step_state(&step.id) {
+        // Whether the lost builder had made it is still not known.
+        StepState::Pending if in_doubt => false,
         // Nothing was sent for it, whatever a failed read may say about itself.
         StepState::Pending | StepState::Deleted { .. } => {
             error.residue = super::Residue::None;

@@ -11,6 +11,7 @@ use super::{
     Report, Residue, ResourceRef, RunInfo, Session, StackState, StepId, StepState, SweepPoint, Swept, Teardown,
     build::untouchable,
     proof::prove_found,
+    rebuild::without_a_place,
     retry::since,
     run::{Cut, Run},
     task::{Removal, Task, not_ours},
@@ -34,13 +35,21 @@ impl Session {
     /// `state` is the folded journal, empty for a stack that is only known from its tags, and is kept in step with it.
     pub async fn teardown(&mut self, work: Teardown, state: &mut StackState, info: RunInfo) -> Report {
         let plan = work.plan.clone();
+        let found = work.standing();
         let (run, stop) = Run::of(self, state, work.stack.clone(), info, Mode::Destroy);
         let (done, ending) = run.attend(stop, tear_down(&run, work)).await;
         if let Some(plan) = &plan {
             run.tally(|tally| tally.kept.extend(untouchable(plan, &run)));
         }
         let (goal, audit) = done.unwrap_or_default();
-        run.finish(ending, goal, audit)
+        let mut report = run.finish(ending, goal, audit);
+        if report.audit.is_none() {
+            // It did not come to a last look, so the first one counts, less what was deleted since.
+            let told = [&report.deleted, &report.remaining, &report.kept, &report.blockers];
+            let told: HashSet<String> = told.into_iter().flatten().map(|item| item.resource.id.clone()).collect();
+            report.remaining.extend(found.into_iter().filter(|item| !told.contains(&item.resource.id)));
+        }
+        report
     }
 }
 
@@ -353,7 +362,8 @@ impl<'r, 'a> Demolition<'r, 'a> {
 
     async fn clear(&self, target: &Target) -> Result<(), Cut> {
         let state = self.run.step_state(&target.step.id);
-        if state.is_unmade() && target.seen.is_empty() && target.extras.is_empty() {
+        let doubted = self.run.state(StackState::doubted_since).filter(|_| state == StepState::Pending);
+        if state.is_unmade() && doubted.is_none() && target.seen.is_empty() && target.extras.is_empty() {
             return Ok(());
         }
         let task = self.task(&target.step).await?;
@@ -376,7 +386,14 @@ impl<'r, 'a> Demolition<'r, 'a> {
             StepState::Deleting { resource, .. } | StepState::DeleteFailed { resource, .. } => {
                 self.clear_known(&task, resource, false).await?;
             }
-            StepState::Pending | StepState::Deleted { .. } | StepState::Failed { .. } => {}
+            // What a rebuild that was cut short has not come to may stand without a line.
+            StepState::Pending => {
+                if let Some(since) = doubted {
+                    let searched = self.clear_searched(&task, since).await;
+                    searched.or_else(|cut| without_a_place(self.run, &target.step, cut))?;
+                }
+            }
+            StepState::Deleted { .. } | StepState::Failed { .. } => {}
         }
         for seen in &target.seen {
             // A sweep is older than the deletions since; only what a fresh read shows is acted on.
@@ -413,7 +430,7 @@ impl<'r, 'a> Demolition<'r, 'a> {
             let extra = matches!(task.state(), StepState::Deleted { .. });
             self.remove(task, &owned, extra, false).await?;
         }
-        if !matches!(task.state(), StepState::Deleted { .. }) {
+        if !matches!(task.state(), StepState::Pending | StepState::Deleted { .. }) {
             task.record_gone(None, false)?;
         }
         Ok(())

@@ -4,8 +4,8 @@
 //! two lines of this file is one of the states that the loop in [`Drive::bring_to_ready`] starts from.
 
 use super::{
-    Creation, ErrorClass, Event, Identity, Lookup, Observed, Owned, Probe, Residue, ResourceRef, StepError, StepState,
-    Tick, Token,
+    Creation, ErrorClass, Event, Identity, Lookup, Observed, Owned, Probe, Residue, ResourceRef, StackState, StepError,
+    StepState, Tick, Token,
     retry::{Backoff, since},
     run::Cut,
     task::{Task, not_ours},
@@ -38,7 +38,16 @@ impl<'t, 'r, 'a> Drive<'t, 'r, 'a> {
         let mut made_ready = false;
         loop {
             match self.task.state() {
-                StepState::Pending => self.first(1).await?,
+                StepState::Pending => {
+                    let doubted = self.task.run.state(StackState::doubted_since);
+                    let found = match doubted.filter(|_| self.task.step.identity.is_undone()) {
+                        Some(since) => self.adopt(since).await?,
+                        None => false,
+                    };
+                    if !found {
+                        self.first(1).await?;
+                    }
+                }
                 StepState::Deleted { generation } => self.first(generation + 1).await?,
                 StepState::Failed { generation, error, .. } if error.residue == Residue::None => {
                     self.first(generation + 1).await?;
@@ -148,6 +157,11 @@ impl<'t, 'r, 'a> Drive<'t, 'r, 'a> {
                     return Ok(());
                 }
                 doubtful = false; // the search went through the settle window
+                if task.step.creation == Creation::Token {
+                    // The cloud knows the token from something that is gone: it would refuse it for ever.
+                    generation += 1;
+                    token = Token::derive(&run.stack, id, generation);
+                }
                 conflicts += 1;
                 let mut wait = error.with_residue(Residue::None);
                 if conflicts < CONFLICTS {

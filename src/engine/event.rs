@@ -32,8 +32,14 @@ pub enum RunOutcome {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "event", rename_all = "camelCase", rename_all_fields = "camelCase")]
 pub enum Event {
-    /// First line: the whole plan.
-    Planned { plan: Box<Plan>, plan_hash: String },
+    /// First line: the whole plan. `found`: it was read back from the cloud to rebuild a lost journal, so that until
+    /// that is done objects may stand of which no line tells.
+    Planned {
+        plan: Box<Plan>,
+        plan_hash: String,
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        found: bool,
+    },
     /// Steps that were never made were planned anew; made ones are unchanged.
     Replanned { plan: Box<Plan>, plan_hash: String, why: String },
     /// A process takes the stack on. `runId`, because the line itself has a `run` beside it.

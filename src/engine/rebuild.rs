@@ -3,7 +3,8 @@
 //! Creates and deletes nothing; only idempotent follow-ups may be repeated.
 
 use super::{
-    ErrorClass, Event, Inputs, Mode, Outputs, Plan, Probe, Report, RunInfo, Session, StackState, StepId, StepState,
+    ErrorClass, Event, Inputs, Mode, Outputs, Plan, PlannedStep, Probe, Report, RunInfo, Session, StackState, StepId,
+    StepState,
     build::{may_build, record_plan, untouchable},
     drive::best_first,
     run::{Cut, Run, refused},
@@ -29,7 +30,7 @@ impl Session {
 }
 
 async fn rebuild(run: &Run<'_>, plan: &Plan) -> bool {
-    if record_plan(run, plan).and_then(|()| run.start()).is_err() {
+    if record_plan(run, plan, true).and_then(|()| run.start()).is_err() {
         return false;
     }
     let began = run.now();
@@ -47,10 +48,12 @@ async fn rebuild(run: &Run<'_>, plan: &Plan) -> bool {
         }
         match looks.next().await {
             None => break,
-            // What hangs on a thing that is not there cannot be there either.
-            Some((_, Ok(false) | Err(Cut::Halted | Cut::Later))) => {}
-            Some((at, Ok(true))) => {
-                found.push(at);
+            Some((_, Err(Cut::Halted | Cut::Later))) => {}
+            // What needs a thing that is not there may stand all the same: somebody may have deleted its need.
+            Some((at, Ok(there))) => {
+                if there {
+                    found.push(at);
+                }
                 for next in &dependents[at] {
                     missing[*next] -= 1;
                     if missing[*next] == 0 {
@@ -86,7 +89,10 @@ async fn find(run: &Run<'_>, plan: &Plan, at: usize, began: Timestamp) -> Result
         _ => return Ok(true), // an earlier recovery got this far
     }
     let task = Task::new(run, Some(plan), step, live_inputs(run, plan, at).await?)?;
-    let seen = task.look_settled(began, task.deadline()).await?;
+    let seen = match task.look_settled(began, task.deadline()).await {
+        Ok(seen) => seen,
+        Err(cut) => return without_a_place(run, step, cut).map(|()| false),
+    };
     let mut ours = best_first(seen).into_iter();
     let Some(best) = ours.next() else { return Ok(false) };
     if step.identity.is_undone() {
@@ -97,6 +103,16 @@ async fn find(run: &Run<'_>, plan: &Plan, at: usize, began: Timestamp) -> Result
     }
     run.append(Event::Adopted { step: step.id.clone(), resource: best.reference })?;
     Ok(true)
+}
+
+/// A part of something that is not there has no place to be looked at, so it is not there either; every other failure
+/// to look stays one.
+pub(super) fn without_a_place(run: &Run<'_>, step: &PlannedStep, cut: Cut) -> Result<(), Cut> {
+    let lacks = || run.state(|state| step.needs.iter().any(|need| state.step(need).resource().is_none()));
+    match cut {
+        Cut::Step(error) if error.id == "KW-PLAN" && lacks() => Ok(()),
+        cut => Err(cut),
+    }
 }
 
 /// Records a found object as ready where it can be used. One that others were built upon had been ready before; for

@@ -225,6 +225,10 @@ pub struct StackState {
     last_run: Option<RunSeen>,
     started_at: Option<Timestamp>,
     seq: u64,
+    /// Generations of steps that a replan left out: one that comes back must not use a token twice.
+    retired: BTreeMap<StepId, u32>,
+    /// Set while the journal is being rebuilt from the cloud.
+    doubted_since: Option<Timestamp>,
     undoing: bool,
     built: bool,
     destroyed: bool,
@@ -255,19 +259,26 @@ impl StackState {
 
     fn take(&mut self, record: &Record) -> Result<(), String> {
         match &record.event {
-            Event::Planned { plan, plan_hash } => {
+            Event::Planned { plan, plan_hash, found } => {
                 if self.plan.is_some() {
                     return Err("the stack was planned before".to_owned());
                 }
                 self.steps = plan.steps.iter().map(|step| (step.id.clone(), StepState::Pending)).collect();
                 self.plan = Some(Arc::new((**plan).clone()));
                 self.plan_hash = Some(plan_hash.clone());
+                self.doubted_since = found.then_some(record.at);
             }
             Event::Replanned { plan, plan_hash, .. } => {
                 self.fits(plan)?;
                 let mut old = std::mem::take(&mut self.steps);
-                self.steps =
-                    plan.steps.iter().map(|step| (step.id.clone(), old.remove(&step.id).unwrap_or_default())).collect();
+                for step in &plan.steps {
+                    // One that comes back after it was left out must not use a token twice.
+                    let again = || self.retired.remove(&step.id).map(|generation| StepState::Deleted { generation });
+                    let state = old.remove(&step.id).or_else(again).unwrap_or_default();
+                    self.steps.insert(step.id.clone(), state);
+                }
+                let begun = old.into_iter().filter(|(_, left)| left.generation() > 0);
+                self.retired.extend(begun.map(|(id, left)| (id, left.generation())));
                 self.plan = Some(Arc::new((**plan).clone()));
                 self.plan_hash = Some(plan_hash.clone());
                 self.built = false;
@@ -291,7 +302,10 @@ impl StackState {
                 last.ended = Some((record.at, *outcome));
                 if *outcome == RunOutcome::Done {
                     match last.mode {
-                        Mode::Provision | Mode::Recover => self.built = true,
+                        Mode::Provision | Mode::Recover => {
+                            self.built = true;
+                            self.doubted_since = None;
+                        }
                         Mode::Destroy => self.destroyed = true,
                     }
                 }
@@ -416,6 +430,12 @@ impl StackState {
     /// The run that acted last, or acts now.
     pub fn last_run(&self) -> Option<&RunSeen> {
         self.last_run.as_ref()
+    }
+
+    /// Since when a rebuild of this journal from the cloud is unfinished. Until it is done, a step without a line may
+    /// have been made by the builder whose journal was lost: it is looked for before it is made.
+    pub fn doubted_since(&self) -> Option<Timestamp> {
+        self.doubted_since
     }
 
     /// Which way the last run went.

@@ -1,9 +1,11 @@
 //! What a teardown has to remove, and in which order: from the journal, from the tags, or from both.
 
-use super::{Observed, Plan, PlannedStep, StackState, StepId, SweepPoint, Swept};
+use super::{
+    Item, Observed, Plan, PlannedStep, StackState, StepId, SweepPoint, Swept, audit::item, proof::prove_found,
+};
 use crate::model::Stack;
 use std::{
-    collections::{BTreeMap, HashMap, HashSet},
+    collections::{BTreeMap, BTreeSet, HashMap, HashSet},
     sync::Arc,
     time::Duration,
 };
@@ -100,6 +102,18 @@ impl Teardown {
         let stages: HashSet<String> = self.points.iter().map(|point| point.stage.clone()).collect();
         self.points.extend(swept.points.into_iter().filter(|point| !stages.contains(&point.stage)));
         self
+    }
+
+    /// What the search by tags showed and proved. It stands until it is deleted, or until a later look says otherwise.
+    pub(super) fn standing(&self) -> Vec<Item> {
+        let undone = self.targets.values().filter(|target| target.step.identity.is_undone());
+        let seen: Vec<(&StepId, &Observed)> =
+            undone.flat_map(|target| target.seen.iter().map(|seen| (&target.step.id, seen))).collect();
+        let around: BTreeSet<String> = seen.iter().map(|(_, seen)| seen.reference.id.clone()).collect();
+        seen.into_iter()
+            .filter(|(_, seen)| prove_found(&self.stack, (*seen).clone(), &around, None).is_ok())
+            .map(|(step, seen)| item(step, &seen.reference))
+            .collect()
     }
 
     /// Whether there is nothing to do but to look.

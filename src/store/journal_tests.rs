@@ -44,7 +44,7 @@ fn events() -> Vec<Event> {
     };
     let plan = Box::new(plan("demo-7f3a1b2c"));
     vec![
-        Event::Planned { plan: plan.clone(), plan_hash: "abc".into() },
+        Event::Planned { plan: plan.clone(), plan_hash: "abc".into(), found: false },
         Event::RunStarted {
             run: run.clone(),
             mode: Mode::Provision,

@@ -35,7 +35,7 @@ fn clock() -> Instantly {
 }
 
 fn planned(stack: &str) -> Event {
-    Event::Planned { plan: Box::new(plan(stack)), plan_hash: "h".into() }
+    Event::Planned { plan: Box::new(plan(stack)), plan_hash: "h".into(), found: false }
 }
 
 fn run(journal: &mut StackJournal, mode: Mode, outcome: Option<RunOutcome>) {

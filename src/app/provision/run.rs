@@ -233,7 +233,8 @@ fn note(
 ) -> Result<(), CliError> {
     let bad = |fault: crate::engine::BadTransition| CliError::new("KW-JOURNAL", fault.to_string());
     if state.plan().is_none() {
-        let planned = Event::Planned { plan: Box::new(prepared.plan.clone()), plan_hash: prepared.hash.clone() };
+        let planned =
+            Event::Planned { plan: Box::new(prepared.plan.clone()), plan_hash: prepared.hash.clone(), found: false };
         let record = session.journal.append(env.now(), None, &planned)?;
         state.apply(&record).map_err(bad)?;
     }

@@ -129,7 +129,7 @@ fn events() -> Vec<(Event, &'static [(&'static str, &'static str)])> {
             ],
         ),
         (stays(true), &[]),
-        (Event::Planned { plan: Box::new(plan(&["a"])), plan_hash: String::new() }, &[]),
+        (Event::Planned { plan: Box::new(plan(&["a"])), plan_hash: String::new(), found: false }, &[]),
         (Event::Replanned { plan: Box::new(plan(&["a"])), plan_hash: String::new(), why: String::new() }, &[]),
         (started(Mode::Provision), &[]),
         (Event::Note { what: String::new() }, &[]),
@@ -229,7 +229,7 @@ fn life(id: &str) -> Vec<Event> {
 
 #[test]
 fn a_stack_stands_where_its_journal_says() {
-    let mut events = vec![Event::Planned { plan: Box::new(plan(&["a"])), plan_hash: "x".to_owned() }];
+    let mut events = vec![Event::Planned { plan: Box::new(plan(&["a"])), plan_hash: "x".to_owned(), found: false }];
     let standing = |events: &[Event]| StackState::fold(&records(events.to_vec())).expect("it folds").standing();
     events.push(started(Mode::Provision));
     assert_eq!(standing(&events), Standing::Unfinished);
@@ -251,8 +251,10 @@ fn a_stack_stands_where_its_journal_says() {
 
 #[test]
 fn replacing_a_broken_object_is_no_teardown() {
-    let mut events =
-        vec![Event::Planned { plan: Box::new(plan(&["a"])), plan_hash: "x".to_owned() }, started(Mode::Provision)];
+    let mut events = vec![
+        Event::Planned { plan: Box::new(plan(&["a"])), plan_hash: "x".to_owned(), found: false },
+        started(Mode::Provision),
+    ];
     events.extend(life("a").into_iter().take(2));
     events.push(Event::DeleteIntent { step: "a".into(), resource: thing(), extra: false });
     let state = StackState::fold(&records(events)).expect("it folds");
@@ -261,7 +263,7 @@ fn replacing_a_broken_object_is_no_teardown() {
 
 #[test]
 fn a_journal_that_cannot_have_happened_is_refused_with_its_line() {
-    let planned = Event::Planned { plan: Box::new(plan(&["a", "b"])), plan_hash: "x".to_owned() };
+    let planned = Event::Planned { plan: Box::new(plan(&["a", "b"])), plan_hash: "x".to_owned(), found: false };
     let bad = |events: Vec<Event>| StackState::fold(&records(events)).expect_err("refused");
     assert_eq!(bad(vec![planned.clone(), planned.clone()]).seq, 2);
     assert!(bad(life("a")).why.contains("not in the plan"));
@@ -272,6 +274,34 @@ fn a_journal_that_cannot_have_happened_is_refused_with_its_line() {
     let refused = bad(events);
     assert_eq!(refused.seq, 5);
     assert!(refused.why.contains("already made: a"), "{refused}");
+}
+
+#[test]
+fn a_step_that_a_replan_brings_back_begins_a_new_generation() {
+    let replanned =
+        |ids: &[&str]| Event::Replanned { plan: Box::new(plan(ids)), plan_hash: String::new(), why: String::new() };
+    let mut events = vec![
+        Event::Planned { plan: Box::new(plan(&["a", "b"])), plan_hash: String::new(), found: false },
+        started(Mode::Provision),
+    ];
+    events.extend(life("a").into_iter().take(2));
+    events.push(Event::DeleteIntent { step: "a".into(), resource: thing(), extra: false });
+    events.push(Event::Deleted { step: "a".into(), resource: Some(thing()), extra: false });
+    events.push(replanned(&["b"]));
+    events.push(replanned(&["a", "b"]));
+    let state = StackState::fold(&records(events)).expect("it folds");
+    assert_eq!(*state.step(&"a".into()), StepState::Deleted { generation: 1 });
+    assert_eq!(*state.step(&"b".into()), StepState::Pending);
+}
+
+#[test]
+fn a_rebuild_is_in_doubt_until_it_is_done() {
+    let planned = |found| Event::Planned { plan: Box::new(plan(&["a"])), plan_hash: String::new(), found };
+    let doubted = |events: Vec<Event>| StackState::fold(&records(events)).expect("it folds").doubted_since().is_some();
+    assert!(!doubted(vec![planned(false), started(Mode::Provision)]));
+    assert!(doubted(vec![planned(true)]));
+    assert!(doubted(vec![planned(true), started(Mode::Recover), ended(RunOutcome::Stopped)]));
+    assert!(!doubted(vec![planned(true), started(Mode::Recover), ended(RunOutcome::Done)]));
 }
 
 #[test]

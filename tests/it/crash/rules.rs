@@ -200,6 +200,23 @@ fn a_ready_thing_that_vanished_is_reported_and_made_anew_only_on_consent() {
     });
 }
 
+#[test]
+fn what_is_made_anew_is_made_in_the_order_of_its_needs() {
+    on_paused_time(async {
+        let plan = plan(small());
+        let mut site = built(&empty(), &plan).await.site;
+        for step in ["network/sub", "cluster/cluster", "nodes/pool"] {
+            let id = folded_resource(&site, step);
+            site.world.objects.remove(&id);
+        }
+        site.world.objects.retain(|_, object| object.caused_by.is_none());
+        let options = Options { recreate: true, ..Options::default() };
+        let mended = process(&site, &plan, Act::Provision, Conditions { options, ..Conditions::default() }).await;
+        assert_eq!(report(&mended).outcome, Outcome::Done, "{:?}", report(&mended).failures);
+        assert_eq!(report(&mended).mutating_calls, 3);
+    });
+}
+
 fn folded_resource(site: &Site, step: &str) -> String {
     let records = site.disk.clone().records();
     let state = StackState::fold(records.iter().map(Arc::as_ref)).expect("it folds");
@@ -264,6 +281,23 @@ fn the_overall_timeout_stops_and_can_be_gone_on_from() {
         assert_eq!(report(&late).outcome, Outcome::TimedOut);
         let ran = process(&late.site, &plan, Act::Provision, Script::Nothing).await;
         assert_eq!(golden.complaints(&ran, Act::Provision), Vec::<String>::new());
+    });
+}
+
+#[test]
+fn a_teardown_by_tags_that_is_cut_short_names_what_still_stands() {
+    on_paused_time(async {
+        let plan = plan(small());
+        let site = built(&empty(), &plan).await.site;
+        let options = Options { timeout: Some(Duration::from_secs(12)), ..Options::default() };
+        let under = Conditions { options, ..Conditions::default() };
+        let ran = process(&site, &plan, Act::DestroyFromTags, under).await;
+        assert_eq!((report(&ran).outcome, &report(&ran).audit), (Outcome::TimedOut, &None));
+        let told: Vec<&str> = report(&ran).remaining.iter().map(|item| item.resource.id.as_str()).collect();
+        let stand = ran.site.world.ours(ran.site.now).into_iter().filter(|object| object.caused_by.is_none());
+        let silent: Vec<&str> = stand.map(|object| object.id.as_str()).filter(|id| !told.contains(id)).collect();
+        assert_eq!(silent, [""; 0], "told {told:?}");
+        assert!(!told.is_empty(), "it was cut short before the end");
     });
 }
 
@@ -359,6 +393,35 @@ fn a_lost_journal_is_rebuilt_without_a_single_change() {
         assert_eq!((report(&ran).outcome, report(&ran).mode), (Outcome::Done, Mode::Provision));
         assert_eq!(report(&ran).mutating_calls, 0, "no step without dependents has follow-ups here");
         assert_eq!(ran.site.world.objects, first.site.world.objects);
+    });
+}
+
+#[test]
+fn a_rebuild_looks_beyond_what_somebody_deleted() {
+    on_paused_time(async {
+        let plan = plan(small());
+        let mut site = built(&empty(), &plan).await.site;
+        let role = folded_resource(&site, "iam/role");
+        site.world.objects.remove(&role);
+        let before = site.world.ours(site.now).len();
+        let ran = process(&site, &plan, Act::RecoverAndProvision, Script::Nothing).await;
+        assert_eq!(report(&ran).outcome, Outcome::Done, "{:?}", report(&ran).failures);
+        assert_eq!(ran.site.world.ours(ran.site.now).len(), before + 1, "the role again, and nothing twice");
+    });
+}
+
+/// The rebuilt journal does not know how often the lost builder had begun.
+#[test]
+fn a_token_that_the_cloud_knows_from_something_gone_is_not_used_for_ever() {
+    on_paused_time(async {
+        let plan = plan(small());
+        let mut site = built(&empty(), &plan).await.site;
+        let pool = folded_resource(&site, "nodes/pool");
+        site.world.objects.remove(&pool);
+        site.world.tokens_are_strict = true;
+        let ran = process(&site, &plan, Act::RecoverAndProvision, Script::Nothing).await;
+        assert_eq!(report(&ran).outcome, Outcome::Done, "{:?}", report(&ran).failures);
+        assert!(matches!(folded(&ran).step(&"nodes/pool".into()), StepState::Ready { generation: 2, .. }));
     });
 }
 

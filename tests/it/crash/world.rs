@@ -108,6 +108,8 @@ pub struct World {
     pub sweep_is_blind: bool,
     /// Reads by id do not lag.
     pub ids_are_consistent: bool,
+    /// A token that comes back with other tags is refused, as EC2 does, and not answered with the first object.
+    pub tokens_are_strict: bool,
 }
 
 impl World {
@@ -183,6 +185,9 @@ impl World {
 
     fn create(&mut self, new: Creation, now: Timestamp) -> Result<String, Refusal> {
         if let Some(id) = new.token.as_ref().and_then(|token| self.tokens.get(token)) {
+            if self.tokens_are_strict && self.objects.get(id).is_none_or(|first| first.tags != new.tags) {
+                return Err(Refusal::Exists);
+            }
             return Ok(id.clone()); // even where that one is long gone
         }
         let twin = self.objects.values_mut().find(|object| {
