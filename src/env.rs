@@ -118,10 +118,33 @@ pub struct Settings {
     pub provider: Option<Cloud>,
     /// Region.
     pub region: Option<Region>,
+    /// Which of them the command line itself said: a variable for other commands does not move a stack that is begun.
+    pub typed: Typed,
     /// AWS profile.
     pub profile: Option<String>,
     /// AWS role.
     pub role_arn: Option<String>,
+}
+
+/// Choices that stood on the command line, and not in a variable or a file.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Typed {
+    /// `--provider`.
+    pub provider: bool,
+    /// `--region`.
+    pub region: bool,
+}
+
+impl Settings {
+    /// `--provider`, where it was typed.
+    pub fn typed_provider(&self) -> Option<Cloud> {
+        self.provider.filter(|_| self.typed.provider)
+    }
+
+    /// `--region`, where it was typed.
+    pub fn typed_region(&self) -> Option<&Region> {
+        self.region.as_ref().filter(|_| self.typed.region)
+    }
 }
 
 /// Everything a verb is given of the outside.
@@ -314,7 +337,7 @@ impl StopCause {
 #[derive(Debug)]
 pub struct Stop {
     sender: watch::Sender<StopSignal>,
-    first: Mutex<Option<(StopCause, Timestamp)>>,
+    first: Mutex<Option<(StopCause, tokio::time::Instant)>>,
 }
 
 /// One keystroke or one `timeout` may reach us twice, through the group and through a parent: that is one signal.
@@ -343,16 +366,15 @@ impl Stop {
     }
 
     fn raise(&self, cause: StopCause) -> StopSignal {
-        let now = WallClock.now();
+        // Not the wall's clock: one that is set back must not swallow a signal.
+        let now = tokio::time::Instant::now();
         let mut first = self.first.lock().unwrap_or_else(PoisonError::into_inner);
         let signal = match *first {
             None => {
                 *first = Some((cause, now));
                 StopSignal::Soon
             }
-            Some((_, at)) if Duration::try_from(now.duration_since(at)).unwrap_or_default() < SAME_SIGNAL => {
-                return StopSignal::No;
-            }
+            Some((_, at)) if now.duration_since(at) < SAME_SIGNAL => return StopSignal::No,
             Some(_) => StopSignal::Now,
         };
         self.sender.send_replace(signal);

@@ -11,19 +11,30 @@ pub(super) struct Place {
     pub(super) name: ClusterName,
     pub(super) cloud: Cloud,
     pub(super) region: Region,
-    pub(super) sandbox: bool,
-    pub(super) yes: bool,
+    sandbox: bool,
+    yes: bool,
+    /// Whose credentials were chosen, as flags: without them the pasted command would be somebody else's.
+    caller: String,
 }
 
 impl Place {
-    /// Where `name` is, once its cloud is open.
+    /// The place of this stack in a cloud that was reached.
     pub(super) fn of(env: &Env, name: &ClusterName, provider: &dyn Provider) -> Self {
+        Self::at(env, name.clone(), provider.cloud(), provider.region().clone())
+    }
+
+    /// The same where the cloud was not asked.
+    pub(super) fn at(env: &Env, name: ClusterName, cloud: Cloud, region: Region) -> Self {
+        let flag = |flag: &str, value: &Option<String>| {
+            value.as_deref().map_or_else(String::new, |value| format!(" {flag} {}", quoted(value)))
+        };
         Self {
-            name: name.clone(),
-            cloud: provider.cloud(),
-            region: provider.region().clone(),
+            name,
+            cloud,
+            region,
             sandbox: env.sandbox,
             yes: env.settings.yes,
+            caller: flag("--profile", &env.settings.profile) + &flag("--role-arn", &env.settings.role_arn),
         }
     }
 
@@ -33,26 +44,75 @@ impl Place {
 
     /// Both ways on. With a journal the name is enough.
     pub(super) fn commands(&self) -> Commands {
+        let Self { name, caller, .. } = self;
         let yes = if self.yes { " --yes" } else { "" };
         Commands {
-            resume: format!("{} provision {}{yes}", self.program(), self.name),
-            destroy: format!("{} destroy {name} --confirm {name}", self.program(), name = self.name),
+            resume: format!("{} provision {name}{caller}{yes}", self.program()),
+            destroy: format!("{} destroy {name}{caller} --confirm {name}", self.program()),
         }
     }
 
     /// Rebuilds the journal.
     pub(super) fn recover(&self) -> String {
-        format!("{} recover {} --provider {} --region {}", self.program(), self.name, self.cloud, self.region)
+        let Self { name, cloud, region, caller, .. } = self;
+        format!("{} recover {name} --provider {cloud} --region {region}{caller}", self.program())
     }
 
     /// Removes it where there is no journal to go by.
     pub(super) fn from_tags(&self) -> String {
-        let Self { name, cloud, region, .. } = self;
-        format!("{} destroy {name} --from-tags --confirm {name} --provider {cloud} --region {region}", self.program())
+        let Self { name, cloud, region, caller, .. } = self;
+        format!(
+            "{} destroy {name} --from-tags --confirm {name} --provider {cloud} --region {region}{caller}",
+            self.program()
+        )
     }
 
     /// Any other verb about it.
     pub(super) fn verb(&self, rest: &str) -> String {
         format!("{} {rest}", self.program())
+    }
+}
+
+/// A value as a shell takes it for one word.
+fn quoted(value: &str) -> String {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.:/@+=,".contains(&byte);
+    if !value.is_empty() && value.bytes().all(plain) {
+        value.to_owned()
+    } else {
+        format!("'{}'", value.replace('\'', r"'\''"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn place(caller: &str) -> Place {
+        Place {
+            name: "demo".parse().expect("valid"),
+            cloud: Cloud::Aws,
+            region: Region("us-east-1".to_owned()),
+            sandbox: false,
+            yes: true,
+            caller: caller.to_owned(),
+        }
+    }
+
+    #[test]
+    fn commands_say_what_was_typed() {
+        let Commands { resume, destroy } = place(" --profile acme-dev").commands();
+        assert_eq!(resume, "kubewright provision demo --profile acme-dev --yes");
+        assert_eq!(destroy, "kubewright destroy demo --profile acme-dev --confirm demo");
+        assert_eq!(
+            place("").from_tags(),
+            "kubewright destroy demo --from-tags --confirm demo --provider aws --region us-east-1"
+        );
+    }
+
+    #[test]
+    fn values_survive_a_shell() {
+        assert_eq!(quoted("arn:aws:iam::123456789012:role/ops"), "arn:aws:iam::123456789012:role/ops");
+        assert_eq!(quoted("it's mine"), r"'it'\''s mine'");
+        assert_eq!(quoted(""), "''");
     }
 }

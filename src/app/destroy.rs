@@ -443,7 +443,8 @@ fn conclude(
             crate::ui::style::count(doc.remaining.len(), "object"),
             crate::ui::style::hourly(doc.usd_per_hour_remaining)
         ));
-        error.hints.push(format!("go on with  {}", target.place.commands().destroy));
+        let again = if plan.is_some() { target.place.commands().destroy } else { target.place.from_tags() };
+        error.hints.push(format!("go on with  {again}"));
     }
     env.ui.show(env.now(), &doc, Some(&error));
     Err(error)

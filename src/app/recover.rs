@@ -13,6 +13,10 @@ use std::sync::Arc;
 pub async fn run(env: &Env, name: ClusterName, id: Option<StackId>) -> Result<Exit, CliError> {
     // A journal that cannot be read is a reason to rebuild it, one that can be is a reason not to.
     match stacks::live(env, &name) {
+        // Half a rebuild does not know what it has not looked for: it begins again.
+        Ok(Some(known)) if known.state.doubted_since().is_some() => {
+            env.ui.say(&format!("an earlier rebuild of the journal of {} was cut short; it begins again", known.stack));
+        }
         Ok(Some(known)) if id.is_none_or(|id| known.stack.id == id) => {
             let word = match known.state.standing() {
                 Standing::Ready => "and is finished",

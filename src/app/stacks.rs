@@ -104,7 +104,7 @@ fn damaged(env: &Env, error: CliError, stack: &Stack) -> CliError {
     let name = stack.name.clone();
     let (recover, destroy) = match begun.or_else(|| env.settings.provider.zip(env.settings.region.clone())) {
         Some((cloud, region)) => {
-            let place = Place { name, cloud, region, sandbox: env.sandbox, yes: env.settings.yes };
+            let place = Place::at(env, name, cloud, region);
             (place.recover(), place.from_tags())
         }
         None => {
@@ -126,6 +126,11 @@ pub(super) fn live(env: &Env, name: &ClusterName) -> Result<Option<Known>, CliEr
         [one] => read(env, one).map(Some),
         many => Err(ambiguous(name, many)),
     }
+}
+
+/// Whether a stack of this name lives here, by a quick look.
+pub(super) fn is_live(env: &Env, name: &ClusterName) -> Result<bool, CliError> {
+    Ok(!dir(env).live(name)?.is_empty())
 }
 
 /// Several stacks bear the name.

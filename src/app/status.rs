@@ -70,6 +70,9 @@ fn report(env: &Env, request: &StatusRequest, status: &Status) -> Result<Exit, C
         if request.name.is_some() {
             // One cluster was asked for: the cause decides.
             error.id.clone_from(&failure.error.id);
+            if let Some(entry) = crate::error::explain(&failure.error.id) {
+                error.class = entry.class;
+            }
             if let Some((exit, _)) = crate::error::EXIT_CODES.iter().find(|(exit, _)| exit.code() == failure.error.exit)
             {
                 error.exit = *exit;
@@ -405,6 +408,11 @@ async fn watch(env: &Env, request: &StatusRequest) -> Result<Exit, CliError> {
     }
 }
 
+/// A place that answered, and said no.
+fn is_refusal(failure: &StatusFailure) -> bool {
+    !matches!(failure.error.class.as_str(), "unreachable" | "timeout" | "interrupted")
+}
+
 /// Returns when the goal is reached, or cannot be any more.
 async fn wait(env: &Env, request: &StatusRequest, name: &ClusterName, goal: Goal) -> Result<Exit, CliError> {
     let mut waiting = env.ui.waiting(&format!("waiting for {name}"));
@@ -416,12 +424,17 @@ async fn wait(env: &Env, request: &StatusRequest, name: &ClusterName, goal: Goal
             Err(_) => "unknown",
         };
         match (goal, seen) {
+            // What the cloud refuses today it refuses tomorrow: wrong account, no permission, dead credentials.
+            (_, Ok(status)) if status.failures.iter().any(is_refusal) => {
+                drop(waiting);
+                return report(env, request, &status);
+            }
             (Goal::Ready, Ok(status)) => match status.clusters.first().map(|cluster| cluster.phase) {
                 Some(Phase::Ready) if status.complete => {
                     drop(waiting);
                     return report(env, request, &status);
                 }
-                Some(Phase::Failed | Phase::Deleting) => {
+                Some(Phase::Failed | Phase::Deleting | Phase::Incomplete) => {
                     drop(waiting);
                     let error = CliError::new(
                         "KW-INCOMPLETE",

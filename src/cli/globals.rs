@@ -1,6 +1,6 @@
 //! The flags that every verb takes, and the variables that stand in for them. Flag beats variable.
 
-use crate::env::Settings;
+use crate::env::{Settings, Typed};
 use crate::error::CliError;
 use crate::model::{Cloud, NameError, Region, time::parse_span};
 use crate::ui::Format;
@@ -85,6 +85,9 @@ pub struct Globals {
     /// Rehearse against built-in pretend clouds: offline, free [env: KUBEWRIGHT_SANDBOX]
     #[arg(long, global = true)]
     pub sandbox: bool,
+    /// Which choices the words themselves made
+    #[arg(skip)]
+    pub typed: Typed,
 }
 
 fn region(text: &str) -> Result<Region, NameError> {
@@ -104,6 +107,7 @@ impl Globals {
         if self.output.is_some() && self.events.as_deref() == Some("-") {
             return Err(CliError::usage("`--events -` owns stdout and carries the document: leave `-o` out"));
         }
+        self.typed = Typed { provider: self.provider.is_some(), region: self.region.is_some() };
         let get = |name: &str| vars.get(name).filter(|value| !value.is_empty());
         fn parsed<T, E: std::fmt::Display>(
             slot: &mut Option<T>,
@@ -156,6 +160,7 @@ impl Globals {
             lock_timeout: self.lock_timeout,
             provider: self.provider,
             region: self.region.clone(),
+            typed: self.typed,
             profile: self.profile.clone(),
             role_arn: self.role_arn.clone(),
         }
@@ -183,6 +188,8 @@ mod tests {
             .expect("valid");
         assert_eq!(merged.region, Some(Region("eu-west-1".into())));
         assert_eq!(merged.provider, Some(Cloud::Aws));
+        let settings = merged.settings();
+        assert_eq!((settings.typed_region(), settings.typed_provider()), (settings.region.as_ref(), None));
     }
 
     #[test]

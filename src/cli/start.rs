@@ -14,6 +14,8 @@ pub fn start(cli: Cli, words: &[OsString]) -> u8 {
         Ok(prepared) => prepared,
         Err(error) => return env::refuse(format, &error),
     };
+    // A variable may have chosen another one.
+    let format = settings.format;
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
     let runtime = match runtime {
         Ok(runtime) => runtime,

@@ -194,7 +194,8 @@ impl Ui {
             return;
         }
         let owns = self.events.as_ref().is_some_and(|sink| sink.owns_stdout());
-        if !owns && !self.options.format.is_document() {
+        let document_due = self.options.format.is_document();
+        if self.events.is_none() && !document_due {
             return;
         }
         let document = Document {
@@ -208,7 +209,7 @@ impl Ui {
             sink.document(&document);
         }
         match self.options.format {
-            _ if owns => {}
+            _ if owns || !document_due => {}
             Format::Yaml => self.out.write(&yaml(&document)),
             _ => self.out.line(&json(&document)),
         }

@@ -56,7 +56,16 @@ impl Wish {
         said_once(sets, "region", "--region", env.settings.region.as_ref().map(ToString::to_string))?;
         said_once(sets, "name", "NAME", request.name.as_ref().map(ToString::to_string))?;
         let as_pair = file.as_ref().map(|(text, name)| (text.as_str(), name.as_str()));
-        let spec = spec::load(as_pair, &overlays, env.settings.provider).map_err(refused)?;
+        let begun = match (&file, &request.name) {
+            (None, Some(name)) => stacks::is_live(env, name)?,
+            _ => false,
+        };
+        let spec = if begun {
+            // The flags may speak of what only the recorded spec has; they are judged once they are laid over it.
+            ClusterSpec::default()
+        } else {
+            spec::load(as_pair, &overlays, env.settings.provider).map_err(refused)?
+        };
         let name = request.name.clone().or_else(|| spec.name.clone()).ok_or_else(|| {
             CliError::usage("the cluster has no name").hint("give one on the command line, or `name:` in the file")
         })?;
@@ -72,7 +81,7 @@ impl Wish {
     fn over(&self, env: &Env, request: &ProvisionRequest, recorded: &ClusterSpec) -> Result<ClusterSpec, CliError> {
         let mut base = recorded.clone();
         if let Some((text, name)) = &self.file {
-            let mut file = spec::load(Some((text, name)), &[], env.settings.provider).map_err(refused)?;
+            let mut file = spec::load(Some((text, name)), &[], env.settings.typed_provider()).map_err(refused)?;
             file.name = None;
             base = respec::merge(&base, &file)?;
         }
@@ -88,9 +97,9 @@ impl Wish {
         } else {
             self.overlays.clone()
         };
-        let mut merged = spec::overlaid(&base, &overlays, env.settings.provider).map_err(refused)?;
+        let mut merged = spec::overlaid(&base, &overlays, env.settings.typed_provider()).map_err(refused)?;
         merged.name.clone_from(&recorded.name);
-        if let Some(region) = &env.settings.region {
+        if let Some(region) = env.settings.typed_region() {
             merged.region = Some(region.clone());
         }
         Ok(merged)

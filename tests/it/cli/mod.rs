@@ -18,3 +18,5 @@ mod secrets;
 mod smaller;
 #[cfg(all(feature = "aws", feature = "sandbox"))]
 mod streams;
+#[cfg(all(feature = "aws", feature = "sandbox"))]
+mod ways;
