@@ -37,6 +37,9 @@ pub struct Vars {
     pub layers: Layers,
 }
 
+/// How often a command that only reads looks whether its time is over.
+const PEEK: Duration = Duration::from_millis(100);
+
 /// Longest configuration file that is read.
 const CONFIG_LIMIT: u64 = crate::config::user::LIMIT;
 
@@ -254,10 +257,14 @@ impl Env {
             // The sender lives as long as `self`.
             let _ = stop.wait_for(|signal| *signal != StopSignal::No).await;
         };
+        // Looked at on the wall's clock: a deadline is not something the pretend world may jump to.
         let late = async {
-            match self.time_left() {
-                Some(span) => self.clock.sleep(span).await,
-                None => std::future::pending().await,
+            loop {
+                match self.time_left() {
+                    Some(Duration::ZERO) => return,
+                    Some(left) => self.wall.sleep(left.min(PEEK)).await,
+                    None => std::future::pending().await,
+                }
             }
         };
         tokio::select! {
@@ -283,13 +290,14 @@ impl Env {
                     _ = terminate.recv() => StopCause::Terminate,
                     _ = hangup.recv() => StopCause::Hangup,
                 };
+                // What only reads or asks ends at once and says so itself.
                 match stop.raise(cause) {
-                    StopSignal::Soon => ui.say(&format!(
+                    StopSignal::Soon if ui.is_running() => ui.say(&format!(
                         "{}: starting nothing new, recording what is in flight; once more: stop now",
                         cause.word()
                     )),
-                    StopSignal::Now => ui.say("stopping now"),
-                    StopSignal::No => {}
+                    StopSignal::Now if ui.is_running() => ui.say("stopping now"),
+                    StopSignal::Soon | StopSignal::Now | StopSignal::No => {}
                 }
             }
         });

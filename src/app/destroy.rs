@@ -93,7 +93,7 @@ pub async fn run(env: &Env, request: DestroyRequest) -> Result<Exit, CliError> {
         return Err(protected(&format!(" (the tags of {} {} say so)", by.kind, by.id)));
     }
     show(env, &request, &target, &work);
-    if let Err(error) = confirm(env, &request) {
+    if let Err(error) = confirm(env, &request).await {
         let doc = document(&target, DestroyOutcome::Declined);
         env.ui.show(env.now(), &doc, Some(&error));
         return Err(error);
@@ -303,13 +303,14 @@ fn show(env: &Env, request: &DestroyRequest, target: &Target, work: &Work) {
     ));
 }
 
-fn confirm(env: &Env, request: &DestroyRequest) -> Result<(), CliError> {
+async fn confirm(env: &Env, request: &DestroyRequest) -> Result<(), CliError> {
     // `--yes` never answers this.
     if request.confirm.is_some() {
         return Ok(());
     }
     let name = request.name.as_str();
-    match env.ui.ask_name(&format!("Type `{name}` to destroy it"), name, &format!("--confirm {name}"))? {
+    let (question, flag) = (format!("Type `{name}` to destroy it"), format!("--confirm {name}"));
+    match env.reading(env.ui.ask_name(&question, name, &flag)).await? {
         Answer::Yes => Ok(()),
         Answer::No => Err(CliError::new("KW-DECLINED", "declined; nothing was deleted")),
     }
@@ -323,7 +324,7 @@ async fn execute(env: &Env, target: Target, work: Work, volumes: VolumeFate) -> 
     };
     let plan = target.plan().cloned();
     let gone = state.steps().filter(|(_, step)| step.is_unmade()).map(|(id, _)| id.clone()).collect();
-    let shown = plan.as_deref().cloned().unwrap_or_else(|| nameless(&target));
+    let shown = plan.as_deref().cloned().unwrap_or_else(|| swept(&target, &work.teardown));
     let mut session = Session {
         backend: target.provider.backend_for(volumes),
         journal,
@@ -339,8 +340,8 @@ async fn execute(env: &Env, target: Target, work: Work, volumes: VolumeFate) -> 
     conclude(env, &target, plan.as_deref(), &state, &report)
 }
 
-/// A plan without steps, for watching a teardown that has none.
-fn nameless(target: &Target) -> Plan {
+/// What the search found, as a plan by which a teardown without one can be watched.
+fn swept(target: &Target, work: &Teardown) -> Plan {
     Plan {
         version: 1,
         stack: target.stack.clone(),
@@ -349,7 +350,7 @@ fn nameless(target: &Target) -> Plan {
         region: target.place.region.clone(),
         spec: serde_json::Value::Null,
         tags: std::collections::BTreeMap::new(),
-        steps: Vec::new(),
+        steps: work.steps().cloned().collect(),
         sweeps: Vec::new(),
     }
 }
@@ -441,7 +442,7 @@ fn conclude(
         error.details.push(format!(
             "still there: {} of ours, {}",
             crate::ui::style::count(doc.remaining.len(), "object"),
-            crate::ui::style::hourly(doc.usd_per_hour_remaining)
+            crate::ui::style::hourly_short(doc.usd_per_hour_remaining)
         ));
         let again = if plan.is_some() { target.place.commands().destroy } else { target.place.from_tags() };
         error.hints.push(format!("go on with  {again}"));

@@ -219,10 +219,29 @@ pub(super) fn defaults(spec: &ResolvedSpec) -> Vec<String> {
                 format!("zones {} (--zones, --zone-count)", spec.network.zones.join(","))
             }
             "network.apiAllow" => "API server open to 0.0.0.0/0 (--api-allow)".to_owned(),
-            "nodePools" => "one pool (--nodes, --node-type, --pool)".to_owned(),
-            other => other.to_owned(),
+            "nodePools" => "one pool (--pool)".to_owned(),
+            "aws.addons" => match &spec.aws {
+                Some(aws) => format!("add-ons {} (aws.addons)", aws.addons.join(", ")),
+                None => "add-ons".to_owned(),
+            },
+            other => pool_default(other, spec).unwrap_or_else(|| other.to_owned()),
         })
         .collect()
+}
+
+/// `nodePools.default.count` as `default: 2 nodes (--nodes)`.
+fn pool_default(path: &str, spec: &ResolvedSpec) -> Option<String> {
+    let (name, key) = path.strip_prefix("nodePools.")?.rsplit_once('.')?;
+    let pool = spec.node_pools.iter().find(|pool| pool.name == name)?;
+    let first = spec.node_pools.first().is_some_and(|first| first.name == name);
+    let flag = |flag: &str| if first { format!(" ({flag})") } else { String::new() };
+    let words = match key {
+        "count" => format!("{}{}", crate::ui::style::count(pool.count as usize, "node"), flag("--nodes")),
+        "instanceType" => format!("{}{}", pool.instance_type, flag("--node-type")),
+        "diskGiB" => format!("{} GiB disks", pool.disk_gib),
+        _ => return None,
+    };
+    Some(if spec.node_pools.len() == 1 { words } else { format!("pool {name}: {words}") })
 }
 
 #[cfg(test)]

@@ -413,6 +413,11 @@ fn is_refusal(failure: &StatusFailure) -> bool {
     !matches!(failure.error.class.as_str(), "unreachable" | "timeout" | "interrupted")
 }
 
+/// A removal that was begun here and that no process here goes on with.
+fn is_abandoned(cluster: &StatusCluster) -> bool {
+    cluster.phase == Phase::Deleting && cluster.lock.is_none()
+}
+
 /// Returns when the goal is reached, or cannot be any more.
 async fn wait(env: &Env, request: &StatusRequest, name: &ClusterName, goal: Goal) -> Result<Exit, CliError> {
     let mut waiting = env.ui.waiting(&format!("waiting for {name}"));
@@ -454,6 +459,16 @@ async fn wait(env: &Env, request: &StatusRequest, name: &ClusterName, goal: Goal
             // The cloud may come back; a wrong account, a typing error or a signal will not.
             (_, Err(error)) if error.id == "KW-UNREACHABLE" => {}
             (_, Err(error)) => return Err(error),
+            (Goal::Deleted, Ok(status)) if status.clusters.first().is_some_and(is_abandoned) => {
+                drop(waiting);
+                let error = CliError::new(
+                    "KW-INCOMPLETE",
+                    format!("the removal of `{name}` has begun and nobody is at work on it any more"),
+                )
+                .hint(format!("kubewright destroy {name} --confirm {name}"));
+                env.ui.show(env.now(), &status, Some(&error));
+                return Err(error);
+            }
             (Goal::Deleted, Ok(_)) => {}
         }
         waiting.note(&env.ui, &format!("{name}: {word}"));

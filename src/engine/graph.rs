@@ -176,11 +176,25 @@ impl Plan {
     }
 }
 
+/// The parameter that holds words on an object which say nothing of what it is. A later plan may put others there; then
+/// the step is converged once more, which writes them.
+const LABELS: &str = "extraTags";
+
 impl PlannedStep {
-    /// Whether both plan the same object. Durations, prices and limits may be known better by a newer build.
+    /// Whether both plan the same object. Durations, prices and limits may be known better by a newer build, and its
+    /// labels may be others.
     pub fn same_object(&self, other: &Self) -> bool {
-        (&self.id, &self.kind, &self.params, &self.identity) == (&other.id, &other.kind, &other.params, &other.identity)
+        (&self.id, &self.kind, &self.identity) == (&other.id, &other.kind, &other.identity)
+            && unlabelled(&self.params) == unlabelled(&other.params)
     }
+}
+
+fn unlabelled(params: &serde_json::Value) -> serde_json::Value {
+    let mut params = params.clone();
+    if let Some(fields) = params.as_object_mut() {
+        fields.shift_remove(LABELS);
+    }
+    params
 }
 
 /// Faults, and the places in topological order unless there is a cycle.

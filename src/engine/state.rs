@@ -3,7 +3,9 @@
 //! [`StepState::apply`] is pure and total: every pair of state and event either gives the next state or is refused.
 //! The journal decides intent and order; whether a thing exists is the cloud's to say.
 
-use super::{Event, Mode, Outputs, Plan, Record, Residue, ResourceRef, RunId, RunOutcome, StepError, StepId, Token};
+use super::{
+    Event, Mode, Outputs, Plan, PlannedStep, Record, Residue, ResourceRef, RunId, RunOutcome, StepError, StepId, Token,
+};
 use jiff::Timestamp;
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -271,10 +273,21 @@ impl StackState {
             Event::Replanned { plan, plan_hash, .. } => {
                 self.fits(plan)?;
                 let mut old = std::mem::take(&mut self.steps);
+                let before = self.plan.take();
+                let same = |step: &PlannedStep| {
+                    before.as_ref().and_then(|plan| plan.step(&step.id)).is_none_or(|was| was.params == step.params)
+                };
                 for step in &plan.steps {
                     // One that comes back after it was left out must not use a token twice.
                     let again = || self.retired.remove(&step.id).map(|generation| StepState::Deleted { generation });
-                    let state = old.remove(&step.id).or_else(again).unwrap_or_default();
+                    let state = match old.remove(&step.id).or_else(again).unwrap_or_default() {
+                        // The same object under other labels: it is converged once more.
+                        StepState::Ready { generation, resource, outputs, at } if !same(step) => {
+                            self.former_outputs.insert(step.id.clone(), outputs);
+                            StepState::Acted { generation, resource, at }
+                        }
+                        state => state,
+                    };
                     self.steps.insert(step.id.clone(), state);
                 }
                 let begun = old.into_iter().filter(|(_, left)| left.generation() > 0);

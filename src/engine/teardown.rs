@@ -116,6 +116,11 @@ impl Teardown {
             .collect()
     }
 
+    /// Everything it may have to delete, in no order.
+    pub fn steps(&self) -> impl Iterator<Item = &PlannedStep> {
+        self.targets.values().map(|target| &target.step)
+    }
+
     /// Whether there is nothing to do but to look.
     pub fn is_empty(&self) -> bool {
         self.targets.values().all(|target| target.unmade && target.seen.is_empty() && target.extras.is_empty())

@@ -29,8 +29,8 @@ use crate::model::{
 use jiff::Timestamp;
 use serde::Serialize;
 use std::sync::{
-    Arc,
-    atomic::{AtomicBool, Ordering},
+    Arc, Mutex, PoisonError,
+    atomic::{AtomicBool, AtomicUsize, Ordering},
 };
 use stream::Stream;
 
@@ -83,7 +83,10 @@ pub struct Ui {
     err: Stream,
     events: Option<Arc<events::Sink>>,
     documented: AtomicBool,
-    warnings: std::sync::Mutex<Vec<String>>,
+    warnings: Mutex<Vec<String>>,
+    /// Where bars are drawn; whatever else is said meanwhile goes above them.
+    screen: Option<indicatif::MultiProgress>,
+    runs: Arc<AtomicUsize>,
 }
 
 /// Where `--events` lines go: a line at a time, to the file the store opened.
@@ -95,10 +98,12 @@ impl Ui {
         Self {
             out: Stream::stdout(options.secrets.clone()),
             err: Stream::stderr(options.secrets.clone()),
+            screen: options.live.then(indicatif::MultiProgress::new),
             options,
             events: None,
             documented: AtomicBool::new(false),
-            warnings: std::sync::Mutex::default(),
+            warnings: Mutex::default(),
+            runs: Arc::default(),
         }
     }
 
@@ -122,35 +127,54 @@ impl Ui {
         Style { color: self.options.color }
     }
 
+    /// Text to stderr, above the bars if there are any.
+    fn speak(&self, text: &str) {
+        match &self.screen {
+            Some(screen) => screen.suspend(|| self.err.line(text)),
+            None => self.err.line(text),
+        }
+    }
+
+    /// Whether a run of the engine is being watched: there is something in flight.
+    pub fn is_running(&self) -> bool {
+        self.runs.load(Ordering::Relaxed) > 0
+    }
+
     /// The conversation; silent with `-q`.
     pub fn say(&self, line: &str) {
         if !self.options.quiet {
-            self.err.line(&style::plain(line));
+            self.speak(&style::plain(line));
         }
     }
 
     /// The conversation with colours already in it; the caller vouches for the text.
     pub fn say_styled(&self, text: &str) {
         if !self.options.quiet {
-            self.err.line(text);
+            self.speak(text);
         }
     }
 
     /// Said with `-v` only.
     pub fn detail(&self, line: &str) {
         if self.options.verbose > 0 {
-            self.err.line(&style::plain(line));
+            self.speak(&style::plain(line));
         }
     }
 
     /// A warning; said even with `-q`, once.
     pub fn warn(&self, line: &str) {
-        let mut said = self.warnings.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let mut said = self.warnings.lock().unwrap_or_else(PoisonError::into_inner);
         if said.iter().any(|old| old == line) {
             return;
         }
         said.push(line.to_owned());
-        self.err.line(&format!("{} {}", self.style().yellow("warning:"), style::plain(line)));
+        self.speak(&format!("{} {}", self.style().yellow("warning:"), style::plain(line)));
+    }
+
+    /// Puts a question; the line ends with the answer, or when the wait for it ends.
+    fn open_question(&self, text: &str) -> OpenQuestion<'_> {
+        self.err.write(text);
+        OpenQuestion { ui: self, open: true }
     }
 
     /// Raw text to stdout: completion scripts, help, what other clients of the sandbox need.
@@ -226,17 +250,19 @@ impl Ui {
         let tracker = tracker::Tracker::new(plan, done, mode, clock);
         let shown: Option<Arc<dyn Observer>> = if self.options.quiet {
             None
-        } else if self.options.live && self.options.verbose < calls::LEVEL {
-            Some(Arc::new(bars::Bars::new(tracker, self.style())))
+        } else if let (Some(screen), true) = (&self.screen, self.options.verbose < calls::LEVEL) {
+            Some(Arc::new(bars::Bars::new(screen.clone(), tracker, self.style())))
         } else {
             Some(Arc::new(lines::Lines::new(tracker, self.options.secrets.clone())))
         };
-        Arc::new(Watchers { shown, events: self.events.clone(), secrets: self.options.secrets.clone() })
+        self.runs.fetch_add(1, Ordering::Relaxed);
+        let (events, secrets) = (self.events.clone(), self.options.secrets.clone());
+        Arc::new(Watchers { shown, events, secrets, runs: Arc::clone(&self.runs) })
     }
 
     /// A long wait outside the engine, on the same terms: a spinner, or a line per change.
     pub fn waiting(&self, what: &str) -> Waiting {
-        let bar = (self.options.live && !self.options.quiet).then(|| bars::spinner(what));
+        let bar = self.screen.as_ref().filter(|_| !self.options.quiet).map(|screen| bars::spinner(screen, what));
         if bar.is_none() {
             self.say(what);
         }
@@ -244,9 +270,30 @@ impl Ui {
     }
 }
 
+/// A question whose answer has not ended its line: whatever is said next begins on a new one.
+struct OpenQuestion<'a> {
+    ui: &'a Ui,
+    open: bool,
+}
+
+impl OpenQuestion<'_> {
+    /// The terminal has echoed the end of the line.
+    fn answered(mut self) {
+        self.open = false;
+    }
+}
+
+impl Drop for OpenQuestion<'_> {
+    fn drop(&mut self) {
+        if self.open {
+            self.ui.err.write("\n");
+        }
+    }
+}
+
 /// A wait that shows how it goes.
 pub struct Waiting {
-    bar: Option<indicatif::ProgressBar>,
+    bar: Option<(indicatif::ProgressBar, Arc<Mutex<String>>)>,
     last: String,
     quiet: bool,
 }
@@ -264,7 +311,9 @@ impl Waiting {
         }
         note.clone_into(&mut self.last);
         match &self.bar {
-            Some(bar) => bar.set_message(style::plain(&ui.options.secrets.mask(note))),
+            Some((_, shown)) => {
+                *shown.lock().unwrap_or_else(PoisonError::into_inner) = style::plain(&ui.options.secrets.mask(note));
+            }
             None if !self.quiet => ui.say(note),
             None => {}
         }
@@ -273,7 +322,7 @@ impl Waiting {
 
 impl Drop for Waiting {
     fn drop(&mut self) {
-        if let Some(bar) = &self.bar {
+        if let Some((bar, _)) = &self.bar {
             bar.finish_and_clear();
         }
     }
@@ -283,6 +332,13 @@ struct Watchers {
     shown: Option<Arc<dyn Observer>>,
     events: Option<Arc<events::Sink>>,
     secrets: Secrets,
+    runs: Arc<AtomicUsize>,
+}
+
+impl Drop for Watchers {
+    fn drop(&mut self) {
+        self.runs.fetch_sub(1, Ordering::Relaxed);
+    }
 }
 
 impl Observer for Watchers {

@@ -1,8 +1,10 @@
 //! Questions. Asked only where somebody can answer; elsewhere the flag that answers is named, exit 7.
+//!
+//! The terminal stays as it is: it edits and echoes the line itself, Ctrl-C is a signal like any other, Ctrl-D is the
+//! end of the input and answers no. A process that ends at a question leaves no terminal in a strange mode.
 
 use super::Ui;
 use crate::error::CliError;
-use dialoguer::{Confirm, Input, theme::SimpleTheme};
 
 /// What was said.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -14,41 +16,58 @@ pub enum Answer {
 }
 
 impl Ui {
-    /// A y/N question; `flag` is what answers it in scripts.
-    pub fn ask(&self, question: &str, flag: &str) -> Result<Answer, CliError> {
-        self.require_terminal(question, flag)?;
-        let said = Confirm::with_theme(&SimpleTheme)
-            .with_prompt(question)
-            .default(false)
-            .wait_for_newline(true)
-            .interact()
-            .map_err(interrupted)?;
-        Ok(if said { Answer::Yes } else { Answer::No })
+    /// A y/N question; `flag` is what answers it in scripts. Whoever asks lets signals end the wait.
+    pub async fn ask(&self, question: &str, flag: &str) -> Result<Answer, CliError> {
+        let said = self.answer(question, "[y/N]", flag).await?;
+        Ok(if is_yes(&said) { Answer::Yes } else { Answer::No })
     }
 
     /// Asks for a name to be typed; anything else is a no.
-    pub fn ask_name(&self, question: &str, name: &str, flag: &str) -> Result<Answer, CliError> {
-        self.require_terminal(question, flag)?;
-        let said: String = Input::with_theme(&SimpleTheme)
-            .with_prompt(question)
-            .allow_empty(true)
-            .interact_text()
-            .map_err(interrupted)?;
+    pub async fn ask_name(&self, question: &str, name: &str, flag: &str) -> Result<Answer, CliError> {
+        let said = self.answer(question, ">", flag).await?;
         Ok(if said.trim() == name { Answer::Yes } else { Answer::No })
     }
 
-    fn require_terminal(&self, question: &str, flag: &str) -> Result<(), CliError> {
-        if self.options().can_ask {
-            return Ok(());
+    /// The line that is typed; empty at the end of the input.
+    async fn answer(&self, question: &str, mark: &str, flag: &str) -> Result<String, CliError> {
+        if !self.options().can_ask {
+            return Err(CliError::new(
+                "KW-ANSWER-MISSING",
+                format!("`{question}` needs an answer and there is no terminal to ask at"),
+            )
+            .hint(format!("answer it with {flag}")));
         }
-        Err(CliError::new(
-            "KW-ANSWER-MISSING",
-            format!("`{question}` needs an answer and there is no terminal to ask at"),
-        )
-        .hint(format!("answer it with {flag}")))
+        let open = self.open_question(&format!("{} {mark} ", self.style().bold(question)));
+        // A line that never comes holds a thread until the process ends, and nothing else.
+        let line = tokio::task::spawn_blocking(|| {
+            let mut line = String::new();
+            // Input that is no text, or a terminal that went away, is no answer.
+            let read = std::io::stdin().read_line(&mut line).unwrap_or(0);
+            (read > 0).then_some(line)
+        });
+        let said = line.await.ok().flatten();
+        if said.as_ref().is_some_and(|line| line.ends_with('\n')) {
+            open.answered();
+        }
+        Ok(said.unwrap_or_default())
     }
 }
 
-fn interrupted(_: dialoguer::Error) -> CliError {
-    CliError::new("KW-INTERRUPTED", "interrupted at the question; nothing was changed")
+fn is_yes(said: &str) -> bool {
+    matches!(said.trim().to_ascii_lowercase().as_str(), "y" | "yes")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_yes_is_a_yes() {
+        for yes in ["y\n", "Y\n", "yes\n", " Yes \r\n"] {
+            assert!(is_yes(yes), "{yes:?}");
+        }
+        for no in ["", "\n", "n\n", "no\n", "yeah no\n", "yy\n", "demo\n", "\u{4}"] {
+            assert!(!is_yes(no), "{no:?}");
+        }
+    }
 }

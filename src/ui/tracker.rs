@@ -82,7 +82,12 @@ impl Tracker {
     }
 
     pub(super) fn elapsed(&self, id: &StepId) -> u64 {
-        self.running.get(id).map_or(0, |running| seconds_between(running.since, self.clock.now()))
+        seconds_between(self.since(id), self.clock.now())
+    }
+
+    /// When work on a step began; now, when it has not.
+    pub(super) fn since(&self, id: &StepId) -> Timestamp {
+        self.running.get(id).map_or_else(|| self.clock.now(), |running| running.since)
     }
 
     pub(super) fn usual(&self, id: &StepId) -> u64 {

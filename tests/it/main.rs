@@ -15,4 +15,8 @@ mod crash;
 mod error_ids;
 #[cfg(all(feature = "aws", feature = "sandbox"))]
 mod faults;
+#[cfg(all(feature = "aws", feature = "sandbox"))]
+mod lives;
 mod support;
+#[cfg(all(feature = "aws", feature = "sandbox"))]
+mod terminal;

@@ -5,8 +5,9 @@ use crate::app::{money, outcome};
 use crate::engine::{Identity, Outcome, Plan, Report, StackState, StepState, proof};
 use crate::env::{Env, after};
 use crate::error::CliError;
+use crate::model::ResolvedSpec;
 use crate::model::doc::{self, Action, Cluster, Eta, PlanStep, Preflight, Provision, ProvisionOutcome};
-use crate::ui::{PlanView, View as _};
+use crate::ui::{PlanView, View as _, style::count};
 use jiff::Timestamp;
 use serde_json::Value;
 use std::time::Duration;
@@ -49,6 +50,7 @@ pub(super) fn plan_view(env: &Env, prepared: &Prepared) -> PlanView {
                 need: check.need,
                 have: check.have,
                 limit: check.limit,
+                hints: check.hints.clone(),
             })
             .collect(),
         budget: prepared.verdict.clone(),
@@ -89,8 +91,23 @@ pub(super) fn plan_view(env: &Env, prepared: &Prepared) -> PlanView {
             .zip(cost.totals.until_ttl_usd),
         defaults,
         excluded: cost.excluded.clone(),
+        adopted: adopted(spec),
         doc,
     }
+}
+
+/// What was brought along, in words.
+fn adopted(spec: &ResolvedSpec) -> Vec<String> {
+    let mut all = Vec::new();
+    if let Some(network) = &spec.network.existing {
+        all.push(network.vpc.clone());
+        all.push(count(network.private_subnets.len() + network.public_subnets.len(), "subnet"));
+    }
+    if let Some(aws) = &spec.aws {
+        let roles = [&aws.cluster_role_arn, &aws.node_role_arn].into_iter().flatten();
+        all.extend(roles.map(|arn| format!("role {}", arn.rsplit('/').next().unwrap_or(arn))));
+    }
+    all
 }
 
 fn action(identity: &Identity, state: Option<&StepState>) -> Action {
@@ -172,8 +189,10 @@ pub(super) fn provision(
     report: &Report,
     resumed: bool,
 ) -> Provision {
+    // A second look at a finished stack that a signal, the clock or the network cut short has changed nothing.
+    let untouched = report.mutating_calls == 0 && prepared.is_finished() && !only_drift(report);
     let outcome = match report.outcome {
-        Outcome::Done if report.mutating_calls == 0 && prepared.is_finished() => ProvisionOutcome::Unchanged,
+        _ if untouched => ProvisionOutcome::Unchanged,
         Outcome::Done if resumed => ProvisionOutcome::Resumed,
         Outcome::Done => ProvisionOutcome::Created,
         Outcome::Failed | Outcome::Stopped | Outcome::TimedOut => ProvisionOutcome::Incomplete,

@@ -2,7 +2,9 @@
 
 use super::{OnFailure, ProvisionRequest, WaitFor, prepare::Prepared, report};
 use crate::app::{money, outcome, protect, readiness, stacks};
-use crate::engine::{Event, Options, Outcome, Owned, Report, Session, StackState, StepState, Teardown};
+use crate::engine::{
+    Event, Mode, Observer, Options, Outcome, Owned, Plan, Report, Session, StackState, StepId, StepState, Teardown,
+};
 use crate::env::{Env, StopCause};
 use crate::error::{Class, CliError, Exit};
 use crate::model::doc::ProvisionOutcome;
@@ -34,10 +36,10 @@ pub(super) async fn decide(env: &Env, request: &ProvisionRequest, prepared: Prep
         if env.settings.format == Format::Table {
             env.ui.say_styled(view.text(env.now(), env.ui.style()).trim_end());
         }
-        beside(env, request, &prepared)?;
+        beside(env, request, &prepared).await?;
         let (question, stands) = question(&prepared);
         if !env.settings.yes {
-            match env.ui.ask(&question, "--yes") {
+            match env.reading(env.ui.ask(&question, "--yes")).await {
                 Ok(Answer::Yes) => {}
                 Ok(Answer::No) => {
                     let error = CliError::new("KW-DECLINED", format!("declined; {stands}"));
@@ -58,15 +60,13 @@ pub(super) async fn decide(env: &Env, request: &ProvisionRequest, prepared: Prep
 
 /// A file whose name was changed builds a second cluster; that must be meant. `--yes` does not answer this: it spends
 /// what the plan says, and the plan does not know of the other one.
-fn beside(env: &Env, request: &ProvisionRequest, prepared: &Prepared) -> Result<(), CliError> {
+async fn beside(env: &Env, request: &ProvisionRequest, prepared: &Prepared) -> Result<(), CliError> {
     let new = &prepared.place.name;
     for other in prepared.beside.iter().filter(|other| !request.beside.contains(&other.name)) {
         let name = &other.name;
         let together = money::sum([other.usd_per_hour, Some(prepared.cost.totals.usd_per_hour.desired)]);
-        let asked = env
-            .ui
-            .ask(&format!("Build {new} beside {name} ({} together)?", hourly(together)), &format!("--beside {name}"));
-        let refused = match asked {
+        let question = format!("Build {new} beside {name} ({} together)?", hourly(together));
+        let refused = match env.reading(env.ui.ask(&question, &format!("--beside {name}"))).await {
             Ok(Answer::Yes) => continue,
             Ok(Answer::No) => CliError::new("KW-DECLINED", "declined; nothing was created"),
             Err(error) => error,
@@ -130,20 +130,15 @@ async fn build(env: &Env, request: &ProvisionRequest, prepared: Prepared) -> Res
     let held = stacks::hold(env, &prepared.plan.stack, "provision").await?;
     // Between the look and the lock another process may have moved on.
     let (journal, mut state) = stacks::open_for_writing(env, &held, prepared.known.as_ref())?;
-    let done = state
-        .steps()
-        .filter(|(_, step)| matches!(step, StepState::Ready { .. }))
-        .map(|(id, _)| id.clone())
-        .collect::<Vec<_>>();
     if resumed && !prepared.is_finished() {
         env.ui.say(&format!(
             "continuing {}: {} of {} steps done",
             prepared.plan.stack.name,
-            done.len(),
+            ready(&state).len(),
             prepared.plan.steps.len()
         ));
     }
-    let observer = env.ui.observer(&prepared.plan, done, crate::engine::Mode::Provision, Arc::clone(&env.clock));
+    let observer = watch(env, &prepared.plan, &state, Mode::Provision);
     let mut session = Session {
         backend: prepared.cloud.provider.backend(),
         journal,
@@ -164,9 +159,15 @@ async fn build(env: &Env, request: &ProvisionRequest, prepared: Prepared) -> Res
     }
     let renewing = session.backend.mutating_calls() - calls_before;
     let mut report = session.provision(&prepared.plan, &mut state, env.run_info()).await;
-    if report.outcome == Outcome::Failed && report::only_drift(&report) && consent_to_recreate(env, &report) {
+    // The bars go before a question or the answer comes.
+    session.observer = Arc::new(Silent);
+    if report.outcome == Outcome::Failed && report::only_drift(&report) && consent_to_recreate(env, &report).await {
         session.options.recreate = true;
+        let calls = report.mutating_calls;
+        session.observer = watch(env, &prepared.plan, &state, Mode::Provision);
         report = session.provision(&prepared.plan, &mut state, env.run_info()).await;
+        report.mutating_calls += calls;
+        session.observer = Arc::new(Silent);
     }
     let mut rolled_back = None;
     if report.outcome == Outcome::Failed && request.on_failure == OnFailure::Rollback {
@@ -174,8 +175,6 @@ async fn build(env: &Env, request: &ProvisionRequest, prepared: Prepared) -> Res
         rolled_back = Some(roll_back(env, &mut session, &mut state, &prepared).await);
     }
     report.mutating_calls += renewing;
-    // The bars go before the answer comes.
-    session.observer = Arc::new(Silent);
     drop(session);
     conclude(env, request, &prepared, &state, &report, rolled_back.as_ref(), resumed).await
 }
@@ -202,6 +201,22 @@ async fn renew_anchors(
     let what = format!("the spec in the tags of {} objects follows the plan", stale.len());
     note(env, session, state, prepared, what)?;
     env.reading(async { Ok(provider.retag(stack, &stale, &wanted).await?) }).await
+}
+
+/// The steps that stand.
+fn ready(state: &StackState) -> Vec<StepId> {
+    let steps = state.steps().filter(|(_, step)| matches!(step, StepState::Ready { .. }));
+    steps.map(|(id, _)| id.clone()).collect()
+}
+
+/// The steps of which nothing stands.
+fn unmade(plan: &Plan, state: &StackState) -> Vec<StepId> {
+    plan.steps.iter().filter(|step| state.step(&step.id).is_unmade()).map(|step| step.id.clone()).collect()
+}
+
+fn watch(env: &Env, plan: &Plan, state: &StackState, mode: Mode) -> Arc<dyn Observer> {
+    let done = if mode == Mode::Destroy { unmade(plan, state) } else { ready(state) };
+    env.ui.observer(plan, done, mode, Arc::clone(&env.clock))
 }
 
 fn note_override(
@@ -243,19 +258,21 @@ fn note(
 }
 
 /// What was ready and is gone is made anew only with consent.
-fn consent_to_recreate(env: &Env, report: &Report) -> bool {
+async fn consent_to_recreate(env: &Env, report: &Report) -> bool {
     for failure in &report.failures {
         env.ui.warn(&failure.error.message);
     }
-    env.settings.yes || matches!(env.ui.ask("Make anew what is gone?", "--yes"), Ok(Answer::Yes))
+    env.settings.yes || matches!(env.reading(env.ui.ask("Make anew what is gone?", "--yes")).await, Ok(Answer::Yes))
 }
 
 async fn roll_back(env: &Env, session: &mut Session, state: &mut StackState, prepared: &Prepared) -> Report {
     let plan = Arc::new(prepared.plan.clone());
-    session.observer = env.ui.observer(&plan, Vec::new(), crate::engine::Mode::Destroy, Arc::clone(&env.clock));
+    session.observer = watch(env, &plan, state, Mode::Destroy);
     session.options.timeout = None;
     let work = Teardown::from_plan(&plan, state);
-    session.teardown(work, state, env.run_info()).await
+    let report = session.teardown(work, state, env.run_info()).await;
+    session.observer = Arc::new(Silent);
+    report
 }
 
 async fn conclude(
@@ -273,7 +290,7 @@ async fn conclude(
         let clean = undone.outcome == Outcome::Done;
         doc.outcome = if clean { ProvisionOutcome::RolledBack } else { ProvisionOutcome::Incomplete };
         doc.audit = undone.audit.as_ref().map(outcome::audit);
-        doc.mutating_calls = undone.mutating_calls;
+        doc.mutating_calls += undone.mutating_calls;
         if clean {
             doc.commands = None;
             doc.usd_per_hour = Some(0.0);
@@ -289,7 +306,7 @@ async fn conclude(
             // Everything stands and the audit said so; only the last look at it failed.
             env.ui.warn(&format!("cannot read the finished cluster: {failed}"));
         }
-        if error.is_some() {
+        if error.is_some() && doc.outcome != ProvisionOutcome::Unchanged {
             doc.outcome = ProvisionOutcome::Incomplete;
         }
     }
@@ -298,7 +315,9 @@ async fn conclude(
         report::farewell(env, prepared, &doc);
         return Ok(Exit::DONE);
     };
-    let remains = doc.outcome != ProvisionOutcome::RolledBack && report::something_stands(&prepared.plan, state);
+    // What was finished before and is untouched does not "remain": no build of it has failed.
+    let done = matches!(doc.outcome, ProvisionOutcome::RolledBack | ProvisionOutcome::Unchanged);
+    let remains = !done && report::something_stands(&prepared.plan, state);
     let stopped = env.stop.cause().or(stopped);
     let mut error = outcome::settle(error, stopped, remains);
     if remains {
@@ -319,7 +338,7 @@ async fn conclude(
 /// Watches nothing.
 struct Silent;
 
-impl crate::engine::Observer for Silent {
+impl Observer for Silent {
     fn record(&self, _: &crate::engine::Record) {}
     fn tick(&self, _: &crate::engine::Tick) {}
 }

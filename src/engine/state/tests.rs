@@ -305,6 +305,26 @@ fn a_rebuild_is_in_doubt_until_it_is_done() {
 }
 
 #[test]
+fn other_labels_are_the_same_object_converged_once_more() {
+    let worded = |field: &str| {
+        let mut plan = plan(&["a", "b"]);
+        plan.steps[0].params = json!({ field: "x" });
+        plan
+    };
+    let mut events = vec![Event::Planned { plan: Box::new(plan(&["a", "b"])), plan_hash: String::new(), found: false }];
+    events.extend(life("a"));
+    events.extend(life("b"));
+    let state = StackState::fold(&records(events.clone())).expect("it folds");
+    assert!(state.fits(&worded("cidr")).is_err(), "another object");
+    assert_eq!(state.fits(&worded("extraTags")), Ok(()));
+    let why = "other labels".to_owned();
+    events.push(Event::Replanned { plan: Box::new(worded("extraTags")), plan_hash: String::new(), why });
+    let state = StackState::fold(&records(events)).expect("it folds");
+    assert_eq!((state.step(&"a".into()).name(), state.step(&"b".into()).name()), ("acted", "ready"));
+    assert!(state.outputs(&"a".into()).is_some(), "what hangs on it may still have to be deleted");
+}
+
+#[test]
 fn extras_are_open_until_a_read_proves_them_gone() {
     let id = StepId::from("caused/lb-1");
     let intent = Event::DeleteIntent { step: id.clone(), resource: thing(), extra: true };

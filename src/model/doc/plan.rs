@@ -70,6 +70,9 @@ pub struct Preflight {
     /// The limit.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub limit: Option<f64>,
+    /// Commands to paste.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub hints: Vec<String>,
 }
 
 /// The budget's answer.

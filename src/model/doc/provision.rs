@@ -12,7 +12,7 @@ pub enum ProvisionOutcome {
     Created,
     /// An unfinished one was finished.
     Resumed,
-    /// It was finished already.
+    /// It was finished already, and nothing was sent that could change it; `error` says why the look at it was cut short.
     Unchanged,
     /// Something is missing; what there is stays.
     Incomplete,
@@ -66,7 +66,8 @@ pub struct Provision {
     pub outcome: ProvisionOutcome,
     /// The plan's hash.
     pub plan_hash: Option<String>,
-    /// Mutating calls of this run.
+    /// Every mutating call this command sent: those of the build, and those of its rollback where there was one. What
+    /// the cloud counted, no matter what stands at the end.
     pub mutating_calls: u64,
     /// How long it took, on the cloud's clock.
     pub seconds: u64,

@@ -9,6 +9,10 @@ pub const IN_CLUSTER: &str = "in-cluster";
 pub const LEAKED_ENIS: &str = "leaked-enis";
 /// What nobody removed from within: load balancers, target groups, security groups, volumes, the log group.
 pub const CLUSTER_LEFTOVERS: &str = "cluster-leftovers";
+/// Nothing is looked for here: EKS takes its interfaces back some time after the cluster is gone, and only while the
+/// cluster's role lets it. In a network of our own the look for its security group waits for that; in one that was
+/// brought along the group is not ours to delete, so our own group, in which those interfaces stand, has to go first.
+pub const EKS_FINISHED: &str = "eks-finished";
 /// Whatever else stands in the network: named, and deleted only where provably ours.
 pub const NETWORK_BLOCKERS: &str = "network-blockers";
 /// The last look: all of these once more, the engine's own word for it.
@@ -56,6 +60,11 @@ pub fn points(found: &[(StepId, &str)]) -> Vec<SweepPoint> {
         point(IN_CLUSTER, &[], &IN_CLUSTER_KINDS),
         point(LEAKED_ENIS, &[nodes], &[cluster]),
         point(CLUSTER_LEFTOVERS, &[nodes, cluster], &AFTER_CLUSTER_KINDS),
+        point(
+            EKS_FINISHED,
+            &[cluster, steps::security_group::KIND],
+            &[steps::role_policy::KIND, steps::iam_role::KIND],
+        ),
         // The NAT gateways and endpoints have interfaces of their own, gone with them.
         point(NETWORK_BLOCKERS, &[nodes, cluster, steps::nat_gateway::KIND, steps::vpc_endpoint::KIND], &NETWORK_KINDS),
     ]

@@ -1,7 +1,7 @@
 //! What a destroy says at the end, and `protect`.
 
 use super::{audit_lines, marked};
-use crate::model::doc::{Destroy, DestroyOutcome, Protect, Remaining};
+use crate::model::doc::{Audit, Destroy, DestroyOutcome, Protect, Remaining};
 use crate::ui::{
     style::{hourly, hourly_short},
     view::View,
@@ -38,20 +38,31 @@ impl View for Destroy {
                 if !self.kept.is_empty() {
                     line.push_str(&format!("; kept by request: {}", list(&self.kept)));
                 }
-                for item in &self.remaining {
-                    let why = item.why.as_deref().unwrap_or("still there");
-                    line.push_str(&format!("\n  {} {}: {why}", item.kind, item.id));
-                }
                 line
             }
         };
-        let audit =
-            if self.outcome == DestroyOutcome::Destroyed { String::new() } else { audit_lines(self.audit.as_ref()) };
-        marked(line, sandbox) + &audit
+        let mut text = marked(line, sandbox);
+        for item in &self.remaining {
+            let why = item.why.as_deref().unwrap_or("still there");
+            text.push_str(&format!("  {} {}: {why}\n", item.kind, item.id));
+        }
+        // What remains has been told; the second look adds only what nobody expected.
+        let news = self.audit.as_ref().filter(|_| self.outcome != DestroyOutcome::Destroyed).map(|audit| Audit {
+            unexpected: audit.unexpected.iter().filter(|line| !self.tells(line)).cloned().collect(),
+            ..audit.clone()
+        });
+        text + &audit_lines(news.as_ref())
     }
 
     fn names(&self) -> Vec<String> {
         self.remaining.iter().map(|item| item.id.clone()).collect()
+    }
+}
+
+impl Destroy {
+    /// Whether a line of the audit is about something that is listed as remaining.
+    fn tells(&self, line: &str) -> bool {
+        self.remaining.iter().any(|item| line.split(' ').any(|word| word == item.id))
     }
 }
 

@@ -54,6 +54,9 @@ pub struct PlanView {
     /// What is not in the price.
     #[serde(skip)]
     pub excluded: Vec<String>,
+    /// What was brought along.
+    #[serde(skip)]
+    pub adopted: Vec<String>,
 }
 
 const HOURS_PER_MONTH: f64 = 730.0;
@@ -101,6 +104,12 @@ impl PlanView {
         for name in &self.unknown {
             text.push_str(&format!("{} no price known for {name}; it is not in the total\n", style.yellow("warning:")));
         }
+        if !self.adopted.is_empty() {
+            text.push_str(&format!(
+                "adopted: {} - never changed, never deleted, not priced\n",
+                self.adopted.join(", ")
+            ));
+        }
         if !self.defaults.is_empty() {
             text.push_str(&format!("defaults used: {}\n", self.defaults.join(" · ")));
         }
@@ -120,6 +129,10 @@ impl PlanView {
         for check in self.doc.preflight.iter().filter(|check| check.status != "ok") {
             let label = if check.status == "fail" { style.red("fail") } else { style.yellow(&check.status) };
             text.push_str(&format!("\n  {label} {}: {}", check.id, check.message));
+            // Those of what failed come with the error.
+            for hint in check.hints.iter().filter(|_| check.status != "fail") {
+                text.push_str(&format!("\n       to do it: {hint}"));
+            }
         }
         text
     }

@@ -49,12 +49,12 @@ impl Home {
     }
 
     pub(crate) fn run(&self, words: &[&str]) -> Said {
-        said(self.command().args(words))
+        Said::of(self.command().args(words))
     }
 
     /// Runs in the sandbox.
     pub(crate) fn rehearse(&self, words: &[&str]) -> Said {
-        said(self.command().arg("--sandbox").args(words))
+        Said::of(self.command().arg("--sandbox").args(words))
     }
 
     pub(crate) fn write(&self, name: &str, text: &str) {
@@ -63,6 +63,16 @@ impl Home {
 }
 
 impl Said {
+    /// Runs a command to its end, with nobody to answer its questions.
+    pub(crate) fn of(command: &mut Command) -> Self {
+        let output = command.stdin(std::process::Stdio::null()).output().unwrap();
+        Self {
+            code: output.status.code().unwrap_or(-1),
+            out: String::from_utf8(output.stdout).unwrap(),
+            err: String::from_utf8(output.stderr).unwrap(),
+        }
+    }
+
     /// stdout as the one document it must be.
     pub(crate) fn json(&self) -> Value {
         serde_json::from_str(&self.out)

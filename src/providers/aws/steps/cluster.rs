@@ -2,7 +2,7 @@
 
 use super::ExtraTags;
 use super::refs::{EksName, RoleArn, SecurityGroupId, SubnetId};
-use super::support::{all_tags, blocked, broken, deleted, no_id, read, seen, time, visible, what};
+use super::support::{all_tags, blocked, broken, deleted, done, lacking, no_id, read, seen, time, visible, what};
 use crate::engine::{
     Deletion, ErrorClass, Found, Input, Lookup, Observed, OutputKey, Outputs, Owned, Probe, ResourceRef, Scope, Step,
     StepError, Token,
@@ -167,7 +167,13 @@ impl Step<AwsCx> for Cluster {
         Ok(ResourceRef::new(KIND, cluster.name().unwrap_or(self.name.as_str())))
     }
 
-    async fn converge(&self, _: &AwsCx, _: Scope<'_>, _: &Owned) -> Result<(), StepError> {
+    async fn converge(&self, cx: &AwsCx, at: Scope<'_>, owned: &Owned) -> Result<(), StepError> {
+        let Some((seen, cluster)) = get(cx, owned.id()).await? else { return Ok(()) };
+        let labels = lacking(&seen, &self.extra_tags);
+        if let Some(arn) = cluster.arn().filter(|_| !labels.is_empty()) {
+            let call = cx.eks.tag_resource().resource_arn(arn).set_tags(Some(tags::map(&labels)));
+            done("eks:TagResource", &what("cluster", at), call.send().await)?;
+        }
         Ok(())
     }
 

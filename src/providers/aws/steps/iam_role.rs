@@ -2,7 +2,7 @@
 
 use super::ExtraTags;
 use super::refs::{RoleArn, RoleName};
-use super::support::{self, all_tags, busy, deleted, done, no_id, read, seen, time, visible, what};
+use super::support::{self, all_tags, busy, deleted, done, lacking, no_id, read, seen, time, visible, what};
 use crate::engine::{
     Deletion, Found, Lookup, Observed, OutputKey, Outputs, Owned, Probe, ResourceRef, Scope, Step, StepError, Token,
 };
@@ -138,7 +138,13 @@ impl Step<AwsCx> for IamRole {
         Ok(ResourceRef::new(KIND, role.role_name()))
     }
 
-    async fn converge(&self, _: &AwsCx, _: Scope<'_>, _: &Owned) -> Result<(), StepError> {
+    async fn converge(&self, cx: &AwsCx, at: Scope<'_>, owned: &Owned) -> Result<(), StepError> {
+        let found = get(cx, owned.id()).await?;
+        let labels = found.map(|(seen, _)| lacking(&seen, &self.extra_tags)).unwrap_or_default();
+        if !labels.is_empty() {
+            let call = cx.iam.tag_role().role_name(owned.id()).set_tags(Some(tags::iam(&labels)));
+            done("iam:TagRole", &what("role", at), call.send().await)?;
+        }
         Ok(())
     }
 

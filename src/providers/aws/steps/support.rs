@@ -61,6 +61,12 @@ pub(super) fn all_tags(at: Scope<'_>, extra: &ExtraTags) -> Tags {
     at.tags.iter().chain(extra).map(|(key, value)| (key.clone(), value.clone())).collect()
 }
 
+/// Labels that an object should carry and does not: a later plan may word them anew.
+pub(super) fn lacking(seen: &Observed, extra: &ExtraTags) -> Tags {
+    let differs = |(key, value): &(&String, &String)| seen.evidence.tags.get(*key) != Some(*value);
+    extra.iter().filter(differs).map(|(key, value)| (key.clone(), value.clone())).collect()
+}
+
 /// The `Name` tag of EC2 objects, for people who look at the console: nothing is ever found by it.
 pub(super) fn shown_name(at: Scope<'_>) -> String {
     names::named(at.stack, &at.step.as_str().replace('/', "-"), names::SECURITY_GROUP_MAX)

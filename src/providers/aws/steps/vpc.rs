@@ -4,7 +4,7 @@ use super::ExtraTags;
 use super::blockers::{self, DEPENDENCY};
 use super::refs::VpcId;
 use super::support::{
-    self, Select, all_tags, code_of_result, deleted, done, no_id, read, seen, shown_name, visible, what,
+    self, Select, all_tags, code_of_result, deleted, done, lacking, no_id, read, seen, shown_name, visible, what,
 };
 use crate::engine::{
     Deletion, Found, Lookup, Observed, OutputKey, Outputs, Owned, Probe, ResourceRef, Scope, Step, StepError, Token,
@@ -58,6 +58,12 @@ impl Step<AwsCx> for Vpc {
     async fn converge(&self, cx: &AwsCx, at: Scope<'_>, owned: &Owned) -> Result<(), StepError> {
         // Nodes and private endpoints need both; one attribute a call is all that EC2 takes.
         let what = what("VPC", at);
+        let found = list(cx, Select::id(owned.id())).await?.into_iter().next();
+        let labels = found.map(|(seen, _)| lacking(&seen, &self.extra_tags)).unwrap_or_default();
+        if !labels.is_empty() {
+            let call = cx.ec2.create_tags().resources(owned.id()).set_tags(Some(tags::ec2_list(&labels)));
+            done("ec2:CreateTags", &what, call.send().await)?;
+        }
         for attribute in [VpcAttributeName::EnableDnsSupport, VpcAttributeName::EnableDnsHostnames] {
             let call = cx.ec2.describe_vpc_attribute().vpc_id(owned.id()).attribute(attribute.clone()).send();
             let now = visible(&what, read("ec2:DescribeVpcAttribute", &what, call.await)?)?;

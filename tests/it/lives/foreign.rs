@@ -1,0 +1,131 @@
+//! What belongs to others and looks like ours: refused or left alone, whichever way we come.
+
+use super::rig::World;
+use kubewright::sandbox::{
+    aws::ec2::decoys,
+    clock::Speed,
+    world::{Scope, WorldError},
+};
+
+const TRUST: &str = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":["sts:AssumeRole","sts:TagSession"],"Principal":{"Service":"SERVICE.amazonaws.com"}}]}"#;
+
+impl World {
+    /// Plants look-alikes of a cluster's belongings; returns what must stand unchanged for ever.
+    fn plant(&self, name: &str) -> Vec<String> {
+        let scope = Scope::new("123456789012", "us-east-1");
+        let planted =
+            self.hub().transact_in(&scope, |tx| Ok::<_, WorldError>(decoys::plant(tx, &scope, name))).unwrap();
+        let mut ids: Vec<String> = planted.into_iter().map(|(_, id)| id).collect();
+        ids.sort();
+        ids
+    }
+
+    fn look_at(&self, ids: &[String]) -> Vec<String> {
+        let all = self.show().objects.into_iter().filter(|it| ids.contains(&it.id) && it.state != "deleted");
+        let mut seen: Vec<String> =
+            all.map(|it| format!("{} {} {:?} {:?}", it.kind, it.id, it.parent, it.tags)).collect();
+        seen.sort();
+        seen
+    }
+
+    fn role(&self, name: &str, service: &str) -> String {
+        let trust = TRUST.replace("SERVICE", service);
+        let role =
+            self.wait(self.iam().create_role().role_name(name).assume_role_policy_document(trust).send()).unwrap();
+        role.role.unwrap().arn
+    }
+}
+
+#[test]
+fn look_alikes_survive_every_way() {
+    let mut world = World::new();
+    let strangers = world.plant("demo");
+    let before = world.look_at(&strangers);
+    assert!(before.len() >= 8, "{before:#?}");
+    // Built through a failure, continued, recovered, destroyed by its journal.
+    world.restart("eks:CreateNodegroup=error-before", Speed::Max);
+    world.go(&["provision", "demo", "--yes"]).expect(9);
+    assert_eq!(world.look_at(&strangers), before, "after a failed build");
+    world.restart("", Speed::Max);
+    assert_eq!(world.build(&["demo"])["outcome"], "resumed");
+    world.lose_journals();
+    world.go(&["recover", "demo"]).expect(0);
+    assert_eq!(world.look_at(&strangers), before, "after a recovery");
+    let gone = world.destroy("demo");
+    assert_eq!(gone["outcome"], "destroyed");
+    assert_eq!(world.look_at(&strangers), before, "after a destroy");
+    // And by the tags alone.
+    world.build(&["demo"]);
+    world.lose_journals();
+    world.destroy("demo");
+    assert_eq!(world.look_at(&strangers), before, "after a destroy from the tags");
+    let ours = world.show().objects.into_iter().filter(|it| it.tags.contains_key("kubewright-step"));
+    let ours: Vec<_> = ours.filter(|it| !["deleted", "terminated"].contains(&it.state.as_str())).collect();
+    assert!(ours.is_empty(), "{ours:#?}");
+}
+
+#[test]
+fn a_cluster_made_by_hand_is_refused_everywhere() {
+    let world = World::new();
+    let role = world.role("legacy", "eks");
+    world.wait(async {
+        let policy = "arn:aws:iam::aws:policy/AmazonEKSClusterPolicy";
+        world.iam().attach_role_policy().role_name("legacy").policy_arn(policy).send().await.unwrap();
+    });
+    world.minutes(2);
+    world.wait(async {
+        let subnets = world.ec2().describe_subnets().send().await.unwrap().subnets.unwrap();
+        let zones = ["us-east-1a", "us-east-1b"];
+        let ids = subnets.iter().filter(|it| zones.contains(&it.availability_zone().unwrap()));
+        let ids = ids.map(|it| it.subnet_id().unwrap().to_owned()).collect();
+        let network = aws_sdk_eks::types::VpcConfigRequest::builder().set_subnet_ids(Some(ids)).build();
+        let call = world.eks().create_cluster().name("demo").role_arn(&role).resources_vpc_config(network);
+        call.tags("kubewright", "demo").tags("cluster_name", "demo").send().await.unwrap();
+    });
+    world.minutes(20);
+    let calls = world.show().requests.mutating;
+    let said = world.go(&["provision", "demo", "--yes", "-o", "json"]).expect(8).json();
+    assert_eq!(said["error"]["id"], "KW-NOT-OURS", "{said:#}");
+    let said = world.go(&["destroy", "demo", "--confirm", "demo", "-o", "json"]).expect(8).json();
+    assert_eq!(said["error"]["id"], "KW-NOT-OURS");
+    world.go(&["destroy", "demo", "--confirm", "demo", "--from-tags"]).expect(8);
+    world.go(&["destroy", "demo", "--confirm", "demo", "--ignore-not-found"]).expect(8);
+    world.go(&["recover", "demo"]).expect(4);
+    let seen = world.go(&["status", "demo", "-o", "json"]).expect(0).json();
+    assert_eq!(seen["clusters"][0]["managedBy"], "other");
+    assert_eq!(world.show().requests.mutating, calls, "nothing was sent that changes anything");
+    let cluster = world.wait(world.eks().describe_cluster().name("demo").send()).unwrap().cluster.unwrap();
+    assert_eq!(cluster.status().map(|it| it.as_str()), Some("ACTIVE"));
+}
+
+#[test]
+fn a_role_and_a_volume_that_only_look_like_ours_stay() {
+    let mut world = World::with("iam:CreateRole=error-before", Speed::Max);
+    world.go(&["provision", "demo", "--yes"]).expect(9);
+    world.restart("", Speed::Max);
+    // Somebody takes the very name that the node role is to have.
+    let plan = world.go(&["provision", "demo", "--dry-run", "-o", "json"]).expect(0).json();
+    let step = plan["steps"].as_array().unwrap().iter().find(|step| step["id"] == "iam/node-role").unwrap();
+    let name = step["identity"]["name"].as_str().unwrap_or_else(|| panic!("{step:#}")).to_owned();
+    world.role(&name, "ec2");
+    world.minutes(2);
+    let said = world.go(&["provision", "demo", "--yes", "-o", "json"]);
+    assert!(said.code == 8 || said.code == 9, "{} {}", said.code, said.err);
+    assert_eq!(said.json()["error"]["id"], "KW-NOT-OURS", "{}", said.out);
+    let volume = world.wait(async {
+        let tags = [("kubernetes.io/cluster/demo", "owned"), ("kubernetes.io/created-for/pvc/name", "data")];
+        let tags = tags.map(|(key, value)| aws_sdk_ec2::types::Tag::builder().key(key).value(value).build());
+        let tags = aws_sdk_ec2::types::TagSpecification::builder()
+            .resource_type(aws_sdk_ec2::types::ResourceType::Volume)
+            .set_tags(Some(tags.to_vec()))
+            .build();
+        let call = world.ec2().create_volume().availability_zone("us-east-1a").size(10).tag_specifications(tags);
+        call.send().await.unwrap().volume_id.unwrap()
+    });
+    let gone =
+        world.go(&["destroy", "demo", "--confirm", "demo", "--volumes", "delete", "-o", "json"]).expect(0).json();
+    assert_eq!(gone["outcome"], "destroyed");
+    let role = world.wait(world.iam().get_role().role_name(&name).send()).unwrap().role.unwrap();
+    assert!(role.tags().is_empty(), "it stands as it was: {role:?}");
+    assert_eq!(world.standing("volume").into_iter().map(|it| it.id).collect::<Vec<_>>(), [volume]);
+}

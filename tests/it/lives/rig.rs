@@ -1,0 +1,210 @@
+//! A sandbox server in this process with a home of its own: the real binary attaches to it, and the test looks at the
+//! same world through the official SDK and the cluster's own API.
+
+use crate::support::{Home, Said};
+use aws_credential_types::{Credentials, provider::SharedCredentialsProvider};
+use aws_types::{SdkConfig, region::Region};
+use kubewright::{
+    engine::Clock,
+    k8s::{self, Access},
+    model,
+    providers::{self, OpenOptions},
+    sandbox::{
+        self, Running, ServeOptions,
+        aws::sts,
+        client::ClockClient,
+        clock::Speed,
+        show::{ObjectView, Show},
+        world::Settings,
+    },
+    store::Holder,
+};
+use serde_json::Value;
+use std::{process::Command, sync::Arc, time::Duration};
+use tokio::runtime::Runtime;
+
+/// The world, its server and the home of whoever uses it.
+pub(crate) struct World {
+    server: Option<Running>,
+    pub(crate) home: Home,
+    config: SdkConfig,
+    runtime: Runtime,
+}
+
+async fn serve(home: &Home, faults: &str, speed: Speed) -> Running {
+    let holder = Holder {
+        user: "tests".to_owned(),
+        host: "localhost".to_owned(),
+        pid: std::process::id(),
+        since: jiff::Timestamp::now(),
+        verb: "test".to_owned(),
+    };
+    let options = ServeOptions {
+        dir: home.path().join("kw/sandbox"),
+        speed,
+        faults: faults.to_owned(),
+        seed: Some(7),
+        port: None,
+        settings: Settings { read_lag_ms: (0, 0), ..Settings::default() },
+        pods_local: false,
+        wall: Arc::new(jiff::Timestamp::now),
+        bits: Arc::new(|| 7),
+        holder,
+    };
+    sandbox::serve(options).await.unwrap()
+}
+
+impl World {
+    /// A new world whose time jumps.
+    pub(crate) fn new() -> Self {
+        Self::with("", Speed::Max)
+    }
+
+    /// A new world with these misfortunes, at this speed.
+    pub(crate) fn with(faults: &str, speed: Speed) -> Self {
+        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+        let home = Home::new();
+        let server = runtime.block_on(serve(&home, faults, speed));
+        let (key, secret) = sts::default_keys();
+        let credentials = Credentials::new(key, secret, None, None, "tests");
+        let config = SdkConfig::builder()
+            .behavior_version(aws_config::BehaviorVersion::latest())
+            .region(Region::new("us-east-1"))
+            .endpoint_url(&server.endpoints().aws)
+            .credentials_provider(SharedCredentialsProvider::new(credentials))
+            .retry_config(aws_config::retry::RetryConfig::disabled())
+            .build();
+        Self { server: Some(server), home, config, runtime }
+    }
+
+    /// Stops the server; the world stays on the disk.
+    pub(crate) fn stop(&mut self) {
+        if let Some(server) = self.server.take() {
+            self.runtime.block_on(server.stop()).unwrap();
+        }
+    }
+
+    /// The same world under a new server, at the same address.
+    pub(crate) fn restart(&mut self, faults: &str, speed: Speed) {
+        self.stop();
+        self.server = Some(self.runtime.block_on(serve(&self.home, faults, speed)));
+    }
+
+    fn server(&self) -> &Running {
+        self.server.as_ref().expect("the test has not stopped it")
+    }
+
+    /// The world itself.
+    pub(crate) fn hub(&self) -> &sandbox::hub::Hub {
+        self.server().hub()
+    }
+
+    pub(crate) fn wait<T>(&self, work: impl Future<Output = T>) -> T {
+        self.runtime.block_on(work)
+    }
+
+    /// The binary in this world, on AWS in us-east-1.
+    pub(crate) fn command(&self) -> Command {
+        let mut command = self.home.command();
+        command.env("KUBEWRIGHT_PROVIDER", "aws").env("KUBEWRIGHT_REGION", "us-east-1").arg("--sandbox");
+        command
+    }
+
+    pub(crate) fn go(&self, words: &[&str]) -> Said {
+        Said::of(self.command().args(words))
+    }
+
+    /// Builds without waiting for nodes, and gives the document.
+    pub(crate) fn build(&self, words: &[&str]) -> Value {
+        let words = [&["provision"], words, &["--yes", "--wait", "cloud", "-o", "json"]].concat();
+        self.go(&words).expect(0).json()
+    }
+
+    pub(crate) fn destroy(&self, name: &str) -> Value {
+        self.go(&["destroy", name, "--confirm", name, "-o", "json"]).expect(0).json()
+    }
+
+    /// Forgets what this machine knows of its stacks.
+    pub(crate) fn lose_journals(&self) {
+        std::fs::remove_dir_all(self.home.path().join("kw/sandbox/stacks")).unwrap();
+    }
+
+    pub(crate) fn ec2(&self) -> aws_sdk_ec2::Client {
+        aws_sdk_ec2::Client::new(&self.config)
+    }
+
+    pub(crate) fn eks(&self) -> aws_sdk_eks::Client {
+        aws_sdk_eks::Client::new(&self.config)
+    }
+
+    pub(crate) fn iam(&self) -> aws_sdk_iam::Client {
+        aws_sdk_iam::Client::new(&self.config)
+    }
+
+    pub(crate) fn show(&self) -> Show {
+        let control = sandbox::client::Control::new(&self.server().endpoints().aws).unwrap();
+        self.wait(control.show()).unwrap()
+    }
+
+    /// What stands of this kind and was not there from the start.
+    pub(crate) fn standing(&self, kind: &str) -> Vec<ObjectView> {
+        let gone = ["deleted", "terminated", "shutting-down", "DELETED"];
+        let all = self.show().objects.into_iter();
+        let ours = all.filter(|it| it.kind == kind && it.created_by != sandbox::world::Origin::Builtin);
+        ours.filter(|it| !gone.contains(&it.state.as_str())).collect()
+    }
+
+    /// Nothing of anybody stands any more.
+    #[track_caller]
+    pub(crate) fn assert_empty(&self) {
+        let show = self.show();
+        assert_eq!(show.totals.objects, 0, "{:#?}", show.objects);
+    }
+
+    async fn clock(&self) -> ClockClient {
+        ClockClient::connect(&self.server().endpoints().clock(), Arc::new(jiff::Timestamp::now)).await.unwrap()
+    }
+
+    /// Lets virtual minutes go by.
+    pub(crate) fn minutes(&self, count: u64) {
+        self.wait(async { self.clock().await.sleep(Duration::from_secs(count * 60)).await });
+    }
+
+    /// A client of a cluster's API server, with a token of ours.
+    pub(crate) async fn kubernetes(&self, name: &str) -> kube::Client {
+        let (key, secret) = sts::default_keys();
+        let variables = [
+            ("AWS_ACCESS_KEY_ID", key.as_str()),
+            ("AWS_SECRET_ACCESS_KEY", secret.as_str()),
+            ("AWS_ENDPOINT_URL", self.server().endpoints().aws.as_str()),
+        ];
+        let options = OpenOptions {
+            region: Some(model::Region("us-east-1".to_owned())),
+            profile: None,
+            role_arn: None,
+            dotenv: variables.map(|(key, value)| (key.to_owned(), value.to_owned())).into(),
+            clock: Arc::new(Wall),
+        };
+        let provider = providers::open(model::Cloud::Aws, options).await.unwrap().unwrap();
+        let cluster = provider.cluster(name).await.unwrap().expect("the cluster stands");
+        k8s::connect(&Access {
+            endpoint: cluster.endpoint.unwrap(),
+            ca_pem: cluster.ca_pem.unwrap(),
+            token: provider.token(name).await.unwrap().token,
+        })
+        .unwrap()
+    }
+}
+
+/// For tokens, whose lifetimes are real time.
+struct Wall;
+
+#[async_trait::async_trait]
+impl Clock for Wall {
+    fn now(&self) -> jiff::Timestamp {
+        jiff::Timestamp::now()
+    }
+    async fn sleep(&self, span: Duration) {
+        tokio::time::sleep(span).await;
+    }
+}
