@@ -1,23 +1,50 @@
 //! What belongs to others and looks like ours: refused or left alone, whichever way we come.
 
 use super::rig::World;
-use kubewright::sandbox::{
-    aws::ec2::decoys,
-    clock::Speed,
-    world::{Scope, WorldError},
-};
+use aws_sdk_ec2::types::{ResourceType, Tag, TagSpecification};
+use kubewright::sandbox::clock::Speed;
 
 const TRUST: &str = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":["sts:AssumeRole","sts:TagSession"],"Principal":{"Service":"SERVICE.amazonaws.com"}}]}"#;
 
+fn tagged(kind: ResourceType, pairs: &[(&str, &str)]) -> TagSpecification {
+    let tags = pairs.iter().map(|(key, value)| Tag::builder().key(*key).value(*value).build());
+    TagSpecification::builder().resource_type(kind).set_tags(Some(tags.collect())).build()
+}
+
 impl World {
     /// Plants look-alikes of a cluster's belongings; returns what must stand unchanged for ever.
-    fn plant(&self, name: &str) -> Vec<String> {
-        let scope = Scope::new("123456789012", "us-east-1");
-        let planted =
-            self.hub().transact_in(&scope, |tx| Ok::<_, WorldError>(decoys::plant(tx, &scope, name))).unwrap();
-        let mut ids: Vec<String> = planted.into_iter().map(|(_, id)| id).collect();
-        ids.sort();
-        ids
+    fn plant(&self, near: &[(&str, &str)]) -> Vec<String> {
+        let by_cluster = [("kubernetes.io/cluster/demo", "owned"), ("kubernetes.io/created-for/pvc/name", "data")];
+        let by_cni = [("cluster.k8s.amazonaws.com/name", "demo"), ("eks:eni:owner", "amazon-vpc-cni")];
+        self.wait(async {
+            let ec2 = self.ec2();
+            let vpc = ec2.create_vpc().cidr_block("10.0.0.0/16").tag_specifications(tagged(ResourceType::Vpc, near));
+            let vpc = vpc.send().await.unwrap().vpc.unwrap().vpc_id.unwrap();
+            let subnet = ec2.create_subnet().vpc_id(&vpc).cidr_block("10.0.0.0/24").availability_zone("us-east-1a");
+            let subnet = subnet.tag_specifications(tagged(ResourceType::Subnet, near)).send().await.unwrap();
+            let subnet = subnet.subnet.unwrap().subnet_id.unwrap();
+            let group = ec2.create_security_group().group_name("k8s-elb-demo").description("for ELB").vpc_id(&vpc);
+            let group = group.tag_specifications(tagged(ResourceType::SecurityGroup, &by_cluster[..1]));
+            let group = group.send().await.unwrap().group_id.unwrap();
+            let eni = ec2.create_network_interface().subnet_id(&subnet).groups(&group);
+            let eni = eni.description("aws-K8S-i-0ffffffffffffffff");
+            let eni = eni.tag_specifications(tagged(ResourceType::NetworkInterface, &by_cni)).send().await.unwrap();
+            let gateway = ec2.create_internet_gateway().tag_specifications(tagged(ResourceType::InternetGateway, near));
+            let gateway = gateway.send().await.unwrap().internet_gateway.unwrap();
+            let volume = ec2.create_volume().availability_zone("us-east-1a").size(10);
+            let volume = volume.tag_specifications(tagged(ResourceType::Volume, &by_cluster)).send().await.unwrap();
+            let address = ec2.allocate_address().tag_specifications(tagged(ResourceType::ElasticIp, near));
+            let address = address.send().await.unwrap();
+            vec![
+                vpc,
+                subnet,
+                group,
+                eni.network_interface.unwrap().network_interface_id.unwrap(),
+                gateway.internet_gateway_id.unwrap(),
+                volume.volume_id.unwrap(),
+                address.allocation_id.unwrap(),
+            ]
+        })
     }
 
     fn look_at(&self, ids: &[String]) -> Vec<String> {
@@ -39,9 +66,14 @@ impl World {
 #[test]
 fn look_alikes_survive_every_way() {
     let mut world = World::new();
-    let strangers = world.plant("demo");
+    // Everything but a proof: the words for people, and a stack tag that is none.
+    let near =
+        [("cluster_name", "demo"), ("created_by", "kubewright"), ("kubewright-stack", "demo"), ("Name", "kw-demo")];
+    let mut strangers = world.plant(&near);
+    world.role("kw-demo-node", "ec2");
+    strangers.push("kw-demo-node".to_owned());
     let before = world.look_at(&strangers);
-    assert!(before.len() >= 8, "{before:#?}");
+    assert_eq!(before.len(), 8, "{before:#?}");
     // Built through a failure, continued, recovered, destroyed by its journal.
     world.restart("eks:CreateNodegroup=error-before", Speed::Max);
     world.go(&["provision", "demo", "--yes"]).expect(9);
@@ -54,10 +86,13 @@ fn look_alikes_survive_every_way() {
     let gone = world.destroy("demo");
     assert_eq!(gone["outcome"], "destroyed");
     assert_eq!(world.look_at(&strangers), before, "after a destroy");
-    // And by the tags alone.
-    world.build(&["demo"]);
+    // And by the tags alone, beside another stack of the name.
+    let built = world.build(&["demo"]);
+    strangers.extend(world.plant(&[("kubewright-stack", "demo-ffffffff"), ("cluster_name", "demo")]));
+    let before = world.look_at(&strangers);
     world.lose_journals();
-    world.destroy("demo");
+    let id = built["stack"]["id"].as_str().unwrap();
+    world.go(&["destroy", "demo", "--stack", id, "--confirm", "demo"]).expect(0);
     assert_eq!(world.look_at(&strangers), before, "after a destroy from the tags");
     let ours = world.show().objects.into_iter().filter(|it| it.tags.contains_key("kubewright-step"));
     let ours: Vec<_> = ours.filter(|it| !["deleted", "terminated"].contains(&it.state.as_str())).collect();
@@ -114,13 +149,8 @@ fn a_role_and_a_volume_that_only_look_like_ours_stay() {
     assert_eq!(said.json()["error"]["id"], "KW-NOT-OURS", "{}", said.out);
     let volume = world.wait(async {
         let tags = [("kubernetes.io/cluster/demo", "owned"), ("kubernetes.io/created-for/pvc/name", "data")];
-        let tags = tags.map(|(key, value)| aws_sdk_ec2::types::Tag::builder().key(key).value(value).build());
-        let tags = aws_sdk_ec2::types::TagSpecification::builder()
-            .resource_type(aws_sdk_ec2::types::ResourceType::Volume)
-            .set_tags(Some(tags.to_vec()))
-            .build();
-        let call = world.ec2().create_volume().availability_zone("us-east-1a").size(10).tag_specifications(tags);
-        call.send().await.unwrap().volume_id.unwrap()
+        let call = world.ec2().create_volume().availability_zone("us-east-1a").size(10);
+        call.tag_specifications(tagged(ResourceType::Volume, &tags)).send().await.unwrap().volume_id.unwrap()
     });
     let gone =
         world.go(&["destroy", "demo", "--confirm", "demo", "--volumes", "delete", "-o", "json"]).expect(0).json();

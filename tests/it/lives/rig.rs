@@ -7,16 +7,12 @@ use aws_types::{SdkConfig, region::Region};
 use kubewright::{
     engine::Clock,
     k8s::{self, Access},
-    model,
-    providers::{self, OpenOptions},
-    sandbox::{
-        self, Running, ServeOptions,
-        aws::sts,
-        client::ClockClient,
-        clock::Speed,
-        show::{ObjectView, Show},
-        world::Settings,
+    model::{
+        self,
+        doc::{SandboxObject, SandboxShow},
     },
+    providers::{self, OpenOptions},
+    sandbox::{self, Running, ServeOptions, aws::sts, client::ClockClient, clock::Speed, world::Settings},
     store::Holder,
 };
 use serde_json::Value;
@@ -94,11 +90,6 @@ impl World {
         self.server.as_ref().expect("the test has not stopped it")
     }
 
-    /// The world itself.
-    pub(crate) fn hub(&self) -> &sandbox::hub::Hub {
-        self.server().hub()
-    }
-
     pub(crate) fn wait<T>(&self, work: impl Future<Output = T>) -> T {
         self.runtime.block_on(work)
     }
@@ -141,16 +132,16 @@ impl World {
         aws_sdk_iam::Client::new(&self.config)
     }
 
-    pub(crate) fn show(&self) -> Show {
+    pub(crate) fn show(&self) -> SandboxShow {
         let control = sandbox::client::Control::new(&self.server().endpoints().aws).unwrap();
         self.wait(control.show()).unwrap()
     }
 
     /// What stands of this kind and was not there from the start.
-    pub(crate) fn standing(&self, kind: &str) -> Vec<ObjectView> {
+    pub(crate) fn standing(&self, kind: &str) -> Vec<SandboxObject> {
         let gone = ["deleted", "terminated", "shutting-down", "DELETED"];
         let all = self.show().objects.into_iter();
-        let ours = all.filter(|it| it.kind == kind && it.created_by != sandbox::world::Origin::Builtin);
+        let ours = all.filter(|it| it.kind == kind && it.created_by != "builtin");
         ours.filter(|it| !gone.contains(&it.state.as_str())).collect()
     }
 

@@ -1,6 +1,6 @@
 //! Pretend clouds that stay up, and machines that meet in them: each with a home, journals and a user of its own.
 
-use super::{Home, Said, said};
+use super::{Home, Said};
 use serde_json::Value;
 use std::{
     path::{Path, PathBuf},
@@ -106,7 +106,7 @@ impl Machine {
     }
 
     pub(crate) fn run(&self, words: &[&str]) -> Said {
-        said(self.command().args(words))
+        Said::of(self.command().args(words))
     }
 
     pub(crate) fn path(&self) -> &Path {
