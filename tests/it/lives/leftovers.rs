@@ -91,7 +91,8 @@ fn volumes_are_kept_or_deleted_when_told_so() {
     let gone =
         world.go(&["destroy", "keeper", "--confirm", "keeper", "--volumes", "keep", "-o", "json"]).expect(0).json();
     let mut kept = ids(&gone, "kept");
-    (disks.sort(), kept.sort());
+    disks.sort();
+    kept.sort();
     assert_eq!((&kept, world.disks().len()), (&disks, 2), "all data is there");
     for disk in disks {
         world.wait(world.ec2().delete_volume().volume_id(disk).send()).unwrap();

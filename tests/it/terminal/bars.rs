@@ -29,7 +29,8 @@ fn bars_fit_and_go() {
         pty.expect("left");
         let ended = pty.end().expect(0);
         assert!(ended.broken.is_empty(), "wider than {columns}: {:#?}", ended.broken);
-        let bars = |row: &&str| row.starts_with(|c| ('\u{2800}'..='\u{28ff}').contains(&c)) || row.contains("left");
+        let bars =
+            |row: &&str| row.starts_with(|c: char| ('\u{2800}'..='\u{28ff}').contains(&c)) || row.contains("left");
         let left: Vec<_> = ended.text.lines().filter(bars).collect();
         assert!(left.is_empty(), "bars stay behind: {left:#?}\n{}", ended.text);
         assert!(ended.flat().contains("demo  aws/us-east-1  ready"), "{}", ended.text);

@@ -84,7 +84,8 @@ impl Pty {
     fn judge(&mut self) {
         let rows = self.screen.text();
         for pair in rows.windows(2) {
-            let bar = pair[0].1.starts_with(|c| ('\u{2800}'..='\u{28ff}').contains(&c)) || pair[0].1.starts_with('[');
+            let bar =
+                pair[0].1.starts_with(|c: char| ('\u{2800}'..='\u{28ff}').contains(&c)) || pair[0].1.starts_with('[');
             if bar && pair[1].0 && !pair[1].1.is_empty() {
                 self.broken.push(format!("{}|{}", pair[0].1, pair[1].1));
             }
