@@ -445,7 +445,11 @@ async fn wait(env: &Env, request: &StatusRequest, name: &ClusterName, goal: Goal
                         "KW-INCOMPLETE",
                         format!("`{name}` is {word} and will not become ready by itself"),
                     )
-                    .hint(format!("kubewright provision {name}"));
+                    .hint(if word == Phase::Deleting.as_str() {
+                        format!("kubewright destroy {name} --confirm {name}")
+                    } else {
+                        format!("kubewright provision {name}")
+                    });
                     env.ui.show(env.now(), &status, Some(&error));
                     return Err(error);
                 }

@@ -204,7 +204,8 @@ fn whole_line(width: usize, (done, total): (u64, u64), left: u64) -> String {
 
 /// The first `width` columns; an ellipsis says that there was more.
 fn cut(text: &str, width: usize) -> String {
-    console::truncate_str(text, width, "…").into_owned()
+    // What a cloud says may have lines of its own; a bar has one.
+    console::truncate_str(&text.replace(['\n', '\t'], " "), width, "…").into_owned()
 }
 
 /// The last `width` columns: ids differ at their ends.
@@ -230,6 +231,7 @@ mod tests {
                 let line = step_line(width, name, "1h02m of ~12m30s", note);
                 assert!(console::measure_text_width(&line) <= width, "{width}: {line}");
             }
+            assert!(!step_line(width, "cluster", "1s", "two\nlines").contains('\n'));
             for done in [(0, 31), (31, 31), (40, 31), (0, 0), (123, 4567)] {
                 let line = whole_line(width, done, 45_000);
                 assert!(console::measure_text_width(&line) <= width, "{width}: {line}");

