@@ -40,9 +40,13 @@ impl Style {
     }
 }
 
-/// An hourly price: `$0.3338/h`, unknown as `$?/h`.
+/// An hourly price: `$0.3338/h`, nothing as `$0.00/h`, unknown as `$?/h`.
 pub fn hourly(usd: Option<f64>) -> String {
-    usd.map_or_else(|| "$?/h".to_owned(), |usd| format!("${usd:.4}/h"))
+    match usd {
+        None => "$?/h".to_owned(),
+        Some(usd) if usd.abs() < 0.000_05 => "$0.00/h".to_owned(),
+        Some(usd) => format!("${usd:.4}/h"),
+    }
 }
 
 /// An hourly price after everything is gone: two digits are enough for nothing.
@@ -89,6 +93,7 @@ mod tests {
     #[test]
     fn numbers_read_well() {
         assert_eq!(hourly(Some(0.3338)), "$0.3338/h");
+        assert_eq!(hourly(Some(0.0)), "$0.00/h");
         assert_eq!(hourly(None), "$?/h");
         assert_eq!(hourly_short(Some(0.0)), "$0.00/h");
         assert_eq!(about(724), "12 min");

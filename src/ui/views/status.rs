@@ -2,7 +2,11 @@
 
 use super::place;
 use crate::model::doc::{Phase, Status, StatusCluster};
-use crate::ui::{Table, style::moment, view::View};
+use crate::ui::{
+    Table,
+    style::{hourly, moment},
+    view::View,
+};
 use jiff::Timestamp;
 
 const HOURS_PER_MONTH: f64 = 730.0;
@@ -42,8 +46,8 @@ fn depth(cluster: &StatusCluster, now: Timestamp, sandbox: bool) -> String {
             line.push_str(&format!(" (standard support until {ends})"));
         }
     }
-    if let Some(usd) = cluster.usd_per_hour {
-        line.push_str(&format!("  ${usd:.4}/h"));
+    if cluster.usd_per_hour.is_some() {
+        line.push_str(&format!("  {}", hourly(cluster.usd_per_hour)));
     }
     if let Some(at) = cluster.expires_at {
         line.push_str(&format!("  {} {}", if at <= now { "EXPIRED" } else { "expires" }, moment(at, now)));
@@ -91,6 +95,9 @@ fn depth(cluster: &StatusCluster, now: Timestamp, sandbox: bool) -> String {
     }
     if let Some(lock) = &cluster.lock {
         add("held by", lock.holder.clone());
+    }
+    if cluster.phase == Phase::Deleting && cluster.lock.is_none() {
+        add("removal", "has begun, and nobody here is at work on it".to_owned());
     }
     for drift in &cluster.drift {
         add("drift", format!("{} {} {}", drift.kind, drift.id.as_deref().unwrap_or("-"), drift.what));

@@ -50,8 +50,10 @@ impl World {
 
     fn balancers(&self) -> usize {
         let all = self.show().objects.into_iter();
-        all.filter(|it| it.service == "elasticloadbalancing" && it.kind == "load-balancer" && it.state != "deleted")
-            .count()
+        all.filter(|it| {
+            it.service == "elasticloadbalancing" && it.kind.ends_with("load-balancer") && it.state != "deleted"
+        })
+        .count()
     }
 }
 
