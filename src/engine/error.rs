@@ -68,6 +68,9 @@ pub struct StepError {
     /// Commands to paste or things to do next.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub hints: Vec<String>,
+    /// How long this is worth trying again, where that is less than the step's deadline.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retry_for: Option<Duration>,
     /// The vendor's own word on when to try again.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub retry_after: Option<Duration>,
@@ -84,6 +87,7 @@ impl StepError {
             code: None,
             request_id: None,
             hints: Vec::new(),
+            retry_for: None,
             retry_after: None,
         }
     }

@@ -27,6 +27,7 @@ pub(super) struct Backoff {
     /// When the next attempt is to be made.
     due: Option<Timestamp>,
     nights: u32,
+    doubtful_since: Option<Timestamp>,
 }
 
 impl Backoff {
@@ -54,6 +55,7 @@ impl Backoff {
         if self.nights < NIGHTS && self.due.is_some_and(|due| since(due, now) > ASLEEP) {
             self.nights += 1;
             self.rough_since = None;
+            self.doubtful_since = None;
         }
         let over = if error.class == ErrorClass::Transient {
             let began = *self.rough_since.get_or_insert(now);
@@ -63,6 +65,12 @@ impl Backoff {
             now >= deadline
         };
         if over {
+            return None;
+        }
+        // What heals soon or never: the first such refusal starts the time that it has.
+        if let Some(span) = error.retry_for
+            && since(*self.doubtful_since.get_or_insert(now), now) >= span
+        {
             return None;
         }
         let (base, cap) = match error.class {
@@ -164,6 +172,21 @@ mod tests {
         let mut asked = error(ErrorClass::Throttled);
         asked.retry_after = Some(Duration::from_secs(44));
         assert_eq!(backoff.next(&asked, now, deadline, Duration::MAX, 0), Some(Duration::from_secs(44)));
+    }
+
+    #[test]
+    fn what_heals_soon_or_never_is_not_waited_for_until_the_deadline() {
+        let mut now = Timestamp::UNIX_EPOCH;
+        let deadline = later(now, Duration::from_secs(3_600));
+        let mut doubtful = error(ErrorClass::NotYet);
+        doubtful.retry_for = Some(Duration::from_secs(180));
+        let mut backoff = Backoff::default();
+        while let Some(wait) = backoff.next(&doubtful, now, deadline, Duration::MAX, u64::MAX / 2) {
+            now = later(now, wait);
+        }
+        let gave_up = since(Timestamp::UNIX_EPOCH, now);
+        assert!(gave_up >= Duration::from_secs(180) && gave_up < Duration::from_secs(200), "{gave_up:?}");
+        assert!(Backoff::default().next(&doubtful, now, deadline, Duration::MAX, 7).is_some());
     }
 
     #[test]

@@ -8,6 +8,7 @@ use crate::engine::StepError;
 use crate::model::{Region, Secrets};
 use aws_config::{
     BehaviorVersion, ConfigLoader, SdkConfig,
+    identity::IdentityCache,
     profile::ProfileFileCredentialsProvider,
     provider_config::ProviderConfig,
     retry::RetryConfig,
@@ -17,9 +18,9 @@ use aws_config::{
 };
 use aws_credential_types::{
     Credentials,
-    provider::{ProvideCredentials, SharedCredentialsProvider, future},
+    provider::{ProvideCredentials, SharedCredentialsProvider, error::CredentialsError, future},
 };
-use aws_smithy_http_client::{Builder as HttpBuilder, tls};
+use aws_smithy_http_client::{Builder as HttpBuilder, Connector, proxy::ProxyConfig, tls};
 use aws_smithy_runtime_api::box_error::BoxError;
 use aws_smithy_runtime_api::client::http::{
     HttpClient, HttpConnector, HttpConnectorFuture, HttpConnectorSettings, SharedHttpClient, SharedHttpConnector,
@@ -146,15 +147,23 @@ impl AwsCx {
     }
 }
 
+/// How long a source of credentials may take: single sign-on, a role to assume, a helper that waits for a finger.
+const CREDENTIALS_WITHIN: Duration = Duration::from_secs(60);
+/// The same within one call, which has 30 s in all.
+const CREDENTIALS_IN_CALL: Duration = Duration::from_secs(25);
+
 /// The credentials a configuration leads to.
 ///
 /// # Errors
-/// `Auth` when there are none, or they have expired.
+/// `Auth` when there are none, or they have expired; `Transient` when their source does not answer.
 pub async fn credentials(provider: Option<&SharedCredentialsProvider>) -> Result<Credentials, StepError> {
     let Some(provider) = provider else {
         return Err(error::no_credentials("no source of credentials is configured"));
     };
-    provider.provide_credentials().await.map_err(|err| error::credentials(&err))
+    match tokio::time::timeout(CREDENTIALS_WITHIN, provider.provide_credentials()).await {
+        Ok(answer) => answer.map_err(|err| error::credentials(&err)),
+        Err(_) => Err(error::credentials(&CredentialsError::provider_timed_out(CREDENTIALS_WITHIN))),
+    }
 }
 
 /// Loads the SDK's configuration: default chain (environment, profiles, SSO, web identity, metadata), endpoint
@@ -267,6 +276,7 @@ fn loader() -> ConfigLoader {
         .stalled_stream_protection(
             StalledStreamProtectionConfig::enabled().grace_period(Duration::from_secs(20)).build(),
         )
+        .identity_cache(IdentityCache::lazy().load_timeout(CREDENTIALS_IN_CALL).build())
         .http_client(SharedHttpClient::new(ByScheme::default()))
 }
 
@@ -283,6 +293,8 @@ pub fn partition(region: &str) -> &'static str {
         r if r.starts_with("eusc-") => "aws-eusc",
         r if r.starts_with("us-iso-") => "aws-iso",
         r if r.starts_with("us-isob-") => "aws-iso-b",
+        r if r.starts_with("eu-isoe-") => "aws-iso-e",
+        r if r.starts_with("us-isof-") => "aws-iso-f",
         _ => "aws",
     }
 }
@@ -294,6 +306,8 @@ pub fn dns_suffix(partition: &str) -> &'static str {
         "aws-eusc" => "amazonaws.eu",
         "aws-iso" => "c2s.ic.gov",
         "aws-iso-b" => "sc2s.sgov.gov",
+        "aws-iso-e" => "cloud.adc-e.uk",
+        "aws-iso-f" => "csp.hci.ic.gov",
         _ => "amazonaws.com",
     }
 }
@@ -362,7 +376,8 @@ impl Intercept for CountCalls {
 }
 
 /// Plain HTTP for `http://` endpoints, TLS for the rest, made when first needed: reading the machine's root
-/// certificates costs milliseconds that the credential plugin does not have.
+/// certificates costs milliseconds that the credential plugin does not have. TLS goes through the proxy that
+/// `HTTPS_PROXY` and `NO_PROXY` name, as with the vendor's other tools; the SDK itself would ignore them.
 #[derive(Debug, Clone)]
 struct ByScheme {
     plain: SharedHttpClient,
@@ -374,9 +389,17 @@ impl Default for ByScheme {
         Self {
             plain: HttpBuilder::new().build_http(),
             tls: Arc::new(LazyLock::new(|| {
-                HttpBuilder::new()
-                    .tls_provider(tls::Provider::Rustls(tls::rustls_provider::CryptoMode::AwsLc))
-                    .build_https()
+                HttpBuilder::new().build_with_connector_fn(|settings, components| {
+                    let mut connector = Connector::builder();
+                    connector.set_connector_settings(settings.cloned());
+                    if let Some(components) = components {
+                        connector.set_sleep_impl(components.sleep_impl());
+                    }
+                    connector
+                        .proxy_config(ProxyConfig::from_env())
+                        .tls_provider(tls::Provider::Rustls(tls::rustls_provider::CryptoMode::AwsLc))
+                        .build()
+                })
             })),
         }
     }

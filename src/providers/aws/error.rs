@@ -129,6 +129,9 @@ fn answered(op: &'static str, what: &str, status: u16, code: Option<&str>, text:
     let (class, id) = classify(op, code, text, status);
     let mut made = new(class, id, op, what, &format!("{} ({code})", clean(text)));
     made.code = Some(code.to_owned());
+    if class == ErrorClass::NotYet && is_propagation(text) {
+        made.retry_for = Some(PROPAGATION);
+    }
     // A refusal with AWS's own code was decided before any effect. A 5xx says nothing, but for those that AWS
     // documents as refusals (throttling, capacity).
     let decided = status < 500 || matches!(class, ErrorClass::Throttled | ErrorClass::Capacity | ErrorClass::Quota);
@@ -137,13 +140,20 @@ fn answered(op: &'static str, what: &str, status: u16, code: Option<&str>, text:
     }
     match id {
         DENIED => {
-            let action = denied_action(text).unwrap_or(op);
+            // EKS hides what it was refused itself.
+            let unnamed = if text.contains("to launch instances") { "ec2:RunInstances" } else { op };
+            let action = denied_action(text).unwrap_or(unnamed);
             made.message = format!("cannot {} {what}: {action} is not allowed for these credentials ({code})", verb(op));
             made.with_hint(format!("allow {action}, then run the same command again"))
         }
         EXPIRED => made.with_hint("sign in again (for SSO: aws sso login), then run the same command again"),
+        AUTH if code == "RequestTimeTooSkewed" || text.contains("Signature expired") || text.contains("not yet current") => {
+            made.with_hint("is this machine's clock right? AWS takes no request that is more than five minutes off")
+        }
         AUTH if text.contains("not enabled") || code == "OptInRequired" => made.with_hint("enable the region in the account's settings"),
-        AUTH => made.with_hint("check the credentials: aws sts get-caller-identity"),
+        AUTH => made
+            .with_hint("check the credentials: aws sts get-caller-identity")
+            .with_hint("good credentials are refused like this in a region that is off in the account: aws account list-regions"),
         QUOTA => match quota_code(code, text) {
             Some((service, quota)) => made.with_hint(format!(
                 "aws service-quotas request-service-quota-increase --service-code {service} --quota-code {quota} --desired-value N"
@@ -183,9 +193,16 @@ fn classify(op: &str, code: &str, text: &str, status: u16) -> (ErrorClass, &'sta
         | "MissingAuthenticationToken"
         | "MissingAuthenticationTokenException"
         | "IncompleteSignature"
+        | "RequestTimeTooSkewed"
         | "InvalidSignatureException"
         | "InvalidAccessKeyId"
         | "Blocked" => (Auth, AUTH),
+        // EKS tries the launch template with the caller's rights, and wraps what EC2 answers.
+        "InvalidRequestException" | "InvalidParameterException"
+            if text.contains("not authorized to launch instances") =>
+        {
+            (Auth, DENIED)
+        }
         "UnsupportedAvailabilityZoneException"
         | "InsufficientInstanceCapacity"
         | "InsufficientHostCapacity"
@@ -204,6 +221,7 @@ fn classify(op: &str, code: &str, text: &str, status: u16) -> (ErrorClass, &'sta
         | "ResourceLimitExceededException"
         | "LimitExceeded"
         | "LimitExceededException"
+        | "ServiceQuotaExceededException"
         | "RouteTableLimitExceeded"
         | "SubnetLimitExceeded"
         | "SecurityGroupLimitExceeded"
@@ -267,14 +285,18 @@ fn classify(op: &str, code: &str, text: &str, status: u16) -> (ErrorClass, &'sta
         // Seen right after a create this is read lag; the engine bounds it by the step's deadline.
         code if code_says_absent(code, text) && is_ec2_or_iam(op) && is_mutating(operation(op)) => (NotYet, NOT_YET),
         code if code_says_absent(code, text) => (Permanent, ABSENT),
+        _ if status == 429 => (Throttled, THROTTLED),
         _ if status >= 500 => (Transient, SERVER),
         _ => (Permanent, REFUSED),
     }
 }
 
+/// New roles are known everywhere well within this; what is refused for longer is wrong.
+const PROPAGATION: Duration = Duration::from_secs(180);
+
 /// IAM has not told everybody of a new role yet: these texts and no others.
 fn is_propagation(text: &str) -> bool {
-    const TEXTS: [&str; 10] = [
+    const TEXTS: [&str; 9] = [
         "could not be assumed because it does not exist or the trusted entity is not correct",
         "Error in role params",
         "The provided role doesn't have the Amazon EKS Managed Policies",
@@ -284,7 +306,6 @@ fn is_propagation(text: &str) -> bool {
         "principalArn parameter format is not valid",
         "Role with arn",
         "role does not exist",
-        "not authorized to launch instances with this launch template",
     ];
     let about_role = text.contains("role") || text.contains("Role") || text.contains("principal");
     TEXTS.iter().any(|known| text.contains(known)) || (about_role && text.contains("does not exist"))
@@ -326,6 +347,9 @@ where
     if let Some(found) = sources(err).find_map(|cause| cause.downcast_ref::<CredentialsError>()) {
         return credentials(found);
     }
+    if sources(err).any(|cause| cause.to_string().starts_with("identity resolver timed out")) {
+        return credentials_late("they were not there in time");
+    }
     // Provably never sent: the connection did not come about. Hyper's connect errors are known by their words only.
     let refused = |cause: &(dyn StdError + 'static)| {
         let kind = cause.downcast_ref::<std::io::Error>().map(std::io::Error::kind);
@@ -358,7 +382,23 @@ pub(super) fn credentials(err: &CredentialsError) -> StepError {
     }
     // What a helper program says is its own affair, and may be a password it was about to print.
     let why = why.split(" Stderr:").next().unwrap_or_default();
-    no_credentials(&clean(why))
+    // Where they come from is a service too: what is no refusal is tried again like any other call.
+    let lower = why.to_lowercase();
+    let hiccup = ["dispatch failure", "timed out", "timeout", "throttl", "rate exceeded", "too many requests"]
+        .into_iter()
+        .chain(["service unavailable", "internal error", "internalfailure", "internalservererror", "connection"])
+        .any(|sign| lower.contains(sign));
+    if hiccup || matches!(err, CredentialsError::ProviderTimedOut(_)) {
+        return credentials_late(&clean(why));
+    }
+    let made = no_credentials(&clean(why));
+    if lower.contains("sso") { made.with_hint("or, if that profile signs in by SSO: aws sso login") } else { made }
+}
+
+/// The source of the credentials did not answer; nothing was sent.
+fn credentials_late(why: &str) -> StepError {
+    StepError::new(ErrorClass::Transient, UNREACHABLE, format!("the source of the AWS credentials gives none: {why}"))
+        .with_residue(Residue::None)
 }
 
 /// No credentials at all.
@@ -366,6 +406,11 @@ pub(super) fn no_credentials(why: &str) -> StepError {
     StepError::new(ErrorClass::Auth, AUTH, format!("no AWS credentials: {why}"))
         .with_residue(Residue::None)
         .with_hint("set AWS_PROFILE, or sign in: aws configure sso")
+}
+
+/// A refusal that AWS puts inside a successful answer.
+pub(super) fn refused(op: &'static str, what: &str, code: &str, text: &str) -> StepError {
+    answered(op, what, 400, Some(code), text)
 }
 
 fn new(class: ErrorClass, id: &str, op: &str, what: &str, why: &str) -> StepError {
@@ -482,6 +527,57 @@ mod tests {
         );
         let wrong = "Subnets specified must be in at least two different AZs";
         assert_eq!(classed("eks:CreateCluster", 400, "InvalidParameterException", wrong).0, ErrorClass::Permanent);
+    }
+
+    #[test]
+    fn what_iam_has_not_heard_of_is_tried_for_minutes_not_for_the_whole_build() {
+        let text = "Role with arn: arn:aws:iam::1:role/mine, could not be assumed because it does not exist or the trusted entity is not correct";
+        let made = fail("eks:CreateCluster", "it", service(400, Some("InvalidParameterException"), text));
+        assert_eq!((made.class, made.retry_for), (ErrorClass::NotYet, Some(PROPAGATION)));
+        let busy = fail("eks:DeleteCluster", "it", service(409, Some("ResourceInUseException"), "update in progress"));
+        assert_eq!((busy.class, busy.retry_for), (ErrorClass::NotYet, None));
+    }
+
+    #[test]
+    fn a_launch_template_that_the_caller_may_not_use_is_a_denial() {
+        let text = "You are not authorized to launch instances with this launch template. Encoded authorization failure message: c2VjcmV0";
+        let made = fail("eks:CreateNodegroup", "node group", service(400, Some("InvalidRequestException"), text));
+        assert_eq!((made.class, made.id.as_str()), (ErrorClass::Auth, DENIED));
+        assert!(made.message.contains("ec2:RunInstances"), "{}", made.message);
+    }
+
+    #[test]
+    fn too_many_requests_is_throttling_whatever_it_is_called() {
+        assert_eq!(classed("eks:ListClusters", 429, "NobodyKnowsThisException", "slow down").0, ErrorClass::Throttled);
+    }
+
+    #[test]
+    fn a_source_of_credentials_that_hiccups_is_asked_again_and_one_that_refuses_is_not() {
+        let io = || std::io::Error::other("dispatch failure");
+        for hiccup in [
+            CredentialsError::provider_timed_out(Duration::from_secs(5)),
+            CredentialsError::provider_error(io()),
+            CredentialsError::provider_error(std::io::Error::other("service error: Throttling: Rate exceeded")),
+        ] {
+            let made = credentials(&hiccup);
+            assert_eq!((made.class, made.residue), (ErrorClass::Transient, Residue::None), "{}", made.message);
+        }
+        for refusal in [
+            CredentialsError::not_loaded("no providers in chain provided credentials"),
+            CredentialsError::provider_error(std::io::Error::other("AccessDenied: not allowed to assume this role")),
+            CredentialsError::invalid_configuration(std::io::Error::other("profile `x` was not defined")),
+        ] {
+            assert_eq!(credentials(&refusal).class, ErrorClass::Auth, "{refusal:?}");
+        }
+        let expired = CredentialsError::provider_error(std::io::Error::other("the SSO token has expired"));
+        assert_eq!(credentials(&expired).id, EXPIRED);
+    }
+
+    #[test]
+    fn a_wrong_clock_is_not_blamed_on_the_keys() {
+        let text = "Signature expired: 20261120T100000Z is now earlier than 20261120T101500Z";
+        let made = fail("sts:GetCallerIdentity", "who we are", service(403, Some("SignatureDoesNotMatch"), text));
+        assert!(made.class == ErrorClass::Auth && made.hints[0].contains("clock"), "{:?}", made.hints);
     }
 
     #[test]

@@ -105,13 +105,7 @@ impl Step<AwsCx> for VpcEndpoint {
             if code.ends_with(".NotFound") {
                 return Ok(Deletion::Gone);
             }
-            let mut err = StepError::new(
-                ErrorClass::Permanent,
-                error::REFUSED,
-                format!("cannot delete {what}: {} ({code})", error::clean(text)),
-            );
-            err.code = Some(code.to_owned());
-            return Err(err);
+            return Err(error::refused("ec2:DeleteVpcEndpoints", &what, code, text));
         }
         deleted("ec2:DeleteVpcEndpoints", &what, Deletion::Started, answer)
     }
