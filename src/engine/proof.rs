@@ -158,6 +158,9 @@ fn claim(stack: &Stack, step: &PlannedStep, parent_id: Option<&str>, seen: &Obse
                 Err(format!("it belongs to `{have}`, not to our `{want}`"))
             } else if seen.evidence.name.as_deref() != Some(key) {
                 Err(format!("it is not entry `{key}` of `{want}`"))
+            } else if step.tagged {
+                // The parent may be known by a name alone, which anyone can take once it is free.
+                tagged()
             } else {
                 Ok(())
             }
@@ -244,6 +247,29 @@ mod tests {
     fn proves(seen: Observed, ours: &[&str], journalled: Option<&ResourceRef>) -> bool {
         let ours = ours.iter().map(|id| (*id).to_owned()).collect();
         prove_found(&stack(), seen, &ours, journalled).is_ok()
+    }
+
+    /// A name is free again once its holder is gone: what hangs on the next holder must not pass for ours.
+    #[test]
+    fn a_tagged_child_of_something_known_by_name_is_proven_by_its_tags() {
+        let mut step: PlannedStep = serde_json::from_value(serde_json::json!({
+            "id": "addons/vpc-cni", "kind": "test/addon", "params": {}, "tagged": true, "needs": [], "service": "s",
+            "identity": Identity::Child { parent: "cluster".into(), key: "vpc-cni".to_owned() },
+            "creation": "token", "settleSecs": 0,
+            "timing": {"p50Secs": 0, "p90Secs": 0, "deadlineSecs": 0, "deleteP50Secs": 0, "deleteDeadlineSecs": 0},
+        }))
+        .expect("a step");
+        let inside = |tags: &[(&str, &str)]| {
+            let mut seen = seen(None, tags);
+            (seen.evidence.parent, seen.evidence.name) = (Some("demo".to_owned()), Some("vpc-cni".to_owned()));
+            seen
+        };
+        let ours = [(TAG_STACK, "demo-0000beef"), (TAG_STEP, "addons__vpc-cni")];
+        assert!(prove(&stack(), &step, Some("demo"), inside(&ours)).is_ok());
+        assert!(prove(&stack(), &step, Some("demo"), inside(&[])).is_err());
+        assert!(prove(&stack(), &step, Some("demo"), inside(&[(TAG_STACK, "demo-ffffffff"), ours[1]])).is_err());
+        step.tagged = false;
+        assert!(prove(&stack(), &step, Some("demo"), inside(&[])).is_ok());
     }
 
     #[test]

@@ -11,7 +11,7 @@ use super::steps::{
 };
 use super::sweep::{as_node_group, deletable, is_ours, log_group_name};
 use super::tags::{Tags, filter};
-use super::{client::AwsCx, in_cluster, patience::patient, plan, stages, steps};
+use super::{client::AwsCx, error, in_cluster, patience::patient, plan, stages, steps};
 use crate::cost::{HOURS_PER_MONTH, catalogue};
 use crate::engine::proof::{TAG_STACK, TAG_STEP};
 use crate::engine::{Caused, Clock, Identity, Leftover, Observed, StepError, StepId};
@@ -117,8 +117,27 @@ impl Look<'_> {
         self.ids(cluster::KIND)
     }
 
+    /// Our cluster's name with the security group that EKS made for it, also after the cluster is gone.
+    fn cluster_groups(&self) -> impl Iterator<Item = (&str, &str)> {
+        let clusters = self.known.iter().filter(|it| it.reference.kind == cluster::KIND);
+        let with_group = |it: &'_ Observed| it.reference.parts.contains_key(cluster::PART_GROUP);
+        clusters
+            .filter(move |it| with_group(it))
+            .map(|it| (it.reference.id.as_str(), it.reference.parts[cluster::PART_GROUP].as_str()))
+    }
+
     fn ids(&self, kind: &str) -> BTreeSet<&str> {
         self.known.iter().filter(|it| it.reference.kind == kind).map(|it| it.reference.id.as_str()).collect()
+    }
+
+    /// Whether none of our clusters stands any more: until then its group is EKS's to remove.
+    async fn clusters_are_gone(&self, cx: &AwsCx) -> Result<bool, StepError> {
+        for name in self.clusters() {
+            if cluster::get(cx, name).await?.is_some_and(|(seen, _)| is_ours(self.stack, &seen)) {
+                return Ok(false);
+            }
+        }
+        Ok(true)
     }
 
     fn cluster(&self) -> String {
@@ -182,11 +201,18 @@ async fn extra_node_groups(cx: &AwsCx, look: Look<'_>) -> Result<Vec<Leftover>, 
 /// Machines under our tags, put there by the launch template, whose node group is gone.
 async fn machines(cx: &AwsCx, look: Look<'_>) -> Result<Vec<Leftover>, StepError> {
     let found = instance::list(cx, Select::stack(look.stack)).await?;
-    Ok(found
-        .into_iter()
-        .filter(|(seen, _)| is_ours(look.stack, seen))
-        .map(|(seen, _)| leftover(seen, "ec2", &steps::Instance {}))
-        .collect())
+    let ours = found.into_iter().filter(|(seen, _)| is_ours(look.stack, seen));
+    Ok(ours.map(|(seen, _)| machine(seen)).collect())
+}
+
+/// Anyone who starts a machine "like this one" copies its tags; only AWS itself writes down the launch template.
+fn machine(seen: Observed) -> Leftover {
+    let launched = ["aws:ec2launchtemplate:id", "aws:autoscaling:groupName"];
+    if launched.iter().any(|key| seen.evidence.tags.contains_key(*key)) {
+        return leftover(seen, "ec2", &steps::Instance {});
+    }
+    let owner = "it carries our tags, but no launch template started it: somebody's copy".to_owned();
+    Leftover { keep: true, owner: Some(owner), ..leftover(seen, "ec2", &steps::Instance {}) }
 }
 
 /// Disks under our tag. Those of machines carry the step's as well and go; those that the storage driver made hold
@@ -203,7 +229,7 @@ async fn disks(cx: &AwsCx, look: Look<'_>) -> Result<Vec<Leftover>, StepError> {
         let kind = disk.volume_type().map(|kind| kind.as_str().to_owned()).unwrap_or_default();
         found.push(Leftover {
             usd_per_hour: price(cx, &format!("ebs-{kind}"), gib),
-            ..stored(look, seen, &format!("{gib} GiB {kind}"), &steps::Volume {})
+            ..stored(look, seen, &format!("{gib} GiB {kind}"), CSI_VOLUME, &steps::Volume {})
         });
     }
     // Without our tag it proves nothing that a disk was made for a cluster of this name.
@@ -227,14 +253,30 @@ async fn snapshots(cx: &AwsCx, look: Look<'_>) -> Result<Vec<Leftover>, StepErro
     Ok(found
         .map(|(seen, details)| {
             let gib = details.volume_size().unwrap_or_default();
-            stored(look, seen, &format!("snapshot of {gib} GiB"), &steps::Snapshot {})
+            stored(look, seen, &format!("snapshot of {gib} GiB"), CSI_SNAPSHOT, &steps::Snapshot {})
         })
         .collect())
 }
 
-/// Something that holds data, under our tag.
-fn stored<P: Serialize>(look: Look<'_>, mut seen: Observed, what: &str, params: &P) -> Leftover {
-    if seen.evidence.tags.contains_key(TAG_STEP) {
+/// What the storage driver writes on its disks, and what on its snapshots.
+const CSI_VOLUME: &str = "CSIVolumeName";
+const CSI_SNAPSHOT: &str = "CSIVolumeSnapshotName";
+
+/// Whether AWS Backup or a lifecycle policy made this: both copy the tags of what they save or restore.
+fn is_backup(tags: &Tags) -> bool {
+    tags.keys().any(|key| ["aws:backup:", "aws:dlm:", "dlm:"].iter().any(|start| key.starts_with(start)))
+}
+
+/// Something that holds data, under our tag. `driver` is the tag by which the storage driver marks what it made.
+fn stored<P: Serialize>(look: Look<'_>, mut seen: Observed, what: &str, driver: &str, params: &P) -> Leftover {
+    let tags = &seen.evidence.tags;
+    // A snapshot is never ours by our tags: none of our steps makes one, and whoever saves a disk copies its tags.
+    let of_machine = tags.contains_key(TAG_STEP) && driver == CSI_VOLUME;
+    if is_backup(tags) || !(of_machine || tags.contains_key(driver)) {
+        let owner = format!("{what}: it carries our tag, but is a copy that somebody else made");
+        return Leftover { keep: true, owner: Some(owner), ..leftover(seen, "ec2", params) };
+    }
+    if of_machine {
         return leftover(seen, "ec2", params);
     }
     seen.evidence.caused = Some(Caused::StorageTag { tag: format!("{TAG_STACK}={}", look.stack) });
@@ -246,30 +288,29 @@ fn stored<P: Serialize>(look: Look<'_>, mut seen: Observed, what: &str, params: 
     Leftover { keep, owner, ..leftover(seen, "ec2", params) }
 }
 
-/// Whether the network add-on forgot this interface: it is free and one of its own.
-fn is_leaked(eni: &Ec2Interface) -> bool {
+/// Whether the network add-on, or the controller that gives pods interfaces of their own, forgot this one: it is free,
+/// one of theirs, and not another cluster's.
+fn is_leaked(cluster: &str, eni: &Ec2Interface) -> bool {
     let free = eni.status() == Some(&NetworkInterfaceStatus::Available);
-    let of_add_on = eni.description().is_some_and(|text| text.starts_with("aws-K8S-"));
-    let marks = ["node.k8s.amazonaws.com/instance_id", "cluster.k8s.amazonaws.com/name"];
+    let of_add_on = eni.description().is_some_and(blockers::is_of_nodes);
+    let marks = ["node.k8s.amazonaws.com/instance_id", "cluster.k8s.amazonaws.com/name", "eks:eni:owner"];
     let marked = eni.tag_set().iter().filter_map(|tag| tag.key()).any(|key| marks.contains(&key));
-    free && eni.requester_managed() != Some(true) && (of_add_on || marked)
+    let named = eni.tag_set().iter().find(|tag| tag.key() == Some("cluster.k8s.amazonaws.com/name"));
+    let of_another = named.is_some_and(|tag| tag.value() != Some(cluster));
+    free && eni.requester_managed() != Some(true) && (of_add_on || marked) && !of_another
 }
 
 /// Interfaces that the network add-on forgot: in our network; in our cluster's own security group; under our tags.
 async fn leaked(cx: &AwsCx, look: Look<'_>) -> Result<Vec<Leftover>, StepError> {
     let mut places: Vec<(Filter, String)> =
         look.networks().into_iter().map(|id| (filter("vpc-id", id), id.to_owned())).collect();
-    for name in look.clusters() {
-        let Some((_, details)) = cluster::get(cx, name).await? else { continue };
-        let group = details.resources_vpc_config().and_then(|it| it.cluster_security_group_id());
-        places.extend(group.map(|group| (filter("group-id", group), name.to_owned())));
-    }
+    places.extend(look.cluster_groups().map(|(name, group)| (filter("group-id", group), name.to_owned())));
     let mut found: Vec<Leftover> = Vec::new();
     for (place, container) in places {
         let select = Select { ids: None, filters: Some(vec![place, filter("status", "available")]) };
         for (mut seen, eni) in network_interface::list(cx, select).await? {
             let known = found.iter().any(|it| it.seen.reference.id == seen.reference.id);
-            if is_leaked(&eni) && !known {
+            if is_leaked(&look.cluster(), &eni) && !known {
                 seen.evidence.caused = Some(Caused::InsideOwned { container: container.clone() });
                 found.push(leftover(seen, "ec2", &steps::NetworkInterface {}));
             }
@@ -290,7 +331,7 @@ async fn foreign_interfaces(cx: &AwsCx, look: Look<'_>) -> Result<Vec<Leftover>,
     let mut found = Vec::new();
     for network in look.networks() {
         for (seen, eni) in network_interface::list(cx, Select::by("vpc-id", network)).await? {
-            if is_leaked(&eni) || is_ours(look.stack, &seen) {
+            if is_leaked(&look.cluster(), &eni) || is_ours(look.stack, &seen) {
                 continue;
             }
             if let Some(owner) = blockers::foreign_interface(look.stack, &eni) {
@@ -350,27 +391,44 @@ async fn target_groups(cx: &AwsCx, look: Look<'_>) -> Result<Vec<Leftover>, Step
     Ok(found)
 }
 
-/// Security groups that EKS, its controllers or GuardDuty made in our network.
+/// Security groups that EKS, its controllers or GuardDuty made in our network, and our cluster's own wherever it is.
 async fn groups(cx: &AwsCx, look: Look<'_>) -> Result<Vec<Leftover>, StepError> {
-    let mut found = Vec::new();
+    let mut found: Vec<Leftover> = Vec::new();
+    if look.clusters_are_gone(cx).await? {
+        let groups: Vec<(&str, &str)> = look.cluster_groups().collect();
+        for (name, id) in groups {
+            for (mut seen, group) in security_group::list(cx, Select::id(id)).await? {
+                if !names_cluster(name, &seen.evidence.tags) {
+                    continue;
+                }
+                seen.evidence.caused = Some(Caused::InsideOwned { container: name.to_owned() });
+                found.push(security_group_leftover(seen, &group));
+            }
+        }
+    }
     for network in look.networks() {
         for (mut seen, group) in security_group::list(cx, Select::by("vpc-id", network)).await? {
             let guard = is_guard_duty(&seen.evidence.tags);
             let default = group.group_name() == Some("default");
-            if default || !(guard || names_cluster(&look.cluster(), &seen.evidence.tags)) || is_ours(look.stack, &seen)
-            {
+            let known = found.iter().any(|it| it.seen.reference.id == seen.reference.id);
+            let made = guard || names_cluster(&look.cluster(), &seen.evidence.tags);
+            if default || known || !made || is_ours(look.stack, &seen) {
                 continue;
             }
             seen.evidence.caused = Some(Caused::InsideOwned { container: network.to_owned() });
-            let params = steps::SecurityGroup {
-                vpc: crate::engine::Input::Given(network.into()),
-                name: group.group_name().unwrap_or_default().to_owned(),
-                description: group.description().unwrap_or_default().to_owned(),
-            };
-            found.push(leftover(seen, "ec2", &params));
+            found.push(security_group_leftover(seen, &group));
         }
     }
     Ok(found)
+}
+
+fn security_group_leftover(seen: Observed, group: &aws_sdk_ec2::types::SecurityGroup) -> Leftover {
+    let params = steps::SecurityGroup {
+        vpc: crate::engine::Input::Given(group.vpc_id().unwrap_or_default().into()),
+        name: group.group_name().unwrap_or_default().to_owned(),
+        description: group.description().unwrap_or_default().to_owned(),
+    };
+    leftover(seen, "ec2", &params)
 }
 
 /// GuardDuty puts an endpoint and a group into networks with EKS nodes without being asked, and leaves them there
@@ -408,9 +466,15 @@ async fn endpoints(cx: &AwsCx, look: Look<'_>) -> Result<Vec<Leftover>, StepErro
 /// A log group with the cluster's name that does not carry our tags: EKS made it, now or for another cluster.
 async fn logs(cx: &AwsCx, look: Look<'_>) -> Result<Vec<Leftover>, StepError> {
     let name = log_group_name(look.stack);
-    let Some((seen, _)) = log_group::get(cx, &name).await?.filter(|(seen, _)| !is_ours(look.stack, seen)) else {
-        return Ok(Vec::new());
+    // Nothing of it is deleted, so that not being allowed to read it stops nothing.
+    let found = match log_group::get(cx, &name).await {
+        Err(denied) if denied.id == error::DENIED => {
+            tracing::debug!(%denied, "whether EKS left a log group cannot be known");
+            return Ok(Vec::new());
+        }
+        found => found?,
     };
+    let Some((seen, _)) = found.filter(|(seen, _)| !is_ours(look.stack, seen)) else { return Ok(Vec::new()) };
     let owner = "made by EKS; it may hold the logs of other clusters of this name".to_owned();
     let params = steps::LogGroup { name, retention_days: 0 };
     Ok(vec![Leftover { keep: true, owner: Some(owner), ..leftover(seen, "logs", &params) }])
@@ -519,11 +583,57 @@ mod tests {
         let eni = || Ec2Interface::builder().network_interface_id("eni-1");
         let free = || eni().status(NetworkInterfaceStatus::Available);
         let mark = Tag::builder().key("node.k8s.amazonaws.com/instance_id").value("i-1").build();
+        let is_leaked = |eni: &Ec2Interface| is_leaked("demo", eni);
         assert!(is_leaked(&free().description("aws-K8S-i-1").build()));
+        assert!(is_leaked(&free().description("aws-k8s-branch-eni").build()));
         assert!(is_leaked(&free().tag_set(mark.clone()).build()));
         assert!(!is_leaked(&eni().status(NetworkInterfaceStatus::InUse).tag_set(mark.clone()).build()));
-        assert!(!is_leaked(&free().tag_set(mark).requester_managed(true).build()));
+        assert!(!is_leaked(&free().tag_set(mark.clone()).requester_managed(true).build()));
         assert!(!is_leaked(&free().description("my own").build()));
+        let of = |name: &str| Tag::builder().key("cluster.k8s.amazonaws.com/name").value(name).build();
+        assert!(is_leaked(&free().tag_set(mark.clone()).tag_set(of("demo")).build()));
+        assert!(!is_leaked(&free().tag_set(mark).tag_set(of("other")).build()));
+    }
+
+    #[test]
+    fn a_machine_that_only_has_our_tags_is_somebodys_copy() {
+        let ours = [(TAG_STACK, "demo-0a1b2c3d"), (TAG_STEP, "nodes__pool__default__template")];
+        let seen = |more: &[(&str, &str)]| {
+            machine(support::seen(instance::KIND, "i-1", tags(&[ours.as_slice(), more].concat())))
+        };
+        assert!(!seen(&[("aws:ec2launchtemplate:id", "lt-1")]).keep);
+        assert!(seen(&[]).keep);
+        assert!(seen(&[("eks:nodegroup-name", "default")]).keep);
+    }
+
+    #[test]
+    fn backups_that_carry_our_tags_by_copy_are_kept_whatever_was_asked() {
+        let stack = stack();
+        let look = Look { stack: &stack, known: &[], volumes: VolumeFate::Delete };
+        let of_root = [(TAG_STACK, "demo-0a1b2c3d"), (TAG_STEP, "nodes__pool__default__template")];
+        let of_claim = [(TAG_STACK, "demo-0a1b2c3d"), (CSI_VOLUME, "pvc-1")];
+        let snapshot = |pairs: &[(&str, &str)]| {
+            stored(
+                look,
+                support::seen(snapshot::KIND, "snap-1", tags(pairs)),
+                "snapshot",
+                CSI_SNAPSHOT,
+                &steps::Snapshot {},
+            )
+        };
+        for copied in [of_root.as_slice(), of_claim.as_slice(), &[(TAG_STACK, "demo-0a1b2c3d")]] {
+            let found = snapshot(copied);
+            assert!(found.keep && found.seen.evidence.caused.is_none(), "{copied:?}");
+        }
+        assert!(!snapshot(&[(TAG_STACK, "demo-0a1b2c3d"), (CSI_SNAPSHOT, "snap")]).keep);
+        let disk = |pairs: &[(&str, &str)]| {
+            stored(look, support::seen(volume::KIND, "vol-1", tags(pairs)), "10 GiB", CSI_VOLUME, &steps::Volume {})
+        };
+        assert!(!disk(&of_root).keep && !disk(&of_claim).keep);
+        for restored in [of_root, of_claim] {
+            assert!(disk(&[restored.as_slice(), &[("aws:backup:source-resource", "vol-0")]].concat()).keep);
+        }
+        assert!(disk(&[(TAG_STACK, "demo-0a1b2c3d")]).keep, "not the storage driver's");
     }
 
     #[test]
@@ -531,9 +641,9 @@ mod tests {
         let stack = stack();
         let disk = |fate: VolumeFate, pairs: &[(&str, &str)]| {
             let look = Look { stack: &stack, known: &[], volumes: fate };
-            stored(look, support::seen(volume::KIND, "vol-1", tags(pairs)), "10 GiB gp3", &steps::Volume {})
+            stored(look, support::seen(volume::KIND, "vol-1", tags(pairs)), "10 GiB gp3", CSI_VOLUME, &steps::Volume {})
         };
-        let claim = [(TAG_STACK, "demo-0a1b2c3d")];
+        let claim = [(TAG_STACK, "demo-0a1b2c3d"), (CSI_VOLUME, "pvc-1")];
         assert!(disk(VolumeFate::ByPolicy, &claim).keep);
         assert!(disk(VolumeFate::Keep, &claim).keep);
         let told = disk(VolumeFate::Delete, &claim);

@@ -1,7 +1,8 @@
 //! What an access entry may do in the whole cluster.
 
+use super::access_entry;
 use super::refs::EksName;
-use super::support::{self, deleted, done, seen_child, visible, what};
+use super::support::{self, deleted, done, is_of_stack, seen_child, visible, what};
 use crate::engine::{
     Deletion, Found, Input, Lookup, Outputs, Owned, Probe, ResourceRef, Scope, Step, StepError, Token,
 };
@@ -49,7 +50,14 @@ impl Step<AwsCx> for AccessPolicy {
         if !self.is_associated(cx, at).await? {
             return Ok(Found::None);
         }
-        Ok(Found::One(seen_child(KIND, &self.policy_arn, &self.principal_arn, &self.policy_arn)))
+        // It has no tags, and its cluster is known by a name that anyone can take: the entry it hangs on has tags.
+        let cluster = at.inputs.get(&self.cluster)?;
+        let entry = access_entry::get(cx, cluster.as_str(), &self.principal_arn).await?;
+        let parent = match entry {
+            Some(entry) if is_of_stack(at.stack, &entry.evidence.tags) => self.principal_arn.clone(),
+            _ => format!("{} of another stack", self.principal_arn),
+        };
+        Ok(Found::One(seen_child(KIND, &self.policy_arn, &parent, &self.policy_arn)))
     }
 
     async fn create(&self, cx: &AwsCx, at: Scope<'_>, _: &Token) -> Result<ResourceRef, StepError> {

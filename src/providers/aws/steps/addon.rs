@@ -2,7 +2,7 @@
 
 use super::ExtraTags;
 use super::refs::{EksName, RoleArn};
-use super::support::{all_tags, broken, deleted, done, read, seen, time, visible, what};
+use super::support::{all_tags, broken, busy, deleted, done, read, refused_for_its_state, seen, time, visible, what};
 use crate::engine::proof::TAG_STACK;
 use crate::engine::{
     Deletion, ErrorClass, Found, Input, Lookup, Observed, Outputs, Owned, Probe, ResourceRef, Scope, Step, StepError,
@@ -159,13 +159,19 @@ impl Step<AwsCx> for Addon {
 
     async fn delete(&self, cx: &AwsCx, at: Scope<'_>, owned: &Owned) -> Result<Deletion, StepError> {
         let cluster = at.inputs.get(&self.cluster)?;
-        match get(cx, cluster.as_str(), owned.id()).await? {
-            None => return Ok(Deletion::Gone),
-            Some((_, addon)) if addon.status() == Some(&AddonStatus::Deleting) => return Ok(Deletion::Started),
-            Some(_) => {}
+        let what = what("add-on", at);
+        let Some((_, addon)) = get(cx, cluster.as_str(), owned.id()).await? else { return Ok(Deletion::Gone) };
+        if addon.status() == Some(&AddonStatus::Deleting) {
+            return Ok(Deletion::Started);
         }
         let call = cx.eks.delete_addon().cluster_name(cluster.as_str()).addon_name(owned.id()).preserve(false);
-        deleted("eks:DeleteAddon", &what("add-on", at), Deletion::Started, call.send().await)
+        let answer = call.send().await;
+        if let Some(state @ (AddonStatus::Creating | AddonStatus::Updating)) = addon.status()
+            && refused_for_its_state(&answer)
+        {
+            return Err(busy(&what, format_args!("it is {state}")));
+        }
+        deleted("eks:DeleteAddon", &what, Deletion::Started, answer)
     }
 }
 

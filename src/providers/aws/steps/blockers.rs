@@ -25,7 +25,7 @@ enum Blocker {
 
 /// Services that put interfaces of their own into a network and keep them: never a cluster's.
 /// Descriptions as AWS documents them [D: docs.aws.amazon.com, requester-managed network interfaces].
-const FOREIGN_SERVICES: [(&str, &str); 7] = [
+const FOREIGN_SERVICES: [(&str, &str); 11] = [
     ("RDSNetworkInterface", "Amazon RDS"),
     ("AWS Lambda VPC ENI", "AWS Lambda"),
     ("EFS mount target", "Amazon EFS"),
@@ -33,6 +33,10 @@ const FOREIGN_SERVICES: [(&str, &str); 7] = [
     ("DMSNetworkInterface", "AWS DMS"),
     ("AWS created network interface for directory", "AWS Directory Service"),
     ("Network Interface for Transit Gateway", "a transit gateway"),
+    ("arn:aws:ecs:", "Amazon ECS"),
+    ("Route 53 Resolver", "Route 53 Resolver"),
+    ("ClientVPN Endpoint", "AWS Client VPN"),
+    ("EC2 Instance Connect Endpoint", "EC2 Instance Connect"),
 ];
 
 /// Why a subnet cannot go.
@@ -134,14 +138,23 @@ fn is_foreign_service(eni: &NetworkInterface) -> bool {
     FOREIGN_SERVICES.iter().any(|(start, _)| text.starts_with(start))
 }
 
+/// Whether the network add-on (`aws-K8S-i-…`) or the controller of pods' own interfaces (`aws-k8s-branch-eni`,
+/// `aws-k8s-trunk-eni`) made the interface with this description.
+pub(in crate::providers::aws) fn is_of_nodes(description: &str) -> bool {
+    description.get(..8).is_some_and(|start| start.eq_ignore_ascii_case("aws-k8s-"))
+}
+
 fn of_interface(stack: &Stack, eni: &NetworkInterface) -> Blocker {
     let name = describe(eni);
     let detaching = eni.status() == Some(&NetworkInterfaceStatus::Detaching)
         || eni.attachment().and_then(|it| it.status()) == Some(&AttachmentStatus::Detaching);
     let ours = is_ours(stack, &tags::from_ec2(eni.tag_set()));
     // Made by the cluster's network add-on; the teardown's own look removes those that it left behind.
-    let of_nodes = eni.description().is_some_and(|text| text.starts_with("aws-K8S-"));
-    let managed = eni.requester_managed() == Some(true) && !is_foreign_service(eni);
+    let text = eni.description().unwrap_or_default();
+    let of_nodes = is_of_nodes(text);
+    // EKS names its own interfaces after the cluster: another cluster's do not go because ours does.
+    let of_another = text.strip_prefix("Amazon EKS ").is_some_and(|name| name != stack.name.as_str());
+    let managed = eni.requester_managed() == Some(true) && !is_foreign_service(eni) && !of_another;
     if detaching || ours || of_nodes || managed { Blocker::Going(name) } else { Blocker::Foreign(name) }
 }
 
@@ -209,6 +222,7 @@ mod tests {
         for going in [
             eni("Amazon EKS demo").requester_managed(true).build(),
             eni("aws-K8S-i-0123").build(),
+            eni("aws-k8s-trunk-eni").build(),
             eni("anything").attachment(detaching).build(),
             eni("").tag_set(Tag::builder().key(TAG_STACK).value("demo-0a1b2c3d").build()).build(),
         ] {
@@ -222,6 +236,8 @@ mod tests {
         for foreign in [
             eni("RDSNetworkInterface").requester_managed(true).build(),
             eni("my bastion").build(),
+            eni("Amazon EKS demo2").requester_managed(true).build(),
+            eni("arn:aws:ecs:us-east-1:123456789012:attachment/1").requester_managed(true).build(),
             eni("").tag_set(Tag::builder().key(TAG_STACK).value("demo-ffffffff").build()).build(),
         ] {
             let verdict = verdict("VPC", [of_interface(&stack(), &foreign), Blocker::Going("nat".to_owned())]);

@@ -1,11 +1,11 @@
 //! A classic load balancer that the cluster made for a Service. Its id is its name.
 
 use super::remains::Remains;
-use super::support::{self, deleted, seen, time};
+use super::support::{self, deleted, in_chunks, seen, time};
 use crate::engine::{Deletion, Observed, StepError};
 use crate::providers::aws::{client::AwsCx, tags::Tags};
 use async_trait::async_trait;
-use aws_sdk_elasticloadbalancing::types::LoadBalancerDescription;
+use aws_sdk_elasticloadbalancing::types::{LoadBalancerDescription, Tag, TagDescription};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -37,21 +37,23 @@ pub(in crate::providers::aws) async fn list(
 }
 
 /// Tags by name.
-pub(in crate::providers::aws) async fn tags_of(
-    cx: &AwsCx,
-    names: &[String],
+pub(in crate::providers::aws) async fn tags_of<'a>(
+    cx: &'a AwsCx,
+    names: &'a [String],
 ) -> Result<BTreeMap<String, Tags>, StepError> {
-    let mut all = BTreeMap::new();
-    for some in names.chunks(TAGS_AT_ONCE) {
-        let call = cx.elb.describe_tags().set_load_balancer_names(Some(some.to_vec())).send().await;
-        let answer = support::read("elasticloadbalancing:DescribeTags", "tags of classic load balancers", call)?;
-        for described in answer.and_then(|it| it.tag_descriptions).unwrap_or_default() {
-            let pairs = described.tags().iter();
-            let tags = pairs.map(|tag| (tag.key().to_owned(), tag.value().unwrap_or_default().to_owned()));
-            all.insert(described.load_balancer_name().unwrap_or_default().to_owned(), tags.collect());
-        }
-    }
-    Ok(all)
+    in_chunks(names, TAGS_AT_ONCE, move |some| described(cx, some)).await
+}
+
+/// None where one of them is gone.
+async fn described(cx: &AwsCx, names: &[String]) -> Result<Option<BTreeMap<String, Tags>>, StepError> {
+    let call = cx.elb.describe_tags().set_load_balancer_names(Some(names.to_vec())).send().await;
+    let answer = support::read("elasticloadbalancing:DescribeTags", "tags of classic load balancers", call)?;
+    let read = |it: &TagDescription| {
+        let pair = |tag: &Tag| (tag.key().to_owned(), tag.value().unwrap_or_default().to_owned());
+        let tags: Tags = it.tags().iter().map(pair).collect();
+        (it.load_balancer_name().unwrap_or_default().to_owned(), tags)
+    };
+    Ok(answer.map(|it| it.tag_descriptions().iter().map(read).collect()))
 }
 
 #[async_trait]

@@ -2,7 +2,10 @@
 
 use super::ExtraTags;
 use super::refs::{EksName, RoleArn, SecurityGroupId, SubnetId};
-use super::support::{all_tags, blocked, broken, deleted, done, lacking, no_id, read, seen, time, visible, what};
+use super::support::{
+    all_tags, blocked, broken, busy, code_of_result, deleted, done, lacking, no_id, read, refused_for_its_state, seen, time,
+    visible, what,
+};
 use crate::engine::{
     Deletion, ErrorClass, Found, Input, Lookup, Observed, OutputKey, Outputs, Owned, Probe, ResourceRef, Scope, Step,
     StepError, Token,
@@ -33,6 +36,9 @@ pub const VERSION: OutputKey<String> = OutputKey::new("version");
 pub const SECURITY_GROUP: OutputKey<SecurityGroupId> = OutputKey::new("securityGroup");
 /// The OIDC issuer. Missing where the cloud does not say.
 pub const OIDC_ISSUER: OutputKey<String> = OutputKey::new("oidcIssuer");
+
+/// Under this key a sight of a cluster holds the security group that EKS made for it.
+pub(in crate::providers::aws) const PART_GROUP: &str = "security-group";
 
 /// A control plane with access mode API and support type STANDARD. Identity: `Name`, tagged. Its `ResourceRef` id is
 /// its name. Must wait for the role's policies.
@@ -77,6 +83,9 @@ pub(in crate::providers::aws) async fn get(
         let mut seen = seen(KIND, name, tags::from_map(cluster.tags()));
         seen.evidence.name = cluster.name().map(str::to_owned);
         seen.created_at = time(cluster.created_at());
+        // Remembered by the teardown when the cluster itself can no longer say it.
+        let group = cluster.resources_vpc_config().and_then(|it| it.cluster_security_group_id());
+        seen.reference.parts.extend(group.map(|group| (PART_GROUP.to_owned(), group.to_owned())));
         (seen, cluster)
     }))
 }
@@ -229,6 +238,25 @@ impl Step<AwsCx> for Cluster {
             )));
         }
         let answer = cx.eks.delete_cluster().name(owned.id()).send().await;
+        if let Some(state @ (ClusterStatus::Creating | ClusterStatus::Updating | ClusterStatus::Pending)) =
+            cluster.status()
+            && refused_for_its_state(&answer)
+        {
+            return Err(busy(&what, format_args!("it is {state}")));
+        }
+        if code_of_result(&answer) == Some("ResourceInUseException") {
+            // Node groups are found and removed before. Nothing of ours makes Fargate profiles, so they are named.
+            let call = cx.eks.list_fargate_profiles().cluster_name(owned.id()).into_paginator().items().send();
+            let profiles = call.collect::<Result<Vec<String>, _>>().await.unwrap_or_default();
+            if let Some(first) = profiles.first() {
+                let why = format!("it has Fargate profiles that are not ours: {}", profiles.join(", "));
+                return Err(blocked(&what, why).with_hint(format!(
+                    "aws eks delete-fargate-profile --region {} --cluster-name {} --fargate-profile-name {first}",
+                    cx.region,
+                    owned.id()
+                )));
+            }
+        }
         deleted("eks:DeleteCluster", &what, Deletion::Started, answer)
     }
 }

@@ -2,11 +2,13 @@
 
 use super::ExtraTags;
 use super::refs::AllocationId;
-use super::support::{Select, all_tags, deleted, done, no_id, read, seen, shown_name, visible, what};
+use super::support::{
+    Select, all_tags, busy, code_of_result, deleted, done, no_id, read, seen, shown_name, visible, what,
+};
 use crate::engine::{
     Deletion, Found, Lookup, Observed, OutputKey, Outputs, Owned, Probe, ResourceRef, Scope, Step, StepError, Token,
 };
-use crate::providers::aws::{client::AwsCx, tags};
+use crate::providers::aws::{client::AwsCx, error, tags};
 use async_trait::async_trait;
 use aws_sdk_ec2::types::{Address, DomainType, ResourceType};
 use serde::{Deserialize, Serialize};
@@ -68,7 +70,17 @@ impl Step<AwsCx> for ElasticIp {
 
     async fn delete(&self, cx: &AwsCx, at: Scope<'_>, owned: &Owned) -> Result<Deletion, StepError> {
         // Right after its gateway is gone EC2 may still call it in use: `InvalidIPAddress.InUse` is waited for.
+        let what = what("elastic IP", at);
         let answer = cx.ec2.release_address().allocation_id(owned.id()).send().await;
-        deleted("ec2:ReleaseAddress", &what("elastic IP", at), Deletion::Gone, answer)
+        // Or, since the interface it was mapped to is EC2's own, that it is not ours to touch. Real denials have
+        // other words and another code.
+        let mapped = code_of_result(&answer) == Some("AuthFailure")
+            && answer.as_ref().is_err_and(|err| {
+                error::message_of(err).contains("do not have permission to access the specified resource")
+            });
+        if mapped {
+            return Err(busy(&what, "its gateway has not let go of it"));
+        }
+        deleted("ec2:ReleaseAddress", &what, Deletion::Gone, answer)
     }
 }

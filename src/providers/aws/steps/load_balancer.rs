@@ -1,11 +1,11 @@
 //! A network or application load balancer that the cluster made for a Service or an Ingress. Its id is its ARN.
 
 use super::remains::Remains;
-use super::support::{self, blocked, code_of_result, deleted, seen, time};
+use super::support::{self, blocked, code_of_result, deleted, in_chunks, seen, time};
 use crate::engine::{Deletion, Observed, StepError};
 use crate::providers::aws::{client::AwsCx, tags::Tags};
 use async_trait::async_trait;
-use aws_sdk_elasticloadbalancingv2::types::LoadBalancer as CloudBalancer;
+use aws_sdk_elasticloadbalancingv2::types::{LoadBalancer as CloudBalancer, TagDescription};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -38,21 +38,23 @@ pub(in crate::providers::aws) async fn list(
 }
 
 /// Tags by ARN, of load balancers and target groups alike.
-pub(in crate::providers::aws) async fn tags_of(
-    cx: &AwsCx,
-    arns: &[String],
+pub(in crate::providers::aws) async fn tags_of<'a>(
+    cx: &'a AwsCx,
+    arns: &'a [String],
 ) -> Result<BTreeMap<String, Tags>, StepError> {
-    let mut all = BTreeMap::new();
-    for some in arns.chunks(TAGS_AT_ONCE) {
-        let call = cx.elbv2.describe_tags().set_resource_arns(Some(some.to_vec())).send().await;
-        let answer = support::read("elasticloadbalancing:DescribeTags", "tags of load balancers", call)?;
-        for described in answer.and_then(|it| it.tag_descriptions).unwrap_or_default() {
-            let pairs = described.tags().iter();
-            let tags = pairs.map(|tag| (tag.key().unwrap_or_default().into(), tag.value().unwrap_or_default().into()));
-            all.insert(described.resource_arn().unwrap_or_default().to_owned(), tags.collect());
-        }
-    }
-    Ok(all)
+    in_chunks(arns, TAGS_AT_ONCE, move |some| described(cx, some)).await
+}
+
+/// None where one of them is gone.
+async fn described(cx: &AwsCx, arns: &[String]) -> Result<Option<BTreeMap<String, Tags>>, StepError> {
+    let call = cx.elbv2.describe_tags().set_resource_arns(Some(arns.to_vec())).send().await;
+    let answer = support::read("elasticloadbalancing:DescribeTags", "tags of load balancers", call)?;
+    let read = |it: &TagDescription| {
+        let text = |part: Option<&str>| part.unwrap_or_default().to_owned();
+        let tags: Tags = it.tags().iter().map(|tag| (text(tag.key()), text(tag.value()))).collect();
+        (text(it.resource_arn()), tags)
+    };
+    Ok(answer.map(|it| it.tag_descriptions().iter().map(read).collect()))
 }
 
 #[async_trait]

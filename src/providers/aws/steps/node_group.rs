@@ -2,7 +2,7 @@
 
 use super::ExtraTags;
 use super::refs::{EksName, LaunchTemplateId, RoleArn, SubnetId};
-use super::support::{all_tags, broken, deleted, done, read, seen, time, visible, what};
+use super::support::{all_tags, broken, busy, deleted, done, read, refused_for_its_state, seen, time, visible, what};
 use crate::engine::{
     Deletion, ErrorClass, Found, Input, Lookup, Observed, Outputs, Owned, Probe, ResourceRef, Scope, Step, StepError,
     Token,
@@ -225,13 +225,19 @@ impl Step<AwsCx> for NodeGroup {
 
     async fn delete(&self, cx: &AwsCx, at: Scope<'_>, owned: &Owned) -> Result<Deletion, StepError> {
         let cluster = at.inputs.get(&self.cluster)?;
-        match get(cx, cluster.as_str(), owned.id()).await? {
-            None => return Ok(Deletion::Gone),
-            Some((_, group)) if group.status() == Some(&NodegroupStatus::Deleting) => return Ok(Deletion::Started),
-            Some(_) => {}
+        let what = what("node group", at);
+        let Some((_, group)) = get(cx, cluster.as_str(), owned.id()).await? else { return Ok(Deletion::Gone) };
+        if group.status() == Some(&NodegroupStatus::Deleting) {
+            return Ok(Deletion::Started);
         }
         let call = cx.eks.delete_nodegroup().cluster_name(cluster.as_str()).nodegroup_name(owned.id());
-        deleted("eks:DeleteNodegroup", &what("node group", at), Deletion::Started, call.send().await)
+        let answer = call.send().await;
+        if let Some(state @ (NodegroupStatus::Creating | NodegroupStatus::Updating)) = group.status()
+            && refused_for_its_state(&answer)
+        {
+            return Err(busy(&what, format_args!("it is {state}")));
+        }
+        deleted("eks:DeleteNodegroup", &what, Deletion::Started, answer)
     }
 }
 

@@ -13,6 +13,7 @@ use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_runtime_api::client::result::SdkError;
 use aws_smithy_types::{DateTime, error::metadata::ProvideErrorMetadata};
 use jiff::Timestamp;
+use std::collections::BTreeMap;
 use std::error::Error as StdError;
 
 /// Which objects of a kind an EC2 listing returns.
@@ -70,6 +71,11 @@ pub(super) fn lacking(seen: &Observed, extra: &ExtraTags) -> Tags {
 /// The `Name` tag of EC2 objects, for people who look at the console: nothing is ever found by it.
 pub(super) fn shown_name(at: Scope<'_>) -> String {
     names::named(at.stack, &at.step.as_str().replace('/', "-"), names::SECURITY_GROUP_MAX)
+}
+
+/// Whether these tags name this stack.
+pub(super) fn is_of_stack(stack: &Stack, tags: &Tags) -> bool {
+    tags::stack_of(tags).as_ref() == Some(stack)
 }
 
 /// The key of a child.
@@ -133,6 +139,29 @@ where
     Ok(read(op, what, answer)?.unwrap_or_default())
 }
 
+/// The tags of many things, some at a time. One thing that went meanwhile makes the answer about none of those asked for
+/// with it: they are then asked for one by one, for without its tags a thing of ours would pass for somebody else's.
+pub(super) async fn in_chunks<'a, Asked>(
+    all: &'a [String],
+    at_once: usize,
+    ask: impl Fn(&'a [String]) -> Asked,
+) -> Result<BTreeMap<String, Tags>, StepError>
+where
+    Asked: Future<Output = Result<Option<BTreeMap<String, Tags>>, StepError>>,
+{
+    let mut found = BTreeMap::new();
+    for some in all.chunks(at_once) {
+        if let Some(told) = ask(some).await? {
+            found.extend(told);
+            continue;
+        }
+        for one in some.chunks(1).filter(|_| some.len() > 1) {
+            found.extend(ask(one).await?.unwrap_or_default());
+        }
+    }
+    Ok(found)
+}
+
 /// A call that must succeed.
 pub(super) fn done<T, E>(
     op: &'static str,
@@ -194,9 +223,36 @@ pub(super) fn blocked(what: &str, why: impl std::fmt::Display) -> StepError {
         .with_residue(Residue::None)
 }
 
+/// EKS refuses to delete what it is still making or changing, under several codes and in changing words: the state read
+/// a moment before says that this is what the refusal is about.
+pub(super) fn refused_for_its_state<T, E: ProvideErrorMetadata>(answer: &Result<T, SdkError<E, HttpResponse>>) -> bool {
+    let codes =
+        ["ResourceInUseException", "InvalidRequestException", "InvalidParameterException", "InvalidStateException"];
+    code_of_result(answer).is_some_and(|code| codes.contains(&code))
+}
+
 /// The vendor's code of a failed call.
 pub(super) fn code_of_result<T, E: ProvideErrorMetadata>(
     answer: &Result<T, SdkError<E, HttpResponse>>,
 ) -> Option<&str> {
     error::code_of(answer.as_ref().err()?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn one_that_went_meanwhile_does_not_hide_the_tags_of_the_others() {
+        let all: Vec<String> = ["a", "gone", "b", "c"].map(str::to_owned).into();
+        // As AWS answers: all of them, or that one is not there.
+        let ask = |some: &[String]| {
+            let tagged = |it: &String| (it.clone(), Tags::from([("of".to_owned(), it.clone())]));
+            let gone = some.iter().any(|it| it == "gone");
+            std::future::ready(Ok((!gone).then(|| some.iter().map(tagged).collect())))
+        };
+        let found = in_chunks(&all, 3, ask).await.unwrap();
+        assert_eq!(found.keys().collect::<Vec<_>>(), ["a", "b", "c"]);
+        assert_eq!(found["b"]["of"], "b");
+    }
 }

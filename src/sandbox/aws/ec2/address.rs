@@ -156,7 +156,11 @@ pub(super) fn release(cx: &mut Ec2<'_, '_>, request: Request) -> Result<Value, A
         }
     };
     let address = cx.find::<Address>(&id)?;
-    if address.doc.association.is_some() || reserved(cx, &id).is_some() {
+    // The interface behind it is EC2's own, and so is the answer: no word of "in use".
+    if reserved(cx, &id).is_some() {
+        return Err(denied());
+    }
+    if address.doc.association.is_some() {
         return Err(fail("InvalidIPAddress.InUse", format!("Address {} is in use.", address.doc.ip)));
     }
     cx.drop_object::<Address>(&id);
@@ -165,9 +169,10 @@ pub(super) fn release(cx: &mut Ec2<'_, '_>, request: Request) -> Result<Value, A
 
 /// The NAT gateway that holds or is about to hold this address.
 pub(super) fn reserved(cx: &Ec2<'_, '_>, allocation: &str) -> Option<String> {
+    let now = cx.tx.now();
     let mut gateways = cx.all::<NatGateway>().into_iter();
     let holds = |nat: &Stored<NatGateway>| {
-        nat.doc.allocation.as_deref() == Some(allocation) && nat.doc.holds_address(&nat.object.state)
+        nat.doc.allocation.as_deref() == Some(allocation) && nat.doc.holds_address(&nat.object, now)
     };
     gateways.find(holds).map(|nat| nat.id().to_owned())
 }

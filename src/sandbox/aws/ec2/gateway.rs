@@ -125,9 +125,10 @@ pub(super) fn detach(cx: &mut Ec2<'_, '_>, request: Request) -> Result<Value, Ap
         let message = format!("resource {} is not attached to network {}", gateway.id(), vpc.id());
         return Err(fail("Gateway.NotAttached", message));
     }
+    let now = cx.tx.now();
     let mapped = cx.all::<Interface>().iter().any(|eni| eni.doc.vpc == vpc.id() && eni.doc.public.is_some())
         // A gateway that is being made holds its address before the interface shows it.
-        || cx.all::<NatGateway>().iter().any(|nat| nat.doc.vpc == vpc.id() && nat.doc.holds_address(&nat.object.state));
+        || cx.all::<NatGateway>().iter().any(|nat| nat.doc.vpc == vpc.id() && nat.doc.holds_address(&nat.object, now));
     if mapped {
         let message = format!(
             "Network {} has some mapped public address(es). Please unmap those public address(es) before detaching \

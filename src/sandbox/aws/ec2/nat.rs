@@ -14,7 +14,7 @@ use super::{
 };
 use crate::sandbox::{
     aws::ApiError,
-    world::{Due, Scope, Tx},
+    world::{Due, Object, Scope, Tx},
 };
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -23,6 +23,8 @@ use std::{collections::BTreeMap, net::Ipv4Addr, time::Duration};
 
 /// How long a deleted or failed gateway stays listed.
 const LISTED: Duration = Duration::from_secs(3_600);
+/// A deleted gateway's address cannot be released at once.
+const LETS_GO_LATE: Duration = Duration::from_secs(4);
 
 /// A NAT gateway.
 #[derive(Debug, Serialize, Deserialize)]
@@ -50,9 +52,11 @@ thing!(
 );
 
 impl NatGateway {
-    /// Whether its Elastic IP is taken by it in this state.
-    pub(super) fn holds_address(&self, state: &str) -> bool {
-        self.allocation.is_some() && self.failure.is_none() && matches!(state, "pending" | "available" | "deleting")
+    /// Whether its Elastic IP is taken by it: some seconds longer than it lives, as EC2 has it.
+    pub(super) fn holds_address(&self, object: &Object, now: Timestamp) -> bool {
+        let lives = matches!(object.state.as_str(), "pending" | "available" | "deleting");
+        let lately = object.state == "deleted" && object.gone_at.is_some_and(|at| now < at - LISTED + LETS_GO_LATE);
+        self.allocation.is_some() && self.failure.is_none() && (lives || lately)
     }
 }
 
