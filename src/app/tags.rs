@@ -18,8 +18,10 @@ pub(super) fn of(
     expires_at: Option<Timestamp>,
 ) -> BTreeMap<String, String> {
     let mut tags = spec.tags.clone();
+    // IAM tells keys apart without regard to case: the user's `Environment` and ours cannot stand on one role.
+    let taken = |key: &str| spec.tags.keys().any(|has| has != key && has.eq_ignore_ascii_case(key));
     let mut put = |key: &str, value: Option<String>| {
-        if let Some(value) = value {
+        if let Some(value) = value.filter(|_| !taken(key)) {
             tags.insert(key.to_owned(), value);
         }
     };

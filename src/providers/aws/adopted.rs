@@ -106,8 +106,10 @@ async fn endpoints(cx: &AwsCx, asked: &ExistingNetwork) -> Result<BTreeSet<Strin
         .collect::<Result<Vec<_>, _>>()
         .await
         .map_err(|err| fail("ec2:DescribeVpcEndpoints", "VPC endpoints", err))?;
+    // In China interface endpoints have `cn.` before it, and gateways have not.
     let start = format!("com.amazonaws.{}.", cx.region);
-    Ok(found.iter().filter_map(|it| Some(it.service_name()?.strip_prefix(&start)?.to_owned())).collect())
+    let short = |name: &str| Some(name.strip_prefix("cn.").unwrap_or(name).strip_prefix(&start)?.to_owned());
+    Ok(found.iter().filter_map(|it| short(it.service_name()?)).collect())
 }
 
 /// The subnet's own table decides, else the VPC's main one.

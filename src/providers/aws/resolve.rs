@@ -20,7 +20,8 @@ use crate::providers::Identity;
 use std::collections::{BTreeMap, BTreeSet};
 
 const NODES: u32 = 2;
-const INSTANCE_TYPE: &str = "m6a.large";
+/// The default, and what stands in for it where the region does not have it: half of them do not.
+const INSTANCE_TYPES: [&str; 4] = ["m6a.large", "m6i.large", "m5.large", "m7i.large"];
 
 /// Resolves a spec.
 ///
@@ -150,7 +151,7 @@ impl Offline {
 /// The types a pool may use, best first, and whether the user named it.
 fn candidates(pool: &PoolSpec, region: &crate::model::Region) -> (Vec<String>, bool) {
     match &pool.instance_type {
-        None => (vec![INSTANCE_TYPE.to_owned()], false),
+        None => (INSTANCE_TYPES.map(str::to_owned).to_vec(), false),
         Some(InstanceWish::Named(name)) => (vec![name.clone()], true),
         Some(InstanceWish::Needs(needs)) => (instances::fitting(region, needs), false),
     }

@@ -199,8 +199,13 @@ async fn roles(cx: &AwsCx, clock: &dyn Clock, stack: &Stack) -> Result<Vec<Swept
 /// Which service a trust policy names.
 fn trusts(policy: &str) -> steps::iam_role::Trusts {
     use steps::iam_role::Trusts;
-    let known = [Trusts::Pods, Trusts::Ec2];
-    known.into_iter().find(|trusts| policy.contains(trusts.service())).unwrap_or(Trusts::Eks)
+    if policy.contains("pods.eks.") {
+        Trusts::Pods
+    } else if policy.contains("ec2.") {
+        Trusts::Ec2
+    } else {
+        Trusts::Eks
+    }
 }
 
 /// The cluster, if its tags say that it is this stack's, and its node groups, whoever made them: none of them can

@@ -25,9 +25,11 @@ const CHUNK: usize = 200;
 /// AWS allows 50 tags on an object; the rest is for ours and the user's.
 const MAX_CHUNKS: usize = 24;
 
-/// For EC2's `TagSpecifications`. `Name` is added for people who look at the console.
+/// For EC2's `TagSpecifications`. `Name` is added for people who look at the console, where the user has none of their
+/// own: EC2 refuses the same key twice.
 pub fn ec2(resource: ResourceType, tags: &Tags, name: Option<&str>) -> TagSpecification {
-    let shown = name.map(|name| Ec2Tag::builder().key("Name").value(name).build());
+    let shown =
+        name.filter(|_| !tags.contains_key("Name")).map(|name| Ec2Tag::builder().key("Name").value(name).build());
     TagSpecification::builder()
         .resource_type(resource)
         .set_tags(Some(ec2_list(tags).into_iter().chain(shown).collect()))
@@ -125,6 +127,17 @@ pub fn spec_of(tags: &Tags) -> Option<ResolvedSpec> {
 mod tests {
     use super::*;
     use crate::providers::aws::testing;
+
+    #[test]
+    fn the_users_own_name_is_not_sent_twice() {
+        let names = |tags: &Tags| {
+            let sent = ec2(ResourceType::Vpc, tags, Some("kw-demo"));
+            let names = sent.tags().iter().filter(|tag| tag.key() == Some("Name"));
+            names.map(|tag| tag.value().unwrap_or_default().to_owned()).collect::<Vec<_>>()
+        };
+        assert_eq!(names(&Tags::new()), ["kw-demo"]);
+        assert_eq!(names(&Tags::from([("Name".to_owned(), "mine".to_owned())])), ["mine"]);
+    }
 
     #[test]
     fn a_spec_survives_its_chunks() {

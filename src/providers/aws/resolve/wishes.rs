@@ -29,9 +29,15 @@ impl Work {
                 format!("{} tags: AWS leaves room for {MAX_USER_TAGS} beside kubewright's own", tags.len()),
             );
         }
-        let allowed = |c: char| c.is_alphanumeric() || c.is_ascii_whitespace() || "+-=._:/@".contains(c);
+        let allowed = |c: char| c.is_alphanumeric() || " +-=._:/@".contains(c);
+        let mut seen = BTreeMap::new();
         for (key, value) in tags {
-            let reserved = ["aws:", "kubewright-", "kubernetes.io/", "eks:"].iter().any(|start| key.starts_with(start));
+            let plain = key.to_lowercase();
+            let reserved =
+                ["aws:", "kubewright-", "kubernetes.io/", "eks:"].iter().any(|start| plain.starts_with(start));
+            if let Some(other) = seen.insert(plain, key) {
+                self.problem("KW-SPEC", format!("tags `{other}` and `{key}`: IAM takes them for one and the same"));
+            }
             if reserved {
                 self.problem("KW-SPEC", format!("tag `{key}` is reserved"));
             } else if key.is_empty() || key.chars().count() > 128 || value.chars().count() > 256 {

@@ -47,9 +47,13 @@ pub struct IamRole {
 }
 
 impl Trusts {
-    /// The service that takes the role on.
-    pub const fn service(self) -> &'static str {
+    /// The service that takes the role on, as this partition calls it. In China EKS refuses node roles that trust
+    /// EC2 by its usual name, and its own name is the usual one (eksctl's table of service principals).
+    pub fn service(self, partition: &str) -> &'static str {
         match self {
+            Self::Ec2 if partition == "aws-cn" => "ec2.amazonaws.com.cn",
+            Self::Ec2 if partition == "aws-iso" => "ec2.c2s.ic.gov",
+            Self::Ec2 if partition == "aws-iso-b" => "ec2.sc2s.sgov.gov",
             Self::Eks => "eks.amazonaws.com",
             Self::Ec2 => "ec2.amazonaws.com",
             Self::Pods => "pods.eks.amazonaws.com",
@@ -57,13 +61,13 @@ impl Trusts {
     }
 
     /// The trust policy, as JSON.
-    fn policy(self) -> String {
+    fn policy(self, partition: &str) -> String {
         // Pod Identity refuses roles that cannot tag the session (Amazon EKS User Guide, "EKS Pod Identities").
         let action =
             if self == Self::Pods { json!(["sts:AssumeRole", "sts:TagSession"]) } else { json!("sts:AssumeRole") };
         json!({
             "Version": "2012-10-17",
-            "Statement": [{ "Effect": "Allow", "Principal": { "Service": self.service() }, "Action": action }],
+            "Statement": [{ "Effect": "Allow", "Principal": { "Service": self.service(partition) }, "Action": action }],
         })
         .to_string()
     }
@@ -131,7 +135,7 @@ impl Step<AwsCx> for IamRole {
     async fn create(&self, cx: &AwsCx, at: Scope<'_>, _: &Token) -> Result<ResourceRef, StepError> {
         let what = what("role", at);
         let call = cx.iam.create_role().role_name(self.name.as_str()).path(names::ROLE_PATH);
-        let call = call.assume_role_policy_document(self.trusts.policy()).description(&self.description);
+        let call = call.assume_role_policy_document(self.trusts.policy(cx.partition)).description(&self.description);
         let call = call.set_tags(Some(tags::iam(&all_tags(at, &self.extra_tags))));
         let answer = done("iam:CreateRole", &what, call.send().await)?;
         let role = answer.role().ok_or_else(|| no_id(&what))?;
@@ -174,8 +178,15 @@ mod tests {
 
     #[test]
     fn only_pods_may_tag_their_session() {
-        assert!(Trusts::Pods.policy().contains("sts:TagSession"));
-        assert!(!Trusts::Eks.policy().contains("sts:TagSession"));
-        assert!(Trusts::Ec2.policy().contains("\"Service\":\"ec2.amazonaws.com\""));
+        assert!(Trusts::Pods.policy("aws").contains("sts:TagSession"));
+        assert!(!Trusts::Eks.policy("aws").contains("sts:TagSession"));
+        assert!(Trusts::Ec2.policy("aws").contains("\"Service\":\"ec2.amazonaws.com\""));
+    }
+
+    #[test]
+    fn nodes_in_china_trust_the_name_that_eks_asks_for_there() {
+        assert!(Trusts::Ec2.policy("aws-cn").contains("\"ec2.amazonaws.com.cn\""));
+        assert!(Trusts::Ec2.policy("aws-us-gov").contains("\"ec2.amazonaws.com\""));
+        assert!(Trusts::Eks.policy("aws-cn").contains("\"eks.amazonaws.com\""));
     }
 }

@@ -69,8 +69,11 @@ impl LaunchTemplate {
             .http_tokens(LaunchTemplateHttpTokensState::Required)
             .http_put_response_hop_limit(2)
             .build();
-        let mut tagged = tags::ec2_list(&all_tags(at, &ExtraTags::new()));
-        tagged.push(Tag::builder().key("Name").value(&self.node_name).build());
+        let all = all_tags(at, &ExtraTags::new());
+        let mut tagged = tags::ec2_list(&all);
+        if !all.contains_key("Name") {
+            tagged.push(Tag::builder().key("Name").value(&self.node_name).build());
+        }
         let carriers = [ResourceType::Instance, ResourceType::Volume, ResourceType::NetworkInterface];
         let specifications = carriers.map(|kind| {
             let specification = LaunchTemplateTagSpecificationRequest::builder().resource_type(kind);
