@@ -125,7 +125,7 @@ async fn support_ends(cx: &AwsCx, version: Option<&str>) -> Option<String> {
 /// # Errors
 /// As the calls': a listing that fails must not pass for an empty one.
 pub async fn stacks(cx: &AwsCx, clock: &dyn Clock, name: Option<&ClusterName>) -> Result<Vec<StackSeen>, StepError> {
-    let (ec2, roles, clusters) = futures::join!(ec2_objects(cx, clock), roles(cx, clock), clusters(cx, clock));
+    let (ec2, roles, clusters) = futures::join!(ec2_objects(cx, clock), roles(cx, clock), clusters(cx, clock, name));
     let mut seen: BTreeMap<Stack, StackSeen> = BTreeMap::new();
     for (tags, made) in ec2?.into_iter().chain(roles?).chain(clusters?) {
         let Some(stack) = tags::stack_of(&tags).filter(|stack| name.is_none_or(|name| stack.name == *name)) else {
@@ -219,7 +219,12 @@ async fn roles(cx: &AwsCx, clock: &dyn Clock) -> Result<Seen, StepError> {
     Ok(tagged.into_iter().filter(here).map(|tags| (tags, None)).collect())
 }
 
-async fn clusters(cx: &AwsCx, clock: &dyn Clock) -> Result<Seen, StepError> {
+/// Clusters, or the one that a stack of this name has: others may be none of our business to read.
+async fn clusters(cx: &AwsCx, clock: &dyn Clock, name: Option<&ClusterName>) -> Result<Seen, StepError> {
+    if let Some(name) = name {
+        let found = patient(clock, || describe(cx, name.as_str())).await?;
+        return Ok(found.iter().map(|it| (tags::from_map(it.tags()), time(it.created_at()))).collect());
+    }
     let list = || async {
         let call = cx.eks.list_clusters().into_paginator().items().send();
         call.collect::<Result<Vec<String>, _>>().await.map_err(|err| fail("eks:ListClusters", "clusters", err))

@@ -3,6 +3,7 @@
 //! Reads only, all at once. What cannot be read is `unknown` and stops nothing.
 
 use super::client::{AwsCx, Principal};
+use super::layout::letter;
 use super::patience::patient;
 use super::plan::cluster_name;
 use super::quotas::{self, Demand};
@@ -12,7 +13,7 @@ use crate::engine::{Clock, ErrorClass, Identity, Plan, PlannedStep, StepError};
 use crate::model::ResolvedSpec;
 use crate::providers::{Check, CheckStatus};
 use aws_sdk_iam::types::{ContextEntry, ContextKeyTypeEnum, PolicyEvaluationDecisionType};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// What every check starts from.
 struct Ground<'a> {
@@ -313,6 +314,16 @@ impl Ground<'_> {
         })
     }
 
+    /// Where the NAT gateways still to be made go: gateway `a` stands in the first zone.
+    fn nat_zones(&self) -> Vec<String> {
+        let gateways = self.fresh.iter().filter(|step| step.kind == steps::nat_gateway::KIND);
+        let at = |step: &&PlannedStep| {
+            let last = step.id.as_str().rsplit('/').next()?;
+            (0..self.spec.network.zones.len()).find(|at| last == letter(*at).to_string())
+        };
+        gateways.filter_map(|step| self.spec.network.zones.get(at(step)?).cloned()).collect()
+    }
+
     async fn quotas(&self) -> Vec<Check> {
         let mut demand = Demand {
             vpcs: self.count(steps::vpc::KIND),
@@ -320,6 +331,7 @@ impl Ground<'_> {
             addresses: self.count(steps::elastic_ip::KIND),
             // Each of ours stands in a zone of its own.
             nat_per_zone: self.count(steps::nat_gateway::KIND).min(1.0),
+            nat_zones: self.nat_zones(),
             clusters: self.count(steps::cluster::KIND),
             node_groups: self.count(steps::node_group::KIND),
             roles: self.count(steps::iam_role::KIND),
@@ -371,40 +383,41 @@ impl Ground<'_> {
             Principal::Other => return Ok(None),
         };
         let (mut denied, mut doubtful) = (Vec::new(), Vec::new());
-        let mut services: Vec<&str> = actions.iter().filter_map(|action| Some(action.split_once(':')?.0)).collect();
-        services.dedup();
-        for service in services {
-            let of_service =
-                actions.iter().filter(|action| action.split_once(':').is_some_and(|(of, _)| of == service));
-            let call = self
-                .cx
-                .iam
-                .simulate_principal_policy()
-                .policy_source_arn(&source)
-                .resource_arns(self.resource(service));
-            let call = call.set_action_names(Some(of_service.map(|action| (*action).to_owned()).collect()));
+        // One question for each kind of resource: a policy may name them apart.
+        let mut questions: BTreeMap<String, Vec<String>> = BTreeMap::new();
+        for action in actions {
+            questions.entry(self.resource(action)).or_default().push((*action).to_owned());
+        }
+        for (resource, asked) in questions {
+            let call = self.cx.iam.simulate_principal_policy().policy_source_arn(&source).resource_arns(resource);
+            let call = call.set_action_names(Some(asked));
             let results = call.set_context_entries(Some(self.context())).into_paginator().items().send();
             for result in results.collect::<Result<Vec<_>, _>>().await.map_err(failed)? {
                 if *result.eval_decision() == PolicyEvaluationDecisionType::Allowed {
                     continue;
                 }
-                // Judged for one made-up resource of each service: EC2 policies narrow by resource type, and conditions
-                // may speak of what is not known here. Only a plain lack of any statement is certain.
-                let certain = result.missing_context_values().is_empty() && service != "ec2";
-                if certain { &mut denied } else { &mut doubtful }.push(result.eval_action_name().to_owned());
+                let action = result.eval_action_name();
+                let certain = result.missing_context_values().is_empty() && is_certain(action);
+                if certain { &mut denied } else { &mut doubtful }.push(action.to_owned());
             }
         }
         Ok(Some((denied, doubtful)))
     }
 
-    /// A resource as the plan would make it.
-    fn resource(&self, service: &str) -> String {
+    /// What an action would be done to, as the plan would make it.
+    fn resource(&self, action: &str) -> String {
         let (partition, region, account) = (self.cx.partition, &self.plan.region, &self.plan.account);
-        match service {
-            "iam" => {
+        let (service, name) = action.split_once(':').unwrap_or((action, ""));
+        let kind = permissions::eks_resource(name);
+        match (service, kind) {
+            ("iam", _) if permissions::is_about_all(name) => "*".to_owned(),
+            ("iam", _) => {
                 format!("arn:{partition}:iam::{account}:role{}kw-{}-cluster", super::names::ROLE_PATH, self.plan.stack)
             }
-            "eks" => format!("arn:{partition}:eks:{region}:{account}:cluster/{}", cluster_name(&self.plan.stack)),
+            ("eks", kind) => {
+                let cluster = cluster_name(&self.plan.stack);
+                format!("arn:{partition}:eks:{region}:{account}:{}", kind.replace("CLUSTER", &cluster))
+            }
             _ => "*".to_owned(),
         }
     }
@@ -439,6 +452,14 @@ impl Ground<'_> {
     }
 }
 
+/// Judged for one made-up resource of each kind: what EC2 and load balancing policies narrow by is not known here, and
+/// conditions may speak of anything. Only a plain lack of any statement, where the resource is as real as can be or
+/// the action has none, is certain.
+fn is_certain(action: &str) -> bool {
+    let (service, name) = action.split_once(':').unwrap_or((action, ""));
+    matches!(service, "iam" | "eks") || (service == "elasticloadbalancing" && name.starts_with("Describe"))
+}
+
 fn verdict(asked: usize, denied: &[String], doubtful: &[String]) -> Vec<Check> {
     let mut checks = Vec::new();
     if !denied.is_empty() {
@@ -467,6 +488,16 @@ mod tests {
         assert_eq!(both.iter().map(|it| it.status).collect::<Vec<_>>(), [CheckStatus::Fail, CheckStatus::Warn]);
         assert!(both[0].message.contains("iam:CreateRole") && both[0].class == Some(ErrorClass::Auth));
         assert_eq!(verdict(3, &[], &[])[0].status, CheckStatus::Ok);
+    }
+
+    #[test]
+    fn only_what_a_simulation_can_know_is_certain() {
+        for certain in ["iam:CreateRole", "eks:CreateNodegroup", "elasticloadbalancing:DescribeLoadBalancers"] {
+            assert!(is_certain(certain), "{certain}");
+        }
+        for doubtful in ["ec2:CreateVpc", "ec2:DescribeVolumes", "elasticloadbalancing:DeleteLoadBalancer"] {
+            assert!(!is_certain(doubtful), "{doubtful}");
+        }
     }
 
     #[test]

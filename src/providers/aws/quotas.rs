@@ -19,8 +19,10 @@ pub struct Demand {
     pub gateways: f64,
     /// Elastic IPs.
     pub addresses: f64,
-    /// NAT gateways in the fullest zone.
+    /// NAT gateways in the fullest zone of ours.
     pub nat_per_zone: f64,
+    /// The zones that get one.
+    pub nat_zones: Vec<String>,
     /// EKS clusters.
     pub clusters: f64,
     /// Node groups in the cluster.
@@ -108,7 +110,8 @@ fn questions<'a>(cx: &'a AwsCx, clock: &'a dyn Clock, demand: &Demand) -> Vec<Qu
     let vpcs = patient(clock, move || vpcs(cx)).boxed();
     let gateways = patient(clock, move || gateways(cx)).boxed();
     let addresses = patient(clock, move || addresses(cx)).boxed();
-    let nats = patient(clock, move || nat_gateways(cx)).boxed();
+    let zones = demand.nat_zones.clone();
+    let nats = patient(clock, move || nat_gateways(cx, zones.clone())).boxed();
     let clusters = patient(clock, move || clusters(cx)).boxed();
     let nothing = || futures::future::ready(Ok(0.0)).boxed();
     let machines = |spot: bool| patient(clock, move || vcpus(cx, spot)).boxed();
@@ -192,8 +195,8 @@ async fn addresses(cx: &AwsCx) -> Result<f64, StepError> {
     Ok(answer.addresses().len() as f64)
 }
 
-/// In the fullest zone: ours are put into different ones.
-async fn nat_gateways(cx: &AwsCx) -> Result<f64, StepError> {
+/// In the fullest of these zones: ours are put into different ones, and others' zones are none of our concern.
+async fn nat_gateways(cx: &AwsCx, zones: Vec<String>) -> Result<f64, StepError> {
     let call = cx.ec2.describe_nat_gateways().into_paginator().items().send();
     let found = call
         .collect::<Result<Vec<_>, _>>()
@@ -210,11 +213,16 @@ async fn nat_gateways(cx: &AwsCx) -> Result<f64, StepError> {
     let zone = |id: &str| {
         all.iter().find(|subnet| subnet.subnet_id() == Some(id)).and_then(|subnet| subnet.availability_zone())
     };
+    Ok(fullest(subnets.into_iter().filter_map(zone), &zones))
+}
+
+/// How often the most frequent of `zones` is named.
+fn fullest<'a>(named: impl Iterator<Item = &'a str>, zones: &[String]) -> f64 {
     let mut count = std::collections::BTreeMap::new();
-    for id in subnets {
-        *count.entry(zone(id)).or_insert(0_u32) += 1;
+    for zone in named.filter(|zone| zones.iter().any(|ours| ours == zone)) {
+        *count.entry(zone).or_insert(0_u32) += 1;
     }
-    Ok(f64::from(count.into_values().max().unwrap_or_default()))
+    f64::from(count.into_values().max().unwrap_or_default())
 }
 
 async fn clusters(cx: &AwsCx) -> Result<f64, StepError> {
@@ -297,6 +305,15 @@ mod tests {
         assert_eq!(demand.per_node, None, "one number cannot speak of two pools");
         assert_eq!(judge("ec2", "L-0263D0A3", "x", 1.0, 4.0, 5.0, &demand).status, CheckStatus::Ok);
         assert_eq!(judge("ec2", "L-0263D0A3", "x", 1.0, 5.0, 5.0, &demand).status, CheckStatus::Fail);
+    }
+
+    #[test]
+    fn a_full_zone_that_is_none_of_ours_refuses_nothing() {
+        let named = ["us-east-1c", "us-east-1c", "us-east-1c", "us-east-1a", "us-east-1b"];
+        let ours = ["us-east-1a", "us-east-1b"].map(str::to_owned);
+        assert_eq!(fullest(named.into_iter(), &ours), 1.0);
+        assert_eq!(fullest(named.into_iter(), &["us-east-1c".to_owned()]), 3.0);
+        assert_eq!(fullest([].into_iter(), &ours), 0.0);
     }
 
     #[test]
