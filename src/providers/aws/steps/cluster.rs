@@ -3,8 +3,8 @@
 use super::ExtraTags;
 use super::refs::{EksName, RoleArn, SecurityGroupId, SubnetId};
 use super::support::{
-    all_tags, blocked, broken, busy, code_of_result, deleted, done, lacking, no_id, read, refused_for_its_state, seen, time,
-    visible, what,
+    all_tags, blocked, broken, busy, code_of_result, deleted, done, lacking, no_id, read, refused_for_its_state, seen,
+    time, visible, what,
 };
 use crate::engine::{
     Deletion, ErrorClass, Found, Input, Lookup, Observed, OutputKey, Outputs, Owned, Probe, ResourceRef, Scope, Step,
