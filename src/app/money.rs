@@ -127,7 +127,8 @@ pub(super) fn fitting(provider: &dyn Provider, plan: &Plan, spec: &ResolvedSpec,
             }
         }
         let flag = match (at, scales) {
-            (0, false) => format!("--nodes {fits}"),
+            // `--nodes` speaks of the pool that stands where none is named.
+            (0, false) if pool.name == "default" => format!("--nodes {fits}"),
             (_, false) => format!("--set nodePools.{}.count={fits}", pool.name),
             (_, true) => format!("--set nodePools.{}.max={fits}", pool.name),
         };

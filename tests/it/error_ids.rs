@@ -19,7 +19,7 @@ fn spoken(dir: &Path, found: &mut BTreeMap<String, String>) {
             let product = text.split("#[cfg(test)]\nmod tests").next().expect("a first part");
             for (at, _) in product.match_indices("\"KW-") {
                 let id = product[at + 1..].split('"').next().expect("a first part");
-                if id.chars().all(|c| c.is_ascii_uppercase() || c.is_ascii_digit() || c == '-') {
+                if !id.ends_with('-') && id.chars().all(|c| c.is_ascii_uppercase() || c.is_ascii_digit() || c == '-') {
                     found.insert(id.to_owned(), path.display().to_string());
                 }
             }
