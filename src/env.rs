@@ -240,6 +240,20 @@ impl Env {
         }
     }
 
+    /// The path by which this program was called, absolute, links and all: what replaces it there is called next time.
+    pub fn program(&self) -> PathBuf {
+        let real = std::env::current_exe().unwrap_or_else(|_| PathBuf::from("kubewright"));
+        let Some(word) = std::env::args_os().next().map(PathBuf::from) else { return real };
+        let is_this = |path: &PathBuf| path.canonicalize().ok().as_ref() == Some(&real);
+        let places: Vec<PathBuf> = if word.components().count() > 1 {
+            vec![self.here.join(&word)]
+        } else {
+            let path = self.vars.all.get("PATH").map(String::as_str).unwrap_or_default();
+            std::env::split_paths(path).filter(|dir| dir.is_absolute()).map(|dir| dir.join(&word)).collect()
+        };
+        places.into_iter().find(is_this).unwrap_or(real)
+    }
+
     /// `user@host`, as tags and messages name whoever built something.
     pub fn builder(&self) -> String {
         format!("{}@{}", self.user, self.host)
@@ -388,6 +402,11 @@ impl Stop {
         self.sender.send_replace(signal);
         signal
     }
+}
+
+/// Now, where there is no [`Env`] yet.
+pub fn wall_now() -> Timestamp {
+    WallClock.now()
 }
 
 /// The wall's clock.

@@ -8,6 +8,9 @@ fn main() -> ExitCode {
     if let Some(code) = cli::complete::answer(&words) {
         return ExitCode::from(code);
     }
+    if let Some(code) = cli::token::answer(&words) {
+        return ExitCode::from(code);
+    }
     quiet_panics();
     let code = std::panic::catch_unwind(|| run(&words[words.len().min(1)..]));
     ExitCode::from(code.unwrap_or(error::Exit::UNEXPECTED.code()))

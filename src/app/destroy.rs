@@ -1,7 +1,7 @@
 //! `destroy`: show what goes, ask for the name, remove it, prove that nothing remains. With the journal or from the
 //! tags alone.
 
-use super::{cloud, command::Place, money, outcome, protect, stacks};
+use super::{cloud, command::Place, kubeconfig, money, outcome, protect, stacks};
 use crate::engine::proof::{self, TAG_STEP};
 use crate::engine::{
     Backend, Item, Mode, Options, Outcome, Plan, Report, ResourceRef, Session, StackState, Standing, StepId, StepState,
@@ -337,6 +337,11 @@ async fn execute(env: &Env, target: Target, work: Work, volumes: VolumeFate) -> 
     };
     let report = session.teardown(work.teardown, &mut state, env.run_info()).await;
     drop(session);
+    if report.outcome == Outcome::Done {
+        let cluster = target.provider.cluster_name(&target.stack);
+        let account = target.account.as_deref().unwrap_or_default();
+        kubeconfig::forget_destroyed(env, target.provider.as_ref(), account, &cluster).await;
+    }
     conclude(env, &target, plan.as_deref(), &state, &report)
 }
 

@@ -4,6 +4,7 @@ mod cloud;
 mod command;
 pub mod destroy;
 pub mod history;
+pub mod kubeconfig;
 mod money;
 mod outcome;
 pub mod places;
@@ -15,5 +16,6 @@ mod respec;
 mod stacks;
 pub mod status;
 mod tags;
+pub mod token;
 
 pub use stacks::{AtHand, at_hand};

@@ -6,6 +6,7 @@ mod generate;
 mod globals;
 mod help;
 mod history;
+mod kubeconfig;
 mod parse;
 mod protect;
 mod provision;
@@ -13,6 +14,7 @@ mod recover;
 mod sandbox;
 mod start;
 mod status;
+pub mod token;
 
 pub use globals::Globals;
 pub use parse::{Parsed, parse};
@@ -50,6 +52,10 @@ pub enum Command {
     Destroy(destroy::DestroyArgs),
     /// Show one cluster in depth, or all of them
     Status(status::StatusArgs),
+    /// Write a cluster's context for kubectl, with this binary as its credential plugin
+    Kubeconfig(kubeconfig::KubeconfigArgs),
+    /// Print a token for a cluster, as kubectl's credential plugin
+    Token(token::TokenArgs),
     /// Guard a cluster against destroy and reap, or lift that
     Protect(protect::ProtectArgs),
     /// Show what happened to a stack
@@ -82,6 +88,8 @@ pub async fn run(env: &mut Env, command: Command) -> Result<Exit, CliError> {
         Command::Recover(args) => recover::run(env, args).await,
         Command::Destroy(args) => destroy::run(env, args).await,
         Command::Status(args) => status::run(env, args).await,
+        Command::Kubeconfig(args) => kubeconfig::run(env, args).await,
+        Command::Token(args) => token::run(env, args).await,
         Command::Protect(args) => protect::run(env, args).await,
         Command::History(args) => history::run(env, &args),
         Command::Sandbox(args) => sandbox::run(env, args).await,

@@ -100,6 +100,11 @@ impl Layers {
         self
     }
 
+    /// The variables of the process alone.
+    pub const fn environment(&self) -> &BTreeMap<String, String> {
+        &self.environment
+    }
+
     /// The value of a variable. An empty one of ours is none, so that a shell can switch it off; of the others it
     /// counts.
     pub fn get(&self, name: &str) -> Option<Resolved<&str>> {

@@ -124,6 +124,18 @@ pub const CATALOGUE: &[Entry] = &[
         "Ask for less, raise the limit, or pass `--override-budget`, which is written to the journal; `--yes` does not pass it.",
     ),
     entry(
+        "KW-KUBECONFIG",
+        Class::State,
+        "A kubeconfig cannot be read or written: broken, read-only, or holding an entry of somebody else under the same name. Nothing was written.",
+        "Mend the file, or go past it: `--kubeconfig FILE` takes another one, `--print` none.",
+    ),
+    entry(
+        "KW-NOT-READY",
+        Class::NotFound,
+        "The cluster is there, but its API server is not yet.",
+        "`kubewright status NAME --wait ready` waits for it.",
+    ),
+    entry(
         "KW-DECLINED",
         Class::Declined,
         "The question was answered with no. Nothing was changed.",

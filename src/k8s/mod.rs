@@ -5,6 +5,7 @@
 
 mod access;
 mod error;
+pub mod kubeconfig;
 mod made;
 mod nodes;
 mod object;

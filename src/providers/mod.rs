@@ -247,6 +247,24 @@ pub struct OpenOptions {
     pub secrets: Secrets,
 }
 
+/// A token signed with keys at hand, without any call, runtime or configuration; none where the cloud needs more.
+#[cfg_attr(not(feature = "aws"), expect(unused_variables, reason = "this build has no cloud to give them to"))]
+pub fn static_token(
+    cloud: Cloud,
+    key_id: &str,
+    secret: &str,
+    session: Option<String>,
+    region: &str,
+    cluster: &str,
+    now: Timestamp,
+) -> Option<ClusterToken> {
+    match cloud {
+        #[cfg(feature = "aws")]
+        Cloud::Aws => aws::static_token(key_id, secret, session, region, cluster, now),
+        _ => None,
+    }
+}
+
 /// The clouds of this build.
 pub const BUILT: &[Cloud] = &[
     #[cfg(feature = "aws")]

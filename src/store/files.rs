@@ -45,6 +45,19 @@ pub fn read_text_if_there(path: &Path, limit: u64) -> Result<Option<String>, Sto
     }
 }
 
+/// When a file was last changed and how long it is: another stamp, another content. None when it is not there.
+pub fn stamp(path: &Path) -> Option<(i64, i64, u64)> {
+    use std::os::unix::fs::MetadataExt;
+    let meta = fs::metadata(path).ok()?;
+    Some((meta.mtime(), meta.mtime_nsec(), meta.len()))
+}
+
+/// The names in a directory that are text; none when it cannot be read.
+pub fn file_names(dir: &Path) -> Vec<String> {
+    let entries = fs::read_dir(dir).into_iter().flatten();
+    entries.filter_map(|entry| entry.ok()?.file_name().into_string().ok()).collect()
+}
+
 /// Replaces a file of ours with these bytes, mode 0600. A symbolic link in its place is replaced, not followed.
 ///
 /// # Errors

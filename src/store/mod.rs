@@ -9,14 +9,16 @@ pub mod error;
 pub mod files;
 pub mod journal;
 pub mod lock;
+pub mod shared_file;
 pub mod state_dir;
 
 pub use append::{AppendLog, Lines, LogFile, read_lines};
 pub use error::{StoreError, StoreErrorKind};
 pub use files::{
-    begin_shared, make_private_dir, make_shared_dir, read_text, read_text_if_there, remove_if_there, write_private,
-    write_shared,
+    begin_shared, file_names, make_private_dir, make_shared_dir, read_text, read_text_if_there, remove_if_there, stamp,
+    write_private, write_shared,
 };
 pub use journal::{JournalRead, StackJournal};
 pub use lock::{FileLock, Holder};
+pub use shared_file::SharedFile;
 pub use state_dir::{Known, Life, StackLock, StateDir};

@@ -1,12 +1,14 @@
 //! What a provision shows: the plan before, the document after.
 
 use super::prepare::Prepared;
+use crate::app::kubeconfig::Written;
 use crate::app::{money, outcome};
 use crate::engine::{Identity, Outcome, Plan, Report, StackState, StepState, proof};
 use crate::env::{Env, after};
 use crate::error::CliError;
 use crate::model::ResolvedSpec;
 use crate::model::doc::{self, Action, Cluster, Eta, PlanStep, Preflight, Provision, ProvisionOutcome};
+use crate::providers::CloudCluster;
 use crate::ui::{PlanView, View as _, style::count};
 use jiff::Timestamp;
 use serde_json::Value;
@@ -205,7 +207,11 @@ pub(super) fn provision(
 }
 
 /// The cluster as its cloud reports it, into the document.
-pub(super) async fn cluster(env: &Env, prepared: &Prepared, doc: &mut Provision) -> Result<(), CliError> {
+pub(super) async fn cluster(
+    env: &Env,
+    prepared: &Prepared,
+    doc: &mut Provision,
+) -> Result<Option<CloudCluster>, CliError> {
     let provider = &prepared.cloud.provider;
     let name = provider.cluster_name(&prepared.plan.stack);
     let wanted = prepared.spec.node_pools.iter().map(|pool| pool.count).sum();
@@ -224,7 +230,7 @@ pub(super) async fn cluster(env: &Env, prepared: &Prepared, doc: &mut Provision)
         }
     }
     doc.cluster = Some(shown);
-    seen.map(drop)
+    seen
 }
 
 /// The host and port of an API server's URL.
@@ -249,7 +255,7 @@ pub(super) fn only_drift(report: &Report) -> bool {
 }
 
 /// The last words to people.
-pub(super) fn farewell(env: &Env, prepared: &Prepared, doc: &Provision) {
+pub(super) fn farewell(env: &Env, prepared: &Prepared, doc: &Provision, context: Option<&Written>) {
     if doc.outcome == ProvisionOutcome::Unchanged {
         return;
     }
@@ -258,6 +264,15 @@ pub(super) fn farewell(env: &Env, prepared: &Prepared, doc: &Provision) {
     env.ui.say(&format!("[{n}/{n}] ready in {took} {time}", n = doc.resources.len()));
     if env.sandbox {
         env.ui.say("your kubeconfig was not touched; for kubectl: kubewright sandbox serve");
+    } else if let Some(written) = context {
+        let current = match &written.current {
+            Some(current) if *current != written.context => {
+                let name = &prepared.plan.stack.name;
+                format!("   (current context is still `{current}`; switch: kubewright kubeconfig {name} --use)")
+            }
+            _ => String::new(),
+        };
+        env.ui.say(&format!("kubectl --context {} get nodes{current}", written.context));
     }
     if let Some(commands) = &doc.commands {
         env.ui.say(&format!("take it down with: {}", commands.destroy));

@@ -1,14 +1,15 @@
 //! Show, ask, build, wait for nodes, report.
 
 use super::{OnFailure, ProvisionRequest, WaitFor, prepare::Prepared, report};
-use crate::app::{money, outcome, protect, readiness, stacks};
+use crate::app::kubeconfig::{self, Written};
+use crate::app::{money, outcome, protect, readiness, stacks, token};
 use crate::engine::{
     Event, Mode, Observer, Options, Outcome, Owned, Plan, Report, Session, StackState, StepId, StepState, Teardown,
 };
 use crate::env::{Env, StopCause};
 use crate::error::{Class, CliError, Exit};
-use crate::model::doc::ProvisionOutcome;
-use crate::providers::CheckStatus;
+use crate::model::doc::{Kubeconfig, ProvisionOutcome};
+use crate::providers::{CheckStatus, CloudCluster};
 use crate::ui::{Answer, Format, style::hourly};
 use std::sync::Arc;
 
@@ -297,14 +298,21 @@ async fn conclude(
         }
     }
     let mut error = outcome::cause(report, stopped);
+    let mut context = None;
     if error.is_none() {
-        let waited = report::cluster(env, prepared, &mut doc).await;
-        if waited.is_ok() && request.wait == WaitFor::Nodes {
-            error =
-                readiness::wait_for_nodes(env, prepared.cloud.provider.as_ref(), &prepared.plan, &mut doc).await.err();
-        } else if let Err(failed) = waited {
+        match report::cluster(env, prepared, &mut doc).await {
+            Ok(seen) => {
+                if let Some(seen) = &seen {
+                    context = write_context(env, prepared, seen).await;
+                    doc.kubeconfig = context.as_ref().map(in_document);
+                }
+                if request.wait == WaitFor::Nodes {
+                    let provider = prepared.cloud.provider.as_ref();
+                    error = readiness::wait_for_nodes(env, provider, &prepared.plan, &mut doc).await.err();
+                }
+            }
             // Everything stands and the audit said so; only the last look at it failed.
-            env.ui.warn(&format!("cannot read the finished cluster: {failed}"));
+            Err(failed) => env.ui.warn(&format!("cannot read the finished cluster: {failed}")),
         }
         if error.is_some() && doc.outcome != ProvisionOutcome::Unchanged {
             doc.outcome = ProvisionOutcome::Incomplete;
@@ -312,7 +320,7 @@ async fn conclude(
     }
     let Some(error) = error else {
         env.ui.show(env.now(), &doc, None);
-        report::farewell(env, prepared, &doc);
+        report::farewell(env, prepared, &doc, context.as_ref());
         return Ok(Exit::DONE);
     };
     // What was finished before and is untouched does not "remain": no build of it has failed.
@@ -333,6 +341,18 @@ async fn conclude(
     }
     env.ui.show(env.now(), &doc, Some(&error));
     Err(error)
+}
+
+/// The context where kubectl looks; the first token needs no call then.
+async fn write_context(env: &Env, prepared: &Prepared, seen: &CloudCluster) -> Option<Written> {
+    let (provider, account) = (prepared.cloud.provider.as_ref(), prepared.cloud.who.account.as_str());
+    token::remember_account(env, account);
+    let name = &prepared.plan.stack.name;
+    kubeconfig::after_provision(env, provider, account, seen, name).await
+}
+
+fn in_document(written: &Written) -> Kubeconfig {
+    Kubeconfig { path: written.path.display().to_string(), context: written.context.clone() }
 }
 
 /// Watches nothing.

@@ -4,6 +4,7 @@
 
 mod destroy;
 mod history;
+mod kubeconfig;
 mod plan;
 mod provision;
 mod sandbox;
@@ -11,6 +12,7 @@ mod status;
 
 pub use destroy::{Destroy, DestroyOutcome, Gone, Protect, Remaining};
 pub use history::{History, HistoryEntry};
+pub use kubeconfig::{ContextAction, Exec, KubeconfigReport};
 pub use plan::{Action, BudgetVerdict, Eta, Plan, PlanStep, Preflight};
 pub use provision::{Cluster, Commands, Kubeconfig, Provision, ProvisionOutcome};
 pub use sandbox::{SandboxFault, SandboxObject, SandboxOp, SandboxRequests, SandboxShow, SandboxTotals, SandboxWorld};

@@ -35,3 +35,4 @@ pub mod zones;
 
 pub use client::{AwsCx, AwsOptions};
 pub use provider::Aws;
+pub use token::static_token;

@@ -2,7 +2,7 @@
 //!
 //! Format and lifetimes as in `aws eks get-token` and aws-iam-authenticator, checked against what the aws CLI makes.
 
-use super::client::{AwsCx, dns_suffix};
+use super::client::{AwsCx, dns_suffix, partition};
 use super::error;
 use crate::engine::{ErrorClass, Residue, StepError};
 use crate::model::Secret;
@@ -31,6 +31,19 @@ const ENCODED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'
 pub async fn token(cx: &AwsCx, cluster: &str) -> Result<ClusterToken, StepError> {
     let credentials = cx.credentials().await?;
     presign(&credentials, cx.region.as_str(), dns_suffix(cx.partition), cluster, cx.wall_time())
+}
+
+/// The same with keys at hand: no call, no configuration.
+pub fn static_token(
+    key_id: &str,
+    secret: &str,
+    session: Option<String>,
+    region: &str,
+    cluster: &str,
+    now: Timestamp,
+) -> Option<ClusterToken> {
+    let keys = Credentials::new(key_id, secret, session, None, "environment");
+    presign(&keys, region, dns_suffix(partition(region)), cluster, now.into()).ok()
 }
 
 /// Always signed for the region's public STS host, whatever endpoint our own calls go to: the server compares it with

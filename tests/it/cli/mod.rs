@@ -8,6 +8,8 @@ mod generated;
 #[cfg(all(feature = "aws", feature = "sandbox"))]
 mod journal;
 #[cfg(all(feature = "aws", feature = "sandbox"))]
+mod kubeconfig;
+#[cfg(all(feature = "aws", feature = "sandbox"))]
 mod life;
 #[cfg(all(feature = "aws", feature = "sandbox"))]
 mod protect;

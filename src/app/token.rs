@@ -1,0 +1,277 @@
+//! `token`: the credential plugin that kubeconfigs call.
+//!
+//! kubectl calls it for every command, so two ways are short, without runtime, TLS or network: keys in the environment
+//! whose account is known, and a token that is still good. Everything else opens the cloud as other verbs do, and
+//! leaves both behind for the next call. Never prompts, prints exactly one JSON object.
+
+use super::cloud;
+use crate::env::{Env, Variables};
+use crate::error::{CliError, Exit};
+use crate::model::{Cloud, Region, Secret};
+use crate::providers::{self, ClusterToken};
+use crate::store;
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// What a kubeconfig asks for.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct TokenRequest {
+    /// The cluster's name in its cloud.
+    pub cluster: String,
+    /// Its region.
+    pub region: Option<String>,
+    /// Its account: credentials of another are refused.
+    pub account: Option<String>,
+    /// A profile by flag or our own variable.
+    pub profile: Option<String>,
+    /// A role to assume.
+    pub role_arn: Option<String>,
+}
+
+/// A token that ends sooner is not handed out: kubectl may still be starting.
+const MARGIN: Duration = Duration::from_secs(60);
+/// Longest cached file that is read.
+const CACHE_LIMIT: u64 = 64 * 1024;
+/// The directory of what may be handed out again, in the state directory.
+const CACHE: &str = "tokens";
+
+/// A token as it is kept, 0600.
+#[derive(Serialize, Deserialize)]
+struct Kept {
+    token: String,
+    expires_at: Timestamp,
+}
+
+/// Answers at once where nothing must be asked; `None` where the long way must be taken.
+pub fn quick(vars: &Variables, request: &TokenRequest, now: Timestamp) -> Option<String> {
+    let set = |name: &str| vars.get(name).filter(|value| !value.is_empty());
+    let home = crate::env::home(vars).ok()?;
+    let token = quick_static(vars, request, &home, now).or_else(|| {
+        let kept: Kept = serde_json::from_str(&kept_text(&home, &token_file(vars, request))?).ok()?;
+        let token = ClusterToken { token: Secret::new(kept.token), expires_at: kept.expires_at };
+        (token.expires_at > now + MARGIN).then_some(token)
+    })?;
+    Some(exec_credential(&token, set("KUBERNETES_EXEC_INFO").map(String::as_str)))
+}
+
+/// Keys of the environment sign by themselves. The account they are of must be known from an earlier call where the
+/// kubeconfig pins one.
+fn quick_static(vars: &Variables, request: &TokenRequest, home: &Path, now: Timestamp) -> Option<ClusterToken> {
+    let set = |name: &str| vars.get(name).filter(|value| !value.is_empty());
+    let (id, secret) = (set("AWS_ACCESS_KEY_ID")?, set("AWS_SECRET_ACCESS_KEY")?);
+    if request.profile.is_some() || request.role_arn.is_some() {
+        return None;
+    }
+    if let Some(account) = &request.account {
+        let known = kept_text(home, &account_file(id))?;
+        if known.trim() != account {
+            return None;
+        }
+    }
+    let session = set("AWS_SESSION_TOKEN").cloned();
+    providers::static_token(Cloud::Aws, id, secret, session, request.region.as_deref()?, &request.cluster, now)
+}
+
+/// Runs the verb the long way.
+pub async fn run(env: &Env, request: &TokenRequest) -> Result<Exit, CliError> {
+    let region = request.region.clone().map(Region);
+    let work = async {
+        let cloud = cloud::implied(env)?;
+        let connected = cloud::connect_at(env, cloud, region, request.account.as_deref()).await?;
+        let token = connected.provider.token(&request.cluster).await?;
+        Ok((token, connected.who.account))
+    };
+    let (token, account) = env.reading(work).await.map_err(|error| plugin_error(error, request))?;
+    remember(env, request, &token, &account);
+    let info = env.vars.all.get("KUBERNETES_EXEC_INFO").map(String::as_str);
+    env.ui.raw(&exec_credential(&token, info));
+    Ok(Exit::DONE)
+}
+
+/// kubectl shows what we say on stderr and nothing else of us.
+fn plugin_error(error: CliError, request: &TokenRequest) -> CliError {
+    CliError { message: format!("no token for cluster `{}`: {}", request.cluster, error.message), ..error }
+}
+
+/// Keeps the token and whose the keys are. A cache that cannot be written costs time, nothing else.
+fn remember(env: &Env, request: &TokenRequest, token: &ClusterToken, account: &str) {
+    remember_account(env, account);
+    let kept = Kept { token: token.token.reveal().clone(), expires_at: token.expires_at };
+    if let Ok(text) = serde_json::to_vec(&kept) {
+        keep(env, &token_file(&env.vars.all, request), &text);
+    }
+    sweep_old(env);
+}
+
+/// Keys of the environment belong to one account for ever: the next token needs no call.
+pub(super) fn remember_account(env: &Env, account: &str) {
+    let set = |name: &str| env.vars.layers.environment().get(name).filter(|value| !value.is_empty());
+    if let (Some(id), Some(_)) = (set("AWS_ACCESS_KEY_ID"), set("AWS_SECRET_ACCESS_KEY"))
+        && env.settings.profile.is_none()
+        && env.settings.role_arn.is_none()
+    {
+        keep(env, &account_file(id), account.as_bytes());
+    }
+}
+
+fn keep(env: &Env, file: &str, bytes: &[u8]) {
+    let dir = env.home.join(CACHE);
+    let kept = store::make_private_dir(&dir).and_then(|()| store::write_private(&dir.join(file), bytes));
+    if let Err(error) = kept {
+        env.ui.detail(&format!("not kept for the next call: {error}"));
+    }
+}
+
+/// Tokens nobody can use any more go.
+fn sweep_old(env: &Env) {
+    let dir = env.home.join(CACHE);
+    for name in store::file_names(&dir) {
+        let read = name.starts_with("token-").then(|| kept_text(&env.home, &name)).flatten();
+        let dead = read.is_some_and(|text| {
+            serde_json::from_str::<Kept>(&text).map_or(true, |kept| kept.expires_at <= env.wall.now())
+        });
+        if dead {
+            // Somebody else may have done so already.
+            let _ = store::remove_if_there(&dir.join(name));
+        }
+    }
+}
+
+fn kept_text(home: &Path, file: &str) -> Option<String> {
+    store::read_text_if_there(&home.join(CACHE).join(file), CACHE_LIMIT).ok().flatten()
+}
+
+fn account_file(key_id: &str) -> String {
+    format!("account-{}", digest(&[key_id]))
+}
+
+/// Named after everything that decides whose token it is: what was asked, every variable of the cloud, and the state
+/// of the files that credentials come from.
+fn token_file(vars: &Variables, request: &TokenRequest) -> String {
+    let TokenRequest { cluster, region, account, profile, role_arn } = request;
+    let mut parts: Vec<String> = vec![cluster.clone()];
+    for part in [region, account, profile, role_arn] {
+        parts.push(format!("{part:?}"));
+    }
+    let relevant = |name: &str| name.starts_with("AWS_") || name.starts_with("KUBEWRIGHT_") || name == "HOME";
+    parts.extend(vars.iter().filter(|(name, _)| relevant(name)).map(|(name, value)| format!("{name}={value}")));
+    for path in credential_files(vars) {
+        parts.push(format!("{}:{:?}", path.display(), store::stamp(&path)));
+    }
+    let parts: Vec<&str> = parts.iter().map(String::as_str).collect();
+    format!("token-{}", digest(&parts))
+}
+
+fn credential_files(vars: &Variables) -> Vec<PathBuf> {
+    let home = vars.get("HOME").map(PathBuf::from).unwrap_or_default();
+    let named = |name: &str, usual: &str| vars.get(name).map_or_else(|| home.join(usual), PathBuf::from);
+    let config = vars.get("XDG_CONFIG_HOME").map_or_else(|| home.join(".config"), PathBuf::from).join("kubewright");
+    vec![
+        named("AWS_CONFIG_FILE", ".aws/config"),
+        named("AWS_SHARED_CREDENTIALS_FILE", ".aws/credentials"),
+        config.join(".env"),
+        config.join("config.yaml"),
+    ]
+}
+
+fn digest(parts: &[&str]) -> String {
+    let mut hash = Sha256::new();
+    for part in parts {
+        hash.update((part.len() as u64).to_be_bytes());
+        hash.update(part.as_bytes());
+    }
+    hash.finalize().iter().take(16).map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// The answer kubectl reads, in the version it asked for.
+fn exec_credential(token: &ClusterToken, info: Option<&str>) -> String {
+    #[derive(Deserialize)]
+    #[serde(rename_all = "camelCase")]
+    struct Info {
+        api_version: String,
+    }
+    const V1: &str = "client.authentication.k8s.io/v1";
+    const V1BETA1: &str = "client.authentication.k8s.io/v1beta1";
+    let asked = info.and_then(|text| serde_json::from_str::<Info>(text).ok()).map(|info| info.api_version);
+    let version = if asked.as_deref() == Some(V1BETA1) { V1BETA1 } else { V1 };
+    let expires = token.expires_at.strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
+    let answer = serde_json::json!({
+        "apiVersion": version,
+        "kind": "ExecCredential",
+        "status": { "expirationTimestamp": expires, "token": token.token.reveal() },
+    });
+    format!("{answer}\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn vars(home: &Path, more: &[(&str, &str)]) -> Variables {
+        let home = home.display().to_string();
+        let base = [("HOME", home.as_str()), ("KUBEWRIGHT_HOME", home.as_str())];
+        base.iter().chain(more).map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
+    }
+
+    fn request(account: Option<&str>) -> TokenRequest {
+        TokenRequest {
+            cluster: "demo".to_owned(),
+            region: Some("us-east-1".to_owned()),
+            account: account.map(str::to_owned),
+            ..TokenRequest::default()
+        }
+    }
+
+    fn put(home: &Path, file: &str, text: &str) {
+        store::make_private_dir(&home.join(CACHE)).unwrap();
+        store::write_private(&home.join(CACHE).join(file), text.as_bytes()).unwrap();
+    }
+
+    const KEYS: &[(&str, &str)] = &[("AWS_ACCESS_KEY_ID", "AKIDEXAMPLE"), ("AWS_SECRET_ACCESS_KEY", "secret")];
+
+    #[test]
+    #[cfg(feature = "aws")]
+    fn keys_of_the_environment_answer_at_once_where_their_account_is_known() {
+        let dir = tempfile::tempdir().unwrap();
+        let now: Timestamp = "2026-11-20T12:00:00Z".parse().unwrap();
+        let env = vars(dir.path(), KEYS);
+        assert!(quick(&env, &request(Some("1")), now).is_none(), "whose keys they are is not known yet");
+        put(dir.path(), &account_file("AKIDEXAMPLE"), "1");
+        let answer = quick(&env, &request(Some("1")), now).unwrap();
+        let answer: serde_json::Value = serde_json::from_str(&answer).unwrap();
+        assert_eq!(answer["apiVersion"], "client.authentication.k8s.io/v1");
+        assert_eq!(answer["status"]["expirationTimestamp"], "2026-11-20T12:14:00Z");
+        assert!(answer["status"]["token"].as_str().unwrap().starts_with("k8s-aws-v1."));
+        assert!(quick(&env, &request(Some("2")), now).is_none(), "another account is never answered");
+        assert!(quick(&env, &request(None), now).is_some());
+        let profiled = TokenRequest { profile: Some("p".to_owned()), ..request(Some("1")) };
+        assert!(quick(&env, &profiled, now).is_none(), "a named profile beats the environment");
+    }
+
+    #[test]
+    fn a_kept_token_is_handed_out_while_it_lasts_and_for_the_same_question_only() {
+        let dir = tempfile::tempdir().unwrap();
+        let now: Timestamp = "2026-11-20T12:00:00Z".parse().unwrap();
+        let env = vars(dir.path(), &[("AWS_PROFILE", "p")]);
+        let kept = Kept { token: "t".to_owned(), expires_at: now + Duration::from_secs(300) };
+        put(dir.path(), &token_file(&env, &request(Some("1"))), &serde_json::to_string(&kept).unwrap());
+        let beta = vars(
+            dir.path(),
+            &[
+                ("AWS_PROFILE", "p"),
+                ("KUBERNETES_EXEC_INFO", r#"{"apiVersion":"client.authentication.k8s.io/v1beta1"}"#),
+            ],
+        );
+        let answer = quick(&beta, &request(Some("1")), now).unwrap();
+        assert!(answer.contains("/v1beta1\"") && answer.contains("\"t\""), "{answer}");
+        assert!(quick(&env, &request(Some("1")), now + Duration::from_secs(241)).is_none(), "too short a rest");
+        assert!(quick(&env, &request(Some("2")), now).is_none());
+        assert!(quick(&vars(dir.path(), &[("AWS_PROFILE", "q")]), &request(Some("1")), now).is_none());
+        store::make_private_dir(&dir.path().join(".aws")).unwrap();
+        store::write_private(&dir.path().join(".aws/credentials"), b"[p]").unwrap();
+        assert!(quick(&env, &request(Some("1")), now).is_none(), "the credentials may be others now");
+    }
+}
