@@ -10,6 +10,7 @@ import urllib.parse
 
 import boto3
 
+import doors
 import models
 from order import check_order
 from support import BIN, Failed, Home, Recorder, Server, answers, build, check, free_port, sandbox
@@ -286,8 +287,34 @@ def aws_cli(binary):
         return f"{compared + len(roles)} objects compared"
 
 
-CHECKS = (planted_misfit, sandbox_replies, aws_cli, moto_lifecycle, moto_kill_and_continue, moto_destroy_from_tags)
-NEEDS = {"aws_cli": "aws", "moto_lifecycle": "moto_server", "moto_kill_and_continue": "moto_server", "moto_destroy_from_tags": "moto_server"}
+def tokens(binary):
+    """botocore's signer agrees with our tokens; the aws CLI's token differs in nothing but time and signature."""
+    home = Home(binary)
+    agreed = doors.signatures_agree(home)
+    home.extra.pop("AWS_SESSION_TOKEN", None)
+    ours = doors.params_of(doors.url_of(doors.token_of(home, "--cluster", "demo", "--region", "us-east-1")))
+    theirs = doors.params_of(doors.url_of(doors.aws_cli_token(home, "demo", "us-east-1")))
+    for params in (ours, theirs):
+        for varies in ("X-Amz-Date", "X-Amz-Signature"):
+            check(params.pop(varies, None), f"{varies} is missing")
+    check(ours == theirs, f"ours {ours}, the aws CLI's {theirs}")
+    return f"{agreed} signatures"
+
+
+def kubernetes_client(binary):
+    """Python's Kubernetes client reads the nodes through the kubeconfig that provision wrote and the plugin it names."""
+    home = Home(binary)
+    (home.path / "cluster.yaml").write_text(SPEC)
+    with sandbox(home):
+        home.run("provision", "-f", "cluster.yaml", "--yes")
+        seen = doors.nodes_seen(home)
+        check(len(seen) == 2, f"it sees {seen}")
+        home.run("destroy", "demo", "--confirm", "demo")
+        return f"{len(seen)} nodes"
+
+
+CHECKS = (tokens, kubernetes_client, planted_misfit, sandbox_replies, aws_cli, moto_lifecycle, moto_kill_and_continue, moto_destroy_from_tags)
+NEEDS = {"tokens": "aws", "aws_cli": "aws", "moto_lifecycle": "moto_server", "moto_kill_and_continue": "moto_server", "moto_destroy_from_tags": "moto_server"}
 
 
 def main():
