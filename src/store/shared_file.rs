@@ -156,7 +156,7 @@ fn try_lock(lock: &Path) -> Result<bool, StoreError> {
 fn break_ours(lock: &Path) -> Result<bool, StoreError> {
     let Ok(mut file) = File::open(lock) else { return Ok(!lock.exists()) };
     let mut text = String::new();
-    if file.by_ref().take(256).read_to_string(&mut text).is_err() {
+    if Read::by_ref(&mut file).take(256).read_to_string(&mut text).is_err() {
         return Ok(false);
     }
     let pid = text.trim().strip_prefix(OURS).and_then(|rest| rest.trim().parse::<i32>().ok());

@@ -42,6 +42,7 @@ async fn serve(home: &Home, faults: &str, speed: Speed) -> Running {
         seed: Some(7),
         port: None,
         settings: Settings { read_lag_ms: (0, 0), ..Settings::default() },
+        conditions: Default::default(),
         pods_local: false,
         wall: Arc::new(jiff::Timestamp::now),
         bits: Arc::new(|| 7),
@@ -175,6 +176,7 @@ impl World {
             role_arn: None,
             dotenv: variables.map(|(key, value)| (key.to_owned(), value.to_owned())).into(),
             clock: Arc::new(Wall),
+            secrets: Default::default(),
         };
         let provider = providers::open(model::Cloud::Aws, options).await.unwrap().unwrap();
         let cluster = provider.cluster(name).await.unwrap().expect("the cluster stands");

@@ -2,8 +2,8 @@
 
 use super::screen::Screen;
 use expectrl::{
-    Session,
     process::unix::{Signal, WaitStatus},
+    session::OsSession,
 };
 use std::{
     io::Write,
@@ -16,7 +16,7 @@ const PATIENCE: Duration = Duration::from_secs(120);
 
 /// A program with its terminal.
 pub(super) struct Pty {
-    session: Session,
+    session: OsSession,
     screen: Screen,
     columns: usize,
     /// Everything that was written.
@@ -39,7 +39,7 @@ pub(super) struct Ended {
 impl Pty {
     pub(super) fn spawn(mut command: Command, columns: usize) -> Self {
         command.env("TERM", "xterm-256color");
-        let mut session = Session::spawn(command).unwrap();
+        let mut session = OsSession::spawn(command).unwrap();
         session.get_process_mut().set_window_size(u16::try_from(columns).unwrap(), 24).unwrap();
         Self {
             session,
