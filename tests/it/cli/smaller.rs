@@ -33,8 +33,8 @@ fn a_budget_says_what_would_fit_and_it_does() {
     let pool = ["--pool", "name=big,type=m6a.4xlarge,count=4", "--max-hourly-cost", "2.00"];
     let refused = plan(&home, &pool).expect(6);
     let (count, usd) = fitting(&refused.err, "--set nodePools.big.count=");
-    let set = format!("nodePools.big.count={count}");
-    let fits = plan(&home, &[pool.as_slice(), &["--set", &set]].concat()).expect(0).json();
+    let smaller = format!("name=big,type=m6a.4xlarge,count={count}");
+    let fits = plan(&home, &["--pool", &smaller, pool[2], pool[3]]).expect(0).json();
     assert_eq!(fits["cost"]["totals"]["usdPerHour"]["max"].as_f64(), Some(usd));
 
     // Where nothing does, nothing is said to.

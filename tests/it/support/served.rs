@@ -78,12 +78,15 @@ impl Served {
         self.home.run(&["sandbox", "show", "-o", "json"]).expect(0).json()
     }
 
-    /// The values of a tag on what stands, is ours, and has a life outside the cluster: what is found without a journal.
+    /// The values of a tag on what is found without a journal: not what lives in the cluster, nor the machines and disks
+    /// that got theirs from the template.
     pub(crate) fn tag(&self, key: &str) -> Vec<String> {
         const OF_THE_CLUSTER: [&str; 3] = ["addon", "access-entry", "pod-identity-association"];
         let shown = self.show();
         let ours = shown["objects"].as_array().unwrap().iter().filter(|it| {
-            it["tags"]["kubewright-step"].is_string() && !OF_THE_CLUSTER.contains(&it["kind"].as_str().unwrap())
+            it["tags"]["kubewright-step"].is_string()
+                && it["createdBy"] == "api"
+                && !OF_THE_CLUSTER.contains(&it["kind"].as_str().unwrap())
         });
         ours.filter_map(|it| it["tags"][key].as_str().map(str::to_owned)).collect()
     }
