@@ -119,7 +119,9 @@ fn split_hash(line: &str) -> Option<(&str, &str)> {
 }
 
 fn digest(body: &str) -> String {
-    Sha256::digest(body).iter().map(|byte| format!("{byte:02x}")).collect()
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    let digits = |byte: &u8| [DIGITS[usize::from(byte >> 4)], DIGITS[usize::from(byte & 15)]];
+    Sha256::digest(body).iter().flat_map(digits).map(char::from).collect()
 }
 
 /// A line without its newline, and its hash.
