@@ -284,13 +284,18 @@ impl<'r, 'a> Demolition<'r, 'a> {
         let looks = self.work.targets.values().map(|target| async move {
             let resource = self.run.state(|state| state.step(&target.step.id).resource().cloned());
             let mut seen = target.seen.clone();
-            if resource.is_none() && seen.is_empty() {
+            let by = match &resource {
+                Some(resource) => Some(Lookup::Id(resource)),
+                // What the cluster made is proven by what may not be in the journal yet.
+                None => self.doubted_since(&target.step.id).map(|_| Lookup::Identity),
+            };
+            if by.is_none() && seen.is_empty() {
                 return Ok(());
             }
             let task = self.task(&target.step).await?;
-            if let Some(resource) = resource {
+            if let Some(by) = by {
                 // What cannot be read now is read again when its turn comes, and complains then.
-                match task.look(Lookup::Id(&resource), self.run.in_secs(30)).await {
+                match task.look(by, self.run.in_secs(30)).await {
                     Ok(found) => seen.extend(found.into_vec()),
                     Err(Cut::Halted) => return Err(Cut::Halted),
                     Err(Cut::Step(_) | Cut::Later) => {}
@@ -362,7 +367,7 @@ impl<'r, 'a> Demolition<'r, 'a> {
 
     async fn clear(&self, target: &Target) -> Result<(), Cut> {
         let state = self.run.step_state(&target.step.id);
-        let doubted = self.run.state(StackState::doubted_since).filter(|_| state == StepState::Pending);
+        let doubted = self.doubted_since(&target.step.id);
         if state.is_unmade() && doubted.is_none() && target.seen.is_empty() && target.extras.is_empty() {
             return Ok(());
         }
@@ -423,10 +428,16 @@ impl<'r, 'a> Demolition<'r, 'a> {
         }
     }
 
+    /// Since when a step without a line may stand all the same: its journal is half rebuilt.
+    fn doubted_since(&self, step: &StepId) -> Option<jiff::Timestamp> {
+        self.run.state(|state| state.doubted_since().filter(|_| *state.step(step) == StepState::Pending))
+    }
+
     /// A call may have been sent and nobody knows its fate: all that is ours goes.
     async fn clear_searched(&self, task: &Task<'_, '_>, at: jiff::Timestamp) -> Result<(), Cut> {
         for seen in task.look_settled(at, task.delete_deadline()).await? {
-            let owned = task.prove(seen).map_err(|why| not_ours(&why))?;
+            let owned = task.prove(seen.clone()).map_err(|why| not_ours(&why))?;
+            self.remember(seen);
             let extra = matches!(task.state(), StepState::Deleted { .. });
             self.remove(task, &owned, extra, false).await?;
         }
