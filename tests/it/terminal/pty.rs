@@ -80,7 +80,8 @@ impl Pty {
         true
     }
 
-    /// A row that a bar ran over into.
+    /// A row that a bar ran over into. Bars are filled up to the last column, so that the next one wraps to its row:
+    /// what counts is a row that wrapped and is no bar.
     fn judge(&mut self) {
         let rows = self.screen.text();
         for pair in rows.windows(2) {
