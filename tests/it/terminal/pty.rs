@@ -85,9 +85,7 @@ impl Pty {
     fn judge(&mut self) {
         let rows = self.screen.text();
         for pair in rows.windows(2) {
-            let bar =
-                pair[0].1.starts_with(|c: char| ('\u{2800}'..='\u{28ff}').contains(&c)) || pair[0].1.starts_with('[');
-            if bar && pair[1].0 && !pair[1].1.is_empty() {
+            if is_bar(&pair[0].1) && pair[1].0 && !pair[1].1.is_empty() && !is_bar(&pair[1].1) {
                 self.broken.push(format!("{}|{}", pair[0].1, pair[1].1));
             }
         }
@@ -148,6 +146,10 @@ impl Pty {
         let text: Vec<String> = self.screen.text().into_iter().map(|(_, row)| row).collect();
         Ended { code, text: text.join("\n"), raw: self.raw, broken: self.broken }
     }
+}
+
+fn is_bar(row: &str) -> bool {
+    row.starts_with(|c: char| ('\u{2800}'..='\u{28ff}').contains(&c)) || row.starts_with('[')
 }
 
 impl Ended {

@@ -52,14 +52,19 @@ fn ctrl_c_once_ends_in_order() {
 
 #[test]
 fn ctrl_c_twice_ends_now() {
-    let mut world = World::with("eks:DescribeCluster=delay:60s@3-999", SLOW);
-    let mut pty = halfway(&world);
+    // A call is on its way that takes longer than anybody waits for it.
+    let mut world = World::with("eks:CreateCluster=delay:120s", Speed::Times(5));
+    let mut command = world.command();
+    command.args(["provision", "demo", "--yes", "--wait", "cloud"]);
+    let mut pty = Pty::spawn(command, 100);
+    pty.expect("cluster        ");
     pty.send("\u{3}");
     pty.expect("once more: stop now");
     // Two within a moment are one keystroke that arrived twice.
     std::thread::sleep(std::time::Duration::from_millis(400));
     pty.send("\u{3}");
     let ended = pty.end().expect(130);
+    assert!(ended.flat().contains("stopping now"), "{}", ended.text);
     says_the_ways_on(&ended);
     both_ways_work(&mut world);
 }
@@ -109,7 +114,7 @@ fn a_destroy_that_is_stopped_is_finished_by_the_next() {
     let mut command = world.command();
     command.args(["destroy", "demo", "--confirm", "demo"]);
     let mut pty = Pty::spawn(command, 100);
-    pty.expect("DELETING");
+    pty.expect("nodes/pool/default   ");
     pty.send("\u{3}");
     let ended = pty.end().expect(130);
     assert!(
