@@ -298,7 +298,7 @@ fn show(env: &Env, request: &DestroyRequest, target: &Target, work: &Work) {
         VolumeFate::Keep => "all kept, and billed on",
         VolumeFate::Delete => "ALL deleted with their data",
     };
-    env.ui.say(&format!(
+    env.ui.say_at_length(&format!(
         "  the cluster, everything that runs on it, and the load balancers it made go with it; volumes: {volumes}"
     ));
 }

@@ -43,9 +43,10 @@ pub(super) struct Bars {
 
 impl Bars {
     pub(super) fn new(screen: MultiProgress, tracker: Tracker, style: Style) -> Self {
-        let total = tracker.total() as u64;
+        let (total, finished) = (tracker.total() as u64, tracker.finished() as u64);
         let tracker = Arc::new(Mutex::new(tracker));
-        let whole = screen.add(ProgressBar::new(total));
+        // What an earlier run has done counts from the start.
+        let whole = screen.add(ProgressBar::new(total).with_position(finished));
         let asked = Arc::clone(&tracker);
         let last = Arc::new(AtomicU64::new(0));
         // The lock is only tried: the drawing thread must never wait for an event that waits for the drawing.
@@ -169,7 +170,7 @@ fn template(text: &str) -> ProgressStyle {
 }
 
 /// The columns that a line may take: the last one stays free, where terminals disagree about wrapping.
-fn columns() -> usize {
+pub(super) fn columns() -> usize {
     let told = console::Term::stderr().size_checked().map(|(_, columns)| usize::from(columns));
     told.filter(|columns| *columns > 0).unwrap_or(USUAL_COLUMNS) - 1
 }

@@ -147,6 +147,15 @@ impl Ui {
         }
     }
 
+    /// Long conversation, with colours already in it; on a terminal its lines end between words. Not for commands: who
+    /// pastes one must not paste a line end.
+    pub fn say_at_length(&self, text: &str) {
+        match self.screen {
+            Some(_) => self.say_styled(&style::wrapped(text, bars::columns())),
+            None => self.say_styled(text),
+        }
+    }
+
     /// The conversation with colours already in it; the caller vouches for the text.
     pub fn say_styled(&self, text: &str) {
         if !self.options.quiet {

@@ -1,5 +1,6 @@
 //! Colour and the few ways numbers are written. Colour never carries meaning alone.
 
+use dialoguer::console;
 use jiff::Timestamp;
 
 /// Whether and how to colour.
@@ -77,6 +78,36 @@ pub fn count(number: usize, noun: &str) -> String {
     if number == 1 { format!("1 {noun}") } else { format!("{number} {noun}s") }
 }
 
+/// What stands before a command to paste, in texts that are wrapped.
+pub const PASTE: &str = "to do it: ";
+
+/// Lines that are longer than `width` go on below, indented, from a blank on. Commands to paste stay whole.
+pub fn wrapped(text: &str, width: usize) -> String {
+    const INDENT: &str = "    ";
+    let long = |line: &str| console::measure_text_width(line) > width;
+    let mut lines = Vec::new();
+    for line in text.lines() {
+        if !long(line) || line.contains(PASTE) || width < 2 * INDENT.len() {
+            lines.push(line.to_owned());
+            continue;
+        }
+        // The blanks at its beginning and between columns stay as they are.
+        let mut now = String::new();
+        for piece in line.split_inclusive(' ') {
+            if !now.trim().is_empty() && long(&format!("{now}{}", piece.trim_end())) {
+                lines.push(now.trim_end().to_owned());
+                now = INDENT.to_owned();
+                if piece.trim().is_empty() {
+                    continue;
+                }
+            }
+            now.push_str(piece);
+        }
+        lines.push(now.trim_end().to_owned());
+    }
+    lines.join("\n")
+}
+
 /// Text from outside, with control characters made visible so that it cannot drive a terminal.
 pub fn plain(text: &str) -> String {
     if text.chars().any(|c| c.is_control() && c != '\n' && c != '\t') {
@@ -89,6 +120,22 @@ pub fn plain(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn long_lines_go_on_below_and_lose_nothing() {
+        let text = "gp3 disk   100 GiB  plus $0.045/GB; --nat none saves it\nshort\n  to do it: aws ec2 create-tags --resources x";
+        assert_eq!(
+            wrapped(text, 30),
+            "gp3 disk   100 GiB  plus\n    $0.045/GB; --nat none\n    saves it\nshort\n  to do it: aws ec2 create-tags --resources x"
+        );
+        assert_eq!(wrapped("a-word-that-is-longer-than-the-line", 10), "a-word-that-is-longer-than-the-line");
+        for width in [0, 1, 8, 9, 40] {
+            let words = |text: &str| text.split_whitespace().map(str::to_owned).collect::<Vec<_>>();
+            assert_eq!(words(&wrapped(text, width)), words(text), "{width}");
+        }
+        let bold = Style { color: true }.bold("plan demo:");
+        assert_eq!(wrapped(&bold, 10), bold, "colours take no room");
+    }
 
     #[test]
     fn numbers_read_well() {

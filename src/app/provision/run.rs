@@ -35,7 +35,7 @@ pub(super) async fn decide(env: &Env, request: &ProvisionRequest, prepared: Prep
     if !prepared.is_finished() {
         // Programs get one document at the end; people see what they are asked about.
         if env.settings.format == Format::Table {
-            env.ui.say_styled(view.text(env.now(), env.ui.style()).trim_end());
+            env.ui.say_at_length(view.text(env.now(), env.ui.style()).trim_end());
         }
         beside(env, request, &prepared).await?;
         let (question, stands) = question(&prepared);

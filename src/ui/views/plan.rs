@@ -3,7 +3,7 @@
 use crate::model::doc;
 use crate::ui::{
     Style, Table,
-    style::{about, moment},
+    style::{PASTE, about, moment},
     view::View,
 };
 use jiff::Timestamp;
@@ -131,7 +131,7 @@ impl PlanView {
             text.push_str(&format!("\n  {label} {}: {}", check.id, check.message));
             // Those of what failed come with the error.
             for hint in check.hints.iter().filter(|_| check.status != "fail") {
-                text.push_str(&format!("\n       to do it: {hint}"));
+                text.push_str(&format!("\n       {PASTE}{hint}"));
             }
         }
         text
