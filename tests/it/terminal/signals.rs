@@ -57,7 +57,7 @@ fn ctrl_c_twice_ends_now() {
     let mut command = world.command();
     command.args(["provision", "demo", "--yes", "--wait", "cloud"]);
     let mut pty = Pty::spawn(command, 100);
-    pty.expect("cluster        ");
+    pty.expect(" cluster        ");
     pty.send("\u{3}");
     pty.expect("once more: stop now");
     // Two within a moment are one keystroke that arrived twice.
