@@ -32,12 +32,15 @@ const TIME_COLUMNS: usize = 16;
 /// What the spinner and the blank behind it take.
 const SPINNER_COLUMNS: usize = 2;
 
+/// A line on the screen, and what stands in it last: the words that change.
+pub(super) type Line = (ProgressBar, Arc<Mutex<String>>);
+
 /// The observer.
 pub(super) struct Bars {
     tracker: Arc<Mutex<Tracker>>,
     screen: MultiProgress,
     whole: ProgressBar,
-    steps: Mutex<BTreeMap<StepId, (ProgressBar, Arc<Mutex<String>>)>>,
+    steps: Mutex<BTreeMap<StepId, Line>>,
     style: Style,
 }
 
@@ -62,7 +65,7 @@ impl Bars {
         Self { tracker, screen, whole, steps: Mutex::default(), style }
     }
 
-    fn bar(&self, step: &StepId, note: &str) -> (ProgressBar, Arc<Mutex<String>>) {
+    fn bar(&self, step: &StepId, note: &str) -> Line {
         let bar = self.screen.insert_before(&self.whole, ProgressBar::new_spinner());
         let (since, usual, clock) = {
             let tracker = self.tracker.lock().unwrap_or_else(PoisonError::into_inner);
@@ -151,7 +154,7 @@ impl Drop for Bars {
 }
 
 /// A spinner for waits outside the engine; what stands in the text is its state.
-pub(super) fn spinner(screen: &MultiProgress, what: &str) -> (ProgressBar, Arc<Mutex<String>>) {
+pub(super) fn spinner(screen: &MultiProgress, what: &str) -> Line {
     let bar = screen.add(ProgressBar::new_spinner());
     let note = Arc::new(Mutex::new(String::new()));
     let (what, said) = (what.to_owned(), Arc::clone(&note));
@@ -205,6 +208,10 @@ fn whole_line(width: usize, (done, total): (u64, u64), left: u64) -> String {
 
 /// The first `width` columns; an ellipsis says that there was more.
 fn cut(text: &str, width: usize) -> String {
+    // Even the ellipsis takes a column.
+    if width == 0 {
+        return String::new();
+    }
     // What a cloud says may have lines of its own; a bar has one.
     console::truncate_str(&text.replace(['\n', '\t'], " "), width, "…").into_owned()
 }
@@ -251,7 +258,7 @@ mod tests {
             "…t/private-a        3s of ~2s  creat…"
         );
         assert_eq!(whole_line(79, (12, 31), 480), "[12/31] =========>               about 8 min left");
-        assert_eq!(whole_line(39, (31, 31), 0), "[31/31] ================= about 0 s left");
+        assert_eq!(whole_line(39, (31, 31), 0), "[31/31] ================ about 0 s left");
         assert_eq!(whole_line(24, (3, 31), 60), "[3/31] about 60 s left");
     }
 }

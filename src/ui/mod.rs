@@ -302,7 +302,7 @@ impl Drop for OpenQuestion<'_> {
 
 /// A wait that shows how it goes.
 pub struct Waiting {
-    bar: Option<(indicatif::ProgressBar, Arc<Mutex<String>>)>,
+    bar: Option<bars::Line>,
     last: String,
     quiet: bool,
 }
