@@ -1,7 +1,7 @@
 //! Elastic IP addresses. Billed from allocation to release, associated or not; not released while something uses them.
 
 use super::{
-    Ec2, Stored, fail,
+    Ec2, Stored, Thing, fail,
     filter::{self, Filter, Known},
     instance::Instance,
     interface::{Interface, PublicAddress},
@@ -170,7 +170,8 @@ pub(super) fn release(cx: &mut Ec2<'_, '_>, request: Request) -> Result<Value, A
 /// The NAT gateway that holds or is about to hold this address.
 pub(super) fn reserved(cx: &Ec2<'_, '_>, allocation: &str) -> Option<String> {
     let now = cx.tx.now();
-    let mut gateways = cx.all::<NatGateway>().into_iter();
+    // A deleted gateway still counts for a while.
+    let mut gateways = cx.tx.list(&cx.scope, NatGateway::KIND).map(Stored::<NatGateway>::new);
     let holds = |nat: &Stored<NatGateway>| {
         nat.doc.allocation.as_deref() == Some(allocation) && nat.doc.holds_address(&nat.object, now)
     };
