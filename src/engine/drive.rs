@@ -298,7 +298,7 @@ impl<'t, 'r, 'a> Drive<'t, 'r, 'a> {
     async fn wait(&self, resource: &ResourceRef, at: Timestamp) -> Result<Option<StepError>, Cut> {
         let task = self.task;
         let (run, timing) = (task.run, &task.step.timing);
-        let deadline = task.deadline();
+        let mut deadline = task.deadline();
         let began = run.now();
         let usual = Duration::from_secs(timing.p50_secs.into());
         let steadily = (usual / 25).clamp(Duration::from_secs(1), Duration::from_secs(10));
@@ -307,6 +307,7 @@ impl<'t, 'r, 'a> Drive<'t, 'r, 'a> {
             let asked = run.now();
             let probe =
                 run.call(task.id(), &task.step.service, deadline, || task.code().probe(task.scope(), resource)).await?;
+            deadline = run.awake(deadline, asked, Duration::ZERO);
             match probe {
                 Probe::Ready => return Ok(None),
                 Probe::Broken(why) => return Ok(Some(why)),
@@ -324,7 +325,9 @@ impl<'t, 'r, 'a> Drive<'t, 'r, 'a> {
                 Probe::NotYet(note) => run.tick(&Tick::Waiting { step: task.id().clone(), note }),
             }
             let next = near_usual.take().unwrap_or_default().max(steadily);
-            run.pause(next.min(since(run.now(), deadline)).max(Duration::from_millis(1))).await?;
+            let (paused, span) = (run.now(), next.min(since(run.now(), deadline)).max(Duration::from_millis(1)));
+            run.pause(span).await?;
+            deadline = run.awake(deadline, paused, span);
         }
     }
 

@@ -193,6 +193,13 @@ impl<'a> Run<'a> {
         *self.halt.borrow()
     }
 
+    /// The deadline moved on by the time that the machine was asleep since `then`, of which `meant` was waited on
+    /// purpose: what others had to do for this step did not go on either.
+    pub(super) fn awake(&self, deadline: Timestamp, then: Timestamp, meant: Duration) -> Timestamp {
+        let lost = since(then, self.now()).saturating_sub(meant);
+        if lost > JUMP { later(deadline, lost) } else { deadline }
+    }
+
     /// Waits, in pieces. Comes back early after a clock jump, so that the caller reads afresh before it judges.
     pub(super) async fn pause(&self, span: Duration) -> Result<(), Cut> {
         let mut left = span;

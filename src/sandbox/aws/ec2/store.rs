@@ -35,7 +35,7 @@ pub(crate) struct Stored<T> {
 }
 
 impl<T: Thing> Stored<T> {
-    fn new(object: &Object) -> Self {
+    pub(crate) fn new(object: &Object) -> Self {
         Self { object: object.clone(), doc: object.read() }
     }
 
