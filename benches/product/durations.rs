@@ -93,7 +93,7 @@ impl World {
         let within = || self.0.iter().find(|(id, _)| id.ends_with(&inside)).map(|(_, versions)| versions);
         let versions = self.0.get(&resource.id).or_else(within)?;
         let changes = versions.windows(2).filter(|pair| pair[0].state != pair[1].state);
-        let ready = changes.filter_map(|pair| pair[0].due.as_ref()).map(|due| due.at).last()?;
+        let ready = changes.filter_map(|pair| pair[0].due.as_ref()).map(|due| due.at).next_back()?;
         Some(between(versions[0].created_at, ready))
     }
 }

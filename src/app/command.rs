@@ -59,7 +59,7 @@ impl Place {
     }
 
     /// Removes it where there is no journal to go by.
-    pub(super) fn from_tags(&self) -> String {
+    pub(super) fn by_tags(&self) -> String {
         let Self { name, cloud, region, caller, .. } = self;
         format!(
             "{} destroy {name} --from-tags --confirm {name} --provider {cloud} --region {region}{caller}",
@@ -104,7 +104,7 @@ mod tests {
         assert_eq!(resume, "kubewright provision demo --profile acme-dev --yes");
         assert_eq!(destroy, "kubewright destroy demo --profile acme-dev --confirm demo");
         assert_eq!(
-            place("").from_tags(),
+            place("").by_tags(),
             "kubewright destroy demo --from-tags --confirm demo --provider aws --region us-east-1"
         );
     }

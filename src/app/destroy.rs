@@ -449,7 +449,7 @@ fn conclude(
             crate::ui::style::count(doc.remaining.len(), "object"),
             crate::ui::style::hourly_short(doc.usd_per_hour_remaining)
         ));
-        let again = if plan.is_some() { target.place.commands().destroy } else { target.place.from_tags() };
+        let again = if plan.is_some() { target.place.commands().destroy } else { target.place.by_tags() };
         error.hints.push(format!("go on with  {again}"));
     }
     env.ui.show(env.now(), &doc, Some(&error));

@@ -45,7 +45,7 @@ pub async fn run(env: &Env, name: ClusterName, id: Option<StackId>) -> Result<Ex
             "KW-STATE",
             format!("the objects of {} do not hold its whole spec, so its journal cannot be rebuilt", seen.stack),
         )
-        .hint(format!("remove it: {}", place.from_tags())));
+        .hint(format!("remove it: {}", place.by_tags())));
     };
     if let Some(builder) = &seen.builder
         && *builder != env.builder()

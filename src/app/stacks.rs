@@ -105,7 +105,7 @@ fn damaged(env: &Env, error: CliError, stack: &Stack) -> CliError {
     let (recover, destroy) = match begun.or_else(|| env.settings.provider.zip(env.settings.region.clone())) {
         Some((cloud, region)) => {
             let place = Place::at(env, name, cloud, region);
-            (place.recover(), place.from_tags())
+            (place.recover(), place.by_tags())
         }
         None => {
             let program = if env.sandbox { "kubewright --sandbox" } else { "kubewright" };

@@ -174,7 +174,7 @@ fn looks_secret(word: &str) -> bool {
     const PREFIXES: &[&str] = &["hf_", "ghp_", "gho_", "ghs_", "github_pat_", "glpat-", "xoxb-", "ya29.", "eyJ"];
     let bare = bare(word);
     let key = bare.len() == 20 && (bare.starts_with("AKIA") || bare.starts_with("ASIA"));
-    let has = |test: fn(&u8) -> bool| bare.as_bytes().iter().any(|b| test(b));
+    let has = |test: fn(&u8) -> bool| bare.as_bytes().iter().any(test);
     let secret_key = bare.len() == 40
         && bare.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'/' || b == b'+')
         && has(u8::is_ascii_uppercase)

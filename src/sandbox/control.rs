@@ -60,7 +60,7 @@ pub fn handle(hub: &Hub, method: &str, path: &str, body: &[u8]) -> Response<Body
             _ => refused("give `ms`".to_owned()),
         },
         ("GET", "show") => as_answer(&show::of_hub(hub)),
-        ("GET", "settings") => as_answer(&hub.look(|world| world.settings().clone())),
+        ("GET", "settings") => as_answer(&hub.look(|world| world.in_force().clone())),
         ("PUT", "settings") => match serde_json::from_slice::<Settings>(body) {
             Ok(settings) => match hub.change_settings(settings) {
                 Ok(()) => answer(200, &json!({})),

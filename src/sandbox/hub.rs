@@ -458,7 +458,7 @@ impl Hub {
     pub fn reset(&self, seed: Option<u64>, faults: Faults, conditions: &Conditions) -> Result<(), SandboxError> {
         let mut core = lock(&self.core);
         let mut world = (self.rebirth)(seed)?;
-        world.change_settings(conditions.over(world.settings()))?;
+        world.change_settings(conditions.over(world.in_force()))?;
         world.set_site(core.world.site().clone());
         // Time goes on: clients have seen what it is.
         let now = core.clock.now();

@@ -11,7 +11,7 @@
 //!   (`object.set/text`, or a serde type through `object.read/write`), tags, state, parent and usage into the object.
 //! - All access goes through a [`world::Tx`]: `get/live` by id (tombstones included or not), `list/list_live/search`
 //!   (`search` does not see what is younger than the read lag: set `visible_at = Some(tx.read_lag())` at creation),
-//!   `put/update/remove/bury`, `id("vpc")`, `hex`, `letters`, `uuid`, `between`, `now()` (virtual), `settings()`,
+//!   `put/update/remove/bury`, `id("vpc")`, `hex`, `letters`, `uuid`, `between`, `now()` (virtual), `in_force()`,
 //!   `site()` (addresses and CA of the running servers). Iterators borrow the tx: collect or clone before changing.
 //! - A service is an [`aws::Service`]: `call(&mut CallCx) -> Result<Reply, ApiError>`; an error undoes the call's changes.
 //!   Parameters of query calls: [`aws::Params`] (`get/require/flag/number/list/groups/group/filters`); whatever the call
@@ -210,7 +210,7 @@ pub async fn serve(options: ServeOptions) -> Result<Running, SandboxError> {
     let mut world = dir.open_world(|| born(seed))?;
     world.set_conditions(options.conditions);
     let faults = match options.faults.as_str() {
-        "" => Faults::parse(&world.settings().faults)?,
+        "" => Faults::parse(&world.in_force().faults)?,
         given => Faults::parse(given)?,
     };
     let authority = tls::open(dir.path())?;

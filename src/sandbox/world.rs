@@ -216,7 +216,7 @@ impl World {
     }
 
     /// How sluggish and how generous, as things are now.
-    pub fn settings(&self) -> &Settings {
+    pub fn in_force(&self) -> &Settings {
         &self.effective
     }
 

@@ -399,7 +399,7 @@ fn taken(seen: &[StackSeen], cloud: &Connected, place: &Place) -> Option<CliErro
             ),
         )
         .hint(format!("take over   {}", place.recover()))
-        .hint(format!("remove it   {}", place.from_tags()))
+        .hint(format!("remove it   {}", place.by_tags()))
         .hint("or choose another name"),
     )
 }

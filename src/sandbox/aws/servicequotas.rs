@@ -79,7 +79,7 @@ fn applied(settings: &Settings, quota: &Quota) -> f64 {
 
 /// What the account may have. Services ask with codes of the table above.
 pub fn quota(tx: &Tx<'_>, service: &str, code: &str) -> f64 {
-    find(service, code).map_or(f64::INFINITY, |quota| applied(tx.settings(), quota))
+    find(service, code).map_or(f64::INFINITY, |quota| applied(tx.in_force(), quota))
 }
 
 /// The service.
@@ -199,14 +199,14 @@ impl Service for ServiceQuotas {
         match cx.op {
             "GetServiceQuota" => {
                 let quota = one(cx)?;
-                let value = applied(cx.tx.settings(), quota);
+                let value = applied(cx.tx.in_force(), quota);
                 Ok(json!({ "Quota": document(quota, value, &cx.scope.region, Some(&account)) }).into())
             }
             "GetAWSDefaultServiceQuota" => {
                 let quota = one(cx)?;
                 Ok(json!({ "Quota": document(quota, quota.3, &cx.scope.region, None) }).into())
             }
-            "ListServiceQuotas" => list(cx, |quota| applied(cx.tx.settings(), quota), Some(&account)),
+            "ListServiceQuotas" => list(cx, |quota| applied(cx.tx.in_force(), quota), Some(&account)),
             "ListAWSDefaultServiceQuotas" => list(cx, |quota| quota.3, None),
             "ListServices" => {
                 let input: Page = cx.json(INVALID)?;

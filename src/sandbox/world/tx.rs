@@ -21,7 +21,7 @@ impl<'w> Tx<'w> {
     }
 
     /// How sluggish and how generous the clouds are.
-    pub fn settings(&self) -> &Settings {
+    pub fn in_force(&self) -> &Settings {
         &self.world.effective
     }
 

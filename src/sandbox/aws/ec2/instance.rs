@@ -238,7 +238,7 @@ fn admit(cx: &Ec2<'_, '_>, machine: &Machine, zone_id: &str, zone: &str, spot: b
     }
     // A rehearsed stock-out: so many machines of this type (in this zone) and no more.
     let stock = [format!("capacity/{name}"), format!("capacity/{zone}/{name}")];
-    let left = stock.iter().filter_map(|key| cx.tx.settings().quotas.get(key)).copied().reduce(f64::min);
+    let left = stock.iter().filter_map(|key| cx.tx.in_force().quotas.get(key)).copied().reduce(f64::min);
     let same = cx.all::<Instance>().iter().filter(|it| it.doc.instance_type == *name).count();
     if left.is_some_and(|left| same as f64 >= left) {
         let message = format!(

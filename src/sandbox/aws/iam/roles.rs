@@ -69,7 +69,7 @@ pub(super) fn seen(cx: &CallCx<'_, '_>) -> Result<Object, ApiError> {
 
 /// A change other services see later.
 pub(super) fn propagated(cx: &mut CallCx<'_, '_>) -> Timestamp {
-    let range = cx.tx.settings().iam_lag_ms;
+    let range = cx.tx.in_force().iam_lag_ms;
     cx.tx.now() + cx.tx.draw_ms(range)
 }
 
