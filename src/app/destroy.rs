@@ -1,7 +1,7 @@
 //! `destroy`: show what goes, ask for the name, remove it, prove that nothing remains. With the journal or from the
 //! tags alone.
 
-use super::{cloud, command::Place, kubeconfig, money, outcome, protect, stacks};
+use super::{cloud, command::Place, inside, kubeconfig, money, outcome, protect, stacks};
 use crate::engine::proof::{self, TAG_STEP};
 use crate::engine::{
     Backend, Item, Mode, Options, Outcome, Plan, Report, ResourceRef, Session, StackState, Standing, StepId, StepState,
@@ -92,7 +92,7 @@ pub async fn run(env: &Env, request: DestroyRequest) -> Result<Exit, CliError> {
     if let Some(by) = &work.protected_by {
         return Err(protected(&format!(" (the tags of {} {} say so)", by.kind, by.id)));
     }
-    show(env, &request, &target, &work);
+    show(env, &request, &target, &work).await?;
     if let Err(error) = confirm(env, &request).await {
         let doc = document(&target, DestroyOutcome::Declined);
         env.ui.show(env.now(), &doc, Some(&error));
@@ -278,7 +278,7 @@ fn hourly_of(target: &Target, spec: &ResolvedSpec) -> Option<f64> {
     money::sum(plan.steps.iter().map(money::of_step))
 }
 
-fn show(env: &Env, request: &DestroyRequest, target: &Target, work: &Work) {
+async fn show(env: &Env, request: &DestroyRequest, target: &Target, work: &Work) -> Result<(), CliError> {
     let since = target
         .known
         .as_ref()
@@ -301,6 +301,13 @@ fn show(env: &Env, request: &DestroyRequest, target: &Target, work: &Work) {
     env.ui.say_at_length(&format!(
         "  the cluster, everything that runs on it, and the load balancers it made go with it; volumes: {volumes}"
     ));
+    let cluster = target.provider.cluster_name(&target.stack);
+    match env.reading(async { Ok(inside::look(target.provider.as_ref(), &cluster).await) }).await? {
+        Ok(None) => {}
+        Ok(Some(made)) => inside::lines(&made, request.volumes).iter().for_each(|line| env.ui.say_at_length(line)),
+        Err(why) => env.ui.say_at_length(&format!("  what runs in it cannot be listed now: {why}")),
+    }
+    Ok(())
 }
 
 async fn confirm(env: &Env, request: &DestroyRequest) -> Result<(), CliError> {

@@ -62,6 +62,12 @@ fn cloud_name<'a>(plan: &'a Plan, pool: &str) -> Option<&'a str> {
 
 /// One look at the nodes of a cluster; the error in words.
 pub(super) async fn look(provider: &dyn Provider, cluster: &CloudCluster) -> Result<Nodes, String> {
+    let client = connect(provider, cluster).await?;
+    k8s::nodes(&client, provider.pool_label()).await.map(Nodes::of).map_err(|error| error.message)
+}
+
+/// The API server of a cluster, once it answers; the error in words.
+pub(super) async fn connect(provider: &dyn Provider, cluster: &CloudCluster) -> Result<k8s::Client, String> {
     let (Some(endpoint), Some(ca_pem)) = (&cluster.endpoint, &cluster.ca_pem) else {
         return Err("the cloud names no endpoint yet".to_owned());
     };
@@ -69,7 +75,7 @@ pub(super) async fn look(provider: &dyn Provider, cluster: &CloudCluster) -> Res
     let access = Access { endpoint: endpoint.clone(), ca_pem: ca_pem.clone(), token: token.token };
     let client = k8s::connect(&access).map_err(|error| error.message)?;
     k8s::reachable(&client).await.map_err(|barrier| barrier.words)?;
-    k8s::nodes(&client, provider.pool_label()).await.map(Nodes::of).map_err(|error| error.message)
+    Ok(client)
 }
 
 /// Waits until as many nodes are Ready as were ordered.

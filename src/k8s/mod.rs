@@ -12,6 +12,7 @@ mod object;
 mod reach;
 
 pub use access::{Access, connect};
+pub use kube::Client;
 pub use made::{ClusterMade, LoadBalancerMade, Reclaim, VolumeMade, cluster_made, set_reclaim};
 pub use nodes::{NodeSeen, nodes};
 pub use object::{ObjectKind, ObjectRef, delete, is_gone};

@@ -104,6 +104,7 @@ fn volumes_are_kept_or_deleted_when_told_so() {
     world.work_on("wiper");
     let said = world.go(&["destroy", "wiper", "--confirm", "wiper", "--volumes", "delete"]).expect(0);
     assert!(said.err.contains("ALL deleted with their data"), "{}", said.err);
+    assert_eq!(said.err.matches("goes with its data").count(), 2, "each is named before: {}", said.err);
     world.assert_empty();
 }
 
