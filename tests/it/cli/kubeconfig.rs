@@ -3,7 +3,7 @@
 use crate::support::Home;
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use serde_json::Value;
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 const THEIRS: &str = "\
@@ -81,22 +81,33 @@ fn a_context_comes_with_the_cluster_and_goes_with_it() {
     home.rehearse(&["kubeconfig", "demo", "--provider", "aws", "--region", "us-east-1"]).expect(4);
 }
 
-/// The plugin named in the kubeconfig is called as kubectl calls it, and its token asked for the nodes.
-fn opens_the_door(home: &Home, kubeconfig: &Value) {
+/// A server that outlives the commands: one that a command starts for itself ends with it.
+struct Served(Child);
+
+impl Drop for Served {
+    fn drop(&mut self) {
+        // It may have ended by itself.
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+fn serve(home: &Home) -> Served {
     let ready = home.path().join("ready");
-    let mut server = home
-        .command()
-        .args(["sandbox", "serve", "--ready-file", ready.to_str().unwrap(), "--env-out", "env"])
-        .stdin(Stdio::null())
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .spawn()
-        .unwrap();
+    let mut command = home.command();
+    command.args(["sandbox", "serve", "--ready-file", ready.to_str().unwrap(), "--env-out", "env"]);
+    let server = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
     let began = std::time::Instant::now();
     while !ready.exists() {
-        assert!(began.elapsed() < Duration::from_secs(60), "the sandbox never got ready");
+        assert!(began.elapsed() < Duration::from_secs(120), "the sandbox never got ready");
         std::thread::sleep(Duration::from_millis(20));
     }
+    Served(server)
+}
+
+/// The plugin named in the kubeconfig is called as kubectl calls it, and its token asked for the nodes.
+fn opens_the_door(home: &Home, kubeconfig: &Value) {
+    let _server = serve(home);
     let env = std::fs::read_to_string(home.path().join("env")).unwrap();
     let exec = &kubeconfig["users"][1]["user"]["exec"];
     let args: Vec<&str> = exec["args"].as_array().unwrap().iter().map(|it| it.as_str().unwrap()).collect();
@@ -143,8 +154,6 @@ fn opens_the_door(home: &Home, kubeconfig: &Value) {
     let list: Value = runtime.block_on(ask(&token).json()).unwrap();
     assert_eq!(list["items"].as_array().unwrap().len(), 2, "{list:#}");
     assert_eq!(ask("k8s-aws-v1.bm9uc2Vuc2U").status(), 401);
-    server.kill().unwrap();
-    server.wait().unwrap();
 }
 
 #[test]
@@ -152,6 +161,7 @@ fn a_kill_at_any_instant_and_writers_at_once_damage_nothing() {
     let home = Home::new();
     home.rehearse(&["provision", "demo", "--provider", "aws", "--region", "us-east-1", "--yes", "--wait", "cloud"])
         .expect(0);
+    let _server = serve(&home);
     home.write("kc", THEIRS);
     let spawn = |alias: &str| {
         let mut command = home.command();
