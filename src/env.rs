@@ -90,7 +90,8 @@ fn user_file(path: &Path) -> Result<String, CliError> {
     crate::store::read_text(path, dotenv::LIMIT).map_err(|error| CliError::usage(error.message))
 }
 
-fn config_home(vars: &Variables) -> Option<PathBuf> {
+/// Where the user's configuration of kubewright is.
+pub fn config_home(vars: &Variables) -> Option<PathBuf> {
     let set = |name: &str| vars.get(name).filter(|path| !path.is_empty()).map(PathBuf::from);
     let base = set("XDG_CONFIG_HOME").filter(|path| path.is_absolute());
     base.or_else(|| set("HOME").map(|home| home.join(".config"))).map(|base| base.join("kubewright"))

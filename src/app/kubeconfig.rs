@@ -277,7 +277,6 @@ async fn forget(
     files: &Files,
     is_it: impl Fn(&str) -> bool,
 ) -> Result<Vec<(PathBuf, ContextSeen, bool)>, CliError> {
-    let mut gone = Vec::new();
     let found: Vec<(PathBuf, ContextSeen, bool)> = files
         .read_all()?
         .iter()
@@ -290,12 +289,11 @@ async fn forget(
             .collect::<Vec<_>>()
         })
         .collect();
-    for (path, context, was_current) in found {
+    for (path, context, _) in &found {
         let mark = context.mark.clone().unwrap_or_default();
-        edit(env, &path, |file| file.without(&mark)).await?;
-        gone.push((path, context, was_current));
+        edit(env, path, |file| file.without(&mark)).await?;
     }
-    Ok(gone)
+    Ok(found)
 }
 
 /// After a destroy: the context of a cluster that is no more goes, wherever it is. Never a reason to fail.

@@ -65,6 +65,10 @@ fn quick_static(vars: &Variables, request: &TokenRequest, home: &Path, now: Time
     if request.profile.is_some() || request.role_arn.is_some() {
         return None;
     }
+    // Our own files may name a profile or a role: weighing them is for the long way.
+    if own_files(vars).iter().any(|path| store::stamp(path).is_some()) {
+        return None;
+    }
     if let Some(account) = &request.account {
         let known = kept_text(home, &account_file(id))?;
         if known.trim() != account {
@@ -168,13 +172,15 @@ fn token_file(vars: &Variables, request: &TokenRequest) -> String {
 fn credential_files(vars: &Variables) -> Vec<PathBuf> {
     let home = vars.get("HOME").map(PathBuf::from).unwrap_or_default();
     let named = |name: &str, usual: &str| vars.get(name).map_or_else(|| home.join(usual), PathBuf::from);
-    let config = vars.get("XDG_CONFIG_HOME").map_or_else(|| home.join(".config"), PathBuf::from).join("kubewright");
-    vec![
-        named("AWS_CONFIG_FILE", ".aws/config"),
-        named("AWS_SHARED_CREDENTIALS_FILE", ".aws/credentials"),
-        config.join(".env"),
-        config.join("config.yaml"),
-    ]
+    let mut files = own_files(vars).to_vec();
+    files.extend([named("AWS_CONFIG_FILE", ".aws/config"), named("AWS_SHARED_CREDENTIALS_FILE", ".aws/credentials")]);
+    files
+}
+
+/// `.env` and the user's configuration.
+fn own_files(vars: &Variables) -> [PathBuf; 2] {
+    let config = crate::env::config_home(vars).unwrap_or_default();
+    [config.join(".env"), config.join("config.yaml")]
 }
 
 fn digest(parts: &[&str]) -> String {
@@ -247,6 +253,11 @@ mod tests {
         assert!(answer["status"]["token"].as_str().unwrap().starts_with("k8s-aws-v1."));
         assert!(quick(&env, &request(Some("2")), now).is_none(), "another account is never answered");
         assert!(quick(&env, &request(None), now).is_some());
+        store::make_private_dir(&dir.path().join(".config/kubewright")).unwrap();
+        let dotenv = dir.path().join(".config/kubewright/.env");
+        store::write_private(&dotenv, b"KUBEWRIGHT_PROFILE=p").unwrap();
+        assert!(quick(&env, &request(Some("1")), now).is_none(), "a file of ours may name a profile");
+        store::remove_if_there(&dotenv).unwrap();
         let profiled = TokenRequest { profile: Some("p".to_owned()), ..request(Some("1")) };
         assert!(quick(&env, &profiled, now).is_none(), "a named profile beats the environment");
     }

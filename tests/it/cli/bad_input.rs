@@ -1,7 +1,7 @@
 //! Input that cannot be: a clear error with the right exit code, all problems at once and with their place, never a
 //! panic, and nothing made: no call that changes anything, no file of state.
 
-use crate::support::{Home, Said, said, serving::Serving};
+use crate::support::{Home, Said, serving::Serving};
 use std::os::unix::fs::PermissionsExt;
 
 /// A home with the sandbox up, and the count of what was changed.
@@ -277,7 +277,7 @@ fn names_and_regions_that_are_none_are_told_without_asking_a_cloud() {
 #[test]
 fn variables_and_files_of_settings_are_judged_like_flags() {
     let home = Home::new();
-    let with = |name: &str, value: &str| said(home.command().env(name, value).args(["status", "--local"]));
+    let with = |name: &str, value: &str| Said::of(home.command().env(name, value).args(["status", "--local"]));
     for (name, value) in [
         ("KUBEWRIGHT_OUTPUT", "xml"),
         ("KUBEWRIGHT_TIMEOUT", "soon"),
@@ -329,7 +329,7 @@ fn a_state_directory_that_cannot_be_used_is_named_before_anything_is_made() {
     for place in places {
         let mut command = server.command(&bench.home, &server.url);
         command.env("KUBEWRIGHT_HOME", bench.home.path().join(place)).args(build);
-        let said = sane(&[place], said(&mut command)).expect(8);
+        let said = sane(&[place], Said::of(&mut command)).expect(8);
         assert!(said.err.contains("KW-STATE") && said.err.contains("KUBEWRIGHT_HOME"), "{place}: {}", said.err);
     }
     bench.nothing_was_made();

@@ -1,7 +1,7 @@
 //! A journal that was damaged, through the real binary: the line is named, nothing is called, the ways on are given
 //! and lead somewhere. Every byte of every line is the store's own test; here a seeded sample of each kind of damage.
 
-use crate::support::{Home, Said, said, serving::Serving};
+use crate::support::{Home, Said, serving::Serving};
 use sha2::{Digest, Sha256};
 use std::{fs, path::PathBuf};
 
@@ -217,7 +217,7 @@ fn a_journal_in_the_way_of_two_runs_is_written_by_one() {
     crate::support::serving::until("a held call", || holds.join("1.json").exists().then_some(()));
     let pid = first.id().to_string();
     for words in [&BUILD[..], DESTROY, &["protect", "demo", "on"]] {
-        let said = said(home.command().arg("--sandbox").args(words));
+        let said = Said::of(home.command().arg("--sandbox").args(words));
         assert_eq!(said.code, 8, "{words:?}: {}", said.err);
         for told in ["KW-LOCKED", "provision", "ana@", &pid, "--lock-timeout", "nothing was done"] {
             assert!(said.err.contains(told), "{words:?}, {told}: {}", said.err);

@@ -1,9 +1,9 @@
 //! kubectl's files and kubectl's tokens: what others wrote survives everything, and what we hand out opens the door.
 
-use crate::support::Home;
+use crate::support::{Home, serving::Serving};
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use serde_json::Value;
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 use std::time::Duration;
 
 const THEIRS: &str = "\
@@ -81,46 +81,15 @@ fn a_context_comes_with_the_cluster_and_goes_with_it() {
     home.rehearse(&["kubeconfig", "demo", "--provider", "aws", "--region", "us-east-1"]).expect(4);
 }
 
-/// A server that outlives the commands: one that a command starts for itself ends with it.
-struct Served(Child);
-
-impl Drop for Served {
-    fn drop(&mut self) {
-        // It may have ended by itself.
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
-
-fn serve(home: &Home) -> Served {
-    let ready = home.path().join("ready");
-    let mut command = home.command();
-    command.args(["sandbox", "serve", "--ready-file", ready.to_str().unwrap(), "--env-out", "env"]);
-    let server = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
-    let began = std::time::Instant::now();
-    while !ready.exists() {
-        assert!(began.elapsed() < Duration::from_secs(120), "the sandbox never got ready");
-        std::thread::sleep(Duration::from_millis(20));
-    }
-    Served(server)
-}
-
 /// The plugin named in the kubeconfig is called as kubectl calls it, and its token asked for the nodes.
 fn opens_the_door(home: &Home, kubeconfig: &Value) {
-    let _server = serve(home);
-    let env = std::fs::read_to_string(home.path().join("env")).unwrap();
+    let server = Serving::start(home);
     let exec = &kubeconfig["users"][1]["user"]["exec"];
     let args: Vec<&str> = exec["args"].as_array().unwrap().iter().map(|it| it.as_str().unwrap()).collect();
     let call = |more: &[(&str, &str)]| {
         let mut command = Command::new(exec["command"].as_str().unwrap());
         command.args(&args).env_clear().env("HOME", home.path()).env("KUBEWRIGHT_HOME", home.path().join("plugin"));
-        for line in env.lines() {
-            let line = line.strip_prefix("export ").unwrap_or(line);
-            if let Some((name, value)) = line.split_once('=') {
-                command.env(name, value.trim_matches(['\'', '"']));
-            }
-        }
-        command.envs(more.iter().copied());
+        command.envs(&server.env).envs(more.iter().copied());
         let output = command.stdin(Stdio::null()).output().unwrap();
         (
             output.status.code().unwrap_or(-1),
@@ -161,7 +130,8 @@ fn a_kill_at_any_instant_and_writers_at_once_damage_nothing() {
     let home = Home::new();
     home.rehearse(&["provision", "demo", "--provider", "aws", "--region", "us-east-1", "--yes", "--wait", "cloud"])
         .expect(0);
-    let _server = serve(&home);
+    // A server that outlives the writers: one that a command starts for itself ends with it.
+    let _server = Serving::start(&home);
     home.write("kc", THEIRS);
     let spawn = |alias: &str| {
         let mut command = home.command();

@@ -5,7 +5,6 @@ use crate::support::{
     Home, Said,
     canary::{ArgvWatch, Canaries, files, open_to_others},
     gateway::{Answer, Asked, Gateway},
-    said,
     serving::{Serving, until},
 };
 use std::{
@@ -76,7 +75,7 @@ fn a_whole_life_with_an_indiscreet_cloud_shows_no_secret() {
     let watch = ArgvWatch::start(home.path());
     let run = |words: &[&str]| {
         let mut command = server.command(&home, &gateway.url());
-        let said = said(command.envs(PLANTED).args(words));
+        let said = Said::of(command.envs(PLANTED).args(words));
         canaries.assert_unsaid(&words.join(" "), &said);
         said
     };
@@ -181,7 +180,7 @@ fn credentials_from_everywhere_stay_hidden_when_the_cloud_echoes_them() {
             command.envs(PLANTED).env("AWS_ENDPOINT_URL", server.url()).env("AWS_REGION", "us-east-1");
             command.env("AWS_EC2_METADATA_DISABLED", "true").arg("-vv").args(*words);
             plant(&mut command);
-            let said = said(&mut command);
+            let said = Said::of(&mut command);
             let what = format!("{source}, {}", words.join(" "));
             canaries.assert_unsaid(&what, &said);
             assert!((1..=11).contains(&said.code), "{what}: {} {}", said.code, said.err);
@@ -199,7 +198,8 @@ fn the_search_for_secrets_finds_what_is_shown() {
     let canaries = Canaries::of(["canary-in-plain-sight", "never/planted+1"]);
     assert_eq!(canaries.found_in(shown.err.as_bytes()), ["canary-in-plain-sight"]);
     assert_eq!(canaries.found_in(b"?x=never%2Fplanted%2B1"), ["never/planted+1"]);
-    let hidden = said(home.command().env("MY_TOKEN", "canary-in-plain-sight").args(["help", "canary-in-plain-sight"]));
+    let hidden =
+        Said::of(home.command().env("MY_TOKEN", "canary-in-plain-sight").args(["help", "canary-in-plain-sight"]));
     assert_eq!(canaries.found_in(hidden.expect(2).err.as_bytes()), [""; 0], "what a variable calls a token is one");
     let watch = ArgvWatch::start(home.path());
     until("a command line", || {
@@ -224,7 +224,7 @@ fn unmasked(home: &Home) -> Command {
 #[test]
 fn whatever_the_umask_files_are_for_their_owner_alone() {
     let home = Home::new();
-    let run = |words: &[&str]| said(unmasked(&home).args(words));
+    let run = |words: &[&str]| Said::of(unmasked(&home).args(words));
     let check = |when: &str| {
         let (open, seen) = open_to_others(home.path());
         assert_eq!(open, [""; 0], "{when}");
@@ -261,7 +261,7 @@ fn directories_that_are_there_keep_their_mode_and_files_in_them_are_private() {
         std::fs::set_permissions(home.path().join(dir), PermissionsExt::from_mode(0o755)).unwrap();
     }
     let held = ["--sandbox", "provision", "demo", "--provider", "aws", "--region", "us-east-1", "--yes"];
-    let failed = said(unmasked(&home).env("KUBEWRIGHT_SANDBOX_FAULT", "ec2:CreateSubnet=capacity").args(held));
+    let failed = Said::of(unmasked(&home).env("KUBEWRIGHT_SANDBOX_FAULT", "ec2:CreateSubnet=capacity").args(held));
     assert_eq!(failed.code, 9, "{}", failed.err);
     let open = open_to_others(&home.path().join("kw")).0;
     let open: Vec<&str> = open.iter().map(|line| line.rsplit('/').next().unwrap()).collect();

@@ -22,7 +22,7 @@ const BUILD: [&str; 12] = [
 fn rehearse_with(home: &Home, variable: (&str, &str), words: &[&str]) -> Said {
     let mut command = home.command();
     command.env(variable.0, variable.1).arg("--sandbox").args(words);
-    crate::support::said(&mut command)
+    Said::of(&mut command)
 }
 
 fn objects(home: &Home) -> Value {
@@ -82,7 +82,7 @@ fn a_variable_chooses_the_format_of_early_errors_too() {
     let home = Home::new();
     let mut command = home.command();
     command.env("KUBEWRIGHT_OUTPUT", "json").env_remove("HOME").env_remove("KUBEWRIGHT_HOME").args(["status"]);
-    let said = crate::support::said(&mut command).expect(8);
+    let said = Said::of(&mut command).expect(8);
     assert_eq!(said.json()["error"]["id"], "KW-STATE");
 }
 

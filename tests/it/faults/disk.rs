@@ -2,7 +2,7 @@
 //! the write fails in the middle of a line as on a full disk, and is told apart from it only by its number.
 
 use super::rig::{BUILD, CONTINUE, DESTROY, Server};
-use crate::support::said;
+use crate::support::Said;
 use std::process::Command;
 
 /// Runs the command with files of at most so many bytes; too long a write fails instead of killing.
@@ -17,7 +17,7 @@ fn cramped(machine: &super::rig::Machine<'_>, bytes: u64, words: &[&str]) -> cra
     if let Some(dir) = inner.get_current_dir() {
         shell.current_dir(dir);
     }
-    said(&mut shell)
+    Said::of(&mut shell)
 }
 
 #[test]

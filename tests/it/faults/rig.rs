@@ -1,6 +1,6 @@
 //! A sandbox served by one process and machines that use it: each with its own home, journal and user.
 
-use crate::support::{Home, Said, said};
+use crate::support::{Home, Said};
 use serde_json::Value;
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -49,7 +49,7 @@ impl Ordeal {
     }
 
     pub(super) fn run(&self, words: &[&str]) -> Said {
-        said(self.home.command().envs(&self.vars).arg("--sandbox").args(words))
+        Said::of(self.home.command().envs(&self.vars).arg("--sandbox").args(words))
     }
 
     /// Outside the sandbox's environment.
@@ -222,7 +222,7 @@ impl Machine<'_> {
     }
 
     pub(super) fn run(&self, words: &[&str]) -> Said {
-        said(&mut self.command(words))
+        Said::of(&mut self.command(words))
     }
 
     /// In the background.

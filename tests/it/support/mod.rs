@@ -84,13 +84,3 @@ impl Said {
         self
     }
 }
-
-/// Runs it to its end, with nothing on stdin.
-pub(crate) fn said(command: &mut Command) -> Said {
-    let output = command.stdin(std::process::Stdio::null()).output().unwrap();
-    Said {
-        code: output.status.code().unwrap_or(-1),
-        out: String::from_utf8(output.stdout).unwrap(),
-        err: String::from_utf8(output.stderr).unwrap(),
-    }
-}
