@@ -14,10 +14,13 @@ use crate::engine::{Event, Journal, JournalError, Plan, Record, RunId};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
-use std::{path::Path, sync::Arc};
+use std::{borrow::Cow, path::Path, sync::Arc};
 
 /// The version that is written. Newer ones are read where they can be understood, and never written to.
 pub const VERSION: u32 = 1;
+/// How this version's lines begin.
+const OUR_START: &str = "{\"v\":1,";
+const BEFORE_PREV: &str = ",\"prev\":\"";
 const BEFORE_HASH: &str = ",\"hash\":\"";
 const AFTER_HASH: &str = "\"}";
 /// What the first line has for the hash of the line before.
@@ -39,6 +42,13 @@ struct Version {
 #[derive(Deserialize)]
 struct Chain {
     prev: String,
+}
+
+#[derive(Deserialize)]
+struct Place {
+    seq: u64,
+    at: Timestamp,
+    run: Option<RunId>,
 }
 
 /// What a journal holds.
@@ -78,8 +88,7 @@ fn check(path: &Path, lines: &Lines) -> Result<JournalRead, StoreError> {
     for (number, line) in (1..).zip(&lines.lines) {
         let damaged = |why: &str| StoreError::damaged(path, Some(number), why);
         let line = std::str::from_utf8(line).map_err(|_| damaged("it is not UTF-8 text"))?;
-        let Version { v } =
-            serde_json::from_str(line).map_err(|error| damaged(&format!("it is not a journal line: {error}")))?;
+        let v = version(line).map_err(|error| damaged(&format!("it is not a journal line: {error}")))?;
         // What a newer version says and this one does not understand is no damage.
         let unreadable = |why: String| {
             if v <= VERSION {
@@ -97,13 +106,11 @@ fn check(path: &Path, lines: &Lines) -> Result<JournalRead, StoreError> {
         if hash != digest(body) {
             return Err(damaged("its content does not match its hash"));
         }
-        let Chain { prev } =
-            serde_json::from_str(line).map_err(|error| unreadable(format!("it is not a journal line: {error}")))?;
+        let prev = previous(line, body).map_err(|error| unreadable(format!("it is not a journal line: {error}")))?;
         if prev != read.last_hash.as_deref().unwrap_or(NO_HASH) {
             return Err(damaged("it does not follow the line before"));
         }
-        let record: Record =
-            serde_json::from_str(line).map_err(|error| unreadable(format!("it is not an event: {error}")))?;
+        let record = record(line).map_err(|error| unreadable(format!("it is not an event: {error}")))?;
         if record.seq != number {
             return Err(damaged(&format!("it is numbered {}", record.seq)));
         }
@@ -112,6 +119,29 @@ fn check(path: &Path, lines: &Lines) -> Result<JournalRead, StoreError> {
         read.newer |= v > VERSION;
     }
     Ok(read)
+}
+
+/// The version of a line. Ours are written one way, so they need no look at the rest; any other way is read as JSON.
+fn version(line: &str) -> serde_json::Result<u32> {
+    match line.strip_prefix(OUR_START) {
+        Some(_) => Ok(VERSION),
+        None => serde_json::from_str::<Version>(line).map(|line| line.v),
+    }
+}
+
+/// The hash of the line before, which ours have right before their own.
+fn previous<'l>(line: &'l str, body: &'l str) -> serde_json::Result<Cow<'l, str>> {
+    let last = body.strip_suffix('"').and_then(|body| body.rsplit_once(BEFORE_PREV));
+    match last.filter(|(_, prev)| prev.len() == NO_HASH.len() && prev.bytes().all(|byte| byte.is_ascii_hexdigit())) {
+        Some((_, prev)) => Ok(Cow::Borrowed(prev)),
+        None => serde_json::from_str::<Chain>(line).map(|line| Cow::Owned(line.prev)),
+    }
+}
+
+/// The record of a line: its place and its event are read apart, since serde copies all of what it has to flatten.
+fn record(line: &str) -> serde_json::Result<Record> {
+    let Place { seq, at, run } = serde_json::from_str(line)?;
+    Ok(Record { seq, at, run, event: Event::from_json(line)? })
 }
 
 fn split_hash(line: &str) -> Option<(&str, &str)> {
