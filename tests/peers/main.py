@@ -11,9 +11,10 @@ import urllib.parse
 import boto3
 
 import doors
+import kubectl
 import models
 from order import check_order
-from support import BIN, Failed, Home, Recorder, Server, answers, build, check, free_port, sandbox
+from support import BIN, Failed, Home, Recorder, Server, Skipped, answers, build, check, free_port, sandbox
 
 PLACE = ("--provider", "aws", "--region", "us-east-1")
 # What moto has no operation for stays out of the spec: add-ons, the extra access entry, the version list.
@@ -313,7 +314,36 @@ def kubernetes_client(binary):
         return f"{len(seen)} nodes"
 
 
-CHECKS = (tokens, kubernetes_client, planted_misfit, sandbox_replies, aws_cli, moto_lifecycle, moto_kill_and_continue, moto_destroy_from_tags)
+def kubectl_itself(binary):
+    """kubectl reads through the kubeconfig that provision wrote and our plugin, and writes beside us without loss."""
+    program = kubectl.program()
+    if not program:
+        raise Skipped("kubectl could not be had")
+    home = Home(binary)
+    (home.path / "cluster.yaml").write_text(SPEC)
+    kubectl.config(home).parent.mkdir()
+    foreign = "apiVersion: v1\nkind: Config\nclusters:\n- cluster: {server: 'https://127.0.0.1:1'}   # mine\n  name: elsewhere\ncontexts:\n- context: {cluster: elsewhere, user: me}\n  name: elsewhere\ncurrent-context: elsewhere\nusers:\n- name: me\n  user: {token: abc}\n"
+    kubectl.config(home).write_text(foreign)
+    kubectl.config(home).chmod(0o600)
+    with sandbox(home):
+        home.extra.pop("KUBECONFIG", None)
+        home.run("provision", "-f", "cluster.yaml", "--yes")
+        text = kubectl.config(home).read_text()
+        check("{server: 'https://127.0.0.1:1'}   # mine" in text, "what was there was written anew")
+        check(kubectl.run(program, home, "config", "current-context").strip() == "elsewhere", "the current context moved")
+        home.run("kubeconfig", "demo", "--use")
+        names, server = kubectl.reads(program, home)
+        check(len(names) == 2, f"it sees {names}")
+        written = kubectl.at_once(program, home)
+        home.run("kubeconfig", "demo", "--use")
+        kubectl.reads(program, home)
+        home.run("destroy", "demo", "--confirm", "demo")
+        left = kubectl.run(program, home, "config", "get-contexts", "-o", "name").split()
+        check("demo" not in left and "elsewhere" in left, f"contexts after destroy: {left}")
+        return f"{len(names)} nodes of {server}, {written} contexts that kubectl wrote while we did"
+
+
+CHECKS = (tokens, kubernetes_client, kubectl_itself, planted_misfit, sandbox_replies, aws_cli, moto_lifecycle, moto_kill_and_continue, moto_destroy_from_tags)
 NEEDS = {"tokens": "aws", "aws_cli": "aws", "moto_lifecycle": "moto_server", "moto_kill_and_continue": "moto_server", "moto_destroy_from_tags": "moto_server"}
 
 
@@ -338,6 +368,9 @@ def main():
             said = function(binary)
             print(f"ok   {name} ({time.monotonic() - start:.0f} s){': ' + said if said else ''}", flush=True)
             passed += 1
+        except Skipped as why:
+            print(f"skip {name}: {why}", flush=True)
+            skipped += 1
         except Failed as error:
             print(f"FAIL {name}: {error}", flush=True)
             failed += 1

@@ -26,6 +26,10 @@ class Failed(Exception):
     """A check that did not hold."""
 
 
+class Skipped(Exception):
+    """A check whose tool cannot be had here."""
+
+
 def check(holds, what):
     if not holds:
         raise Failed(what)

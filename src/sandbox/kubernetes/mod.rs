@@ -12,6 +12,7 @@ mod openapi;
 mod paths;
 mod server;
 mod status;
+mod table;
 mod views;
 mod watch;
 

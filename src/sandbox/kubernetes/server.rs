@@ -8,6 +8,7 @@ use super::{
     objects, openapi,
     paths::{self, Objects, Target},
     status::Refusal,
+    table::{self, Include},
     views::Cluster,
     watch::{Lists, Watch},
 };
@@ -40,6 +41,7 @@ pub(super) struct Asked {
     verb: &'static str,
     query: Vec<(String, String)>,
     patch: String,
+    table: Option<Include>,
     token: Option<String>,
     body: Vec<u8>,
 }
@@ -103,14 +105,17 @@ impl Asked {
             "DELETE" => "deletecollection",
             _ => "unknown",
         };
-        Some(Self { uid: uid.to_owned(), target, verb, query, patch: patch.to_owned(), token, body })
+        Some(Self { uid: uid.to_owned(), target, verb, query, patch: patch.to_owned(), table: None, token, body })
     }
 
     fn of_parts(parts: &Parts, body: Vec<u8>) -> Option<Self> {
         let header = |name: &str| parts.headers.get(name).and_then(|value| value.to_str().ok());
         let token = header("authorization").and_then(|value| value.strip_prefix("Bearer ")).map(str::to_owned);
         let (path, query) = (parts.uri.path(), parts.uri.query().unwrap_or_default());
-        Self::read(parts.method.as_str(), path, query, header("content-type").unwrap_or_default(), token, body)
+        let content = header("content-type").unwrap_or_default();
+        let asked = Self::read(parts.method.as_str(), path, query, content, token, body)?;
+        let table = Include::asked(header("accept").unwrap_or_default(), asked.param("includeObject"));
+        Some(Self { table, ..asked })
     }
 
     fn param(&self, name: &str) -> Option<&str> {
@@ -135,6 +140,21 @@ impl Asked {
             _ => json!({"cluster": self.uid}),
         };
         Call { service: "kubernetes".to_owned(), op: format!("{verb}{what}"), mutating: !reads, shown }
+    }
+
+    /// Objects in the form that was asked for: a table, or plain.
+    fn shown(
+        &self,
+        kind: &Kind,
+        rows: Vec<Value>,
+        now: Timestamp,
+        version: &Value,
+        plain: impl FnOnce(Vec<Value>) -> Value,
+    ) -> Value {
+        match self.table {
+            Some(include) => table::table(kind, &rows, include, now, version),
+            None => plain(rows),
+        }
     }
 
     fn document(&self) -> Result<Value, Refusal> {
@@ -294,13 +314,19 @@ fn of_objects(
     let dry = asked.param("dryRun").is_some();
     let revision = tx.revision().saturating_sub(1);
     match asked.verb {
-        "get" => Ok(Answer::Whole(200, objects::get(tx, cluster, at, revision)?)),
+        "get" => {
+            let row = objects::get(tx, cluster, at, revision)?;
+            let version = row["metadata"]["resourceVersion"].clone();
+            Ok(Answer::Whole(200, asked.shown(kind, vec![row], tx.now(), &version, |mut rows| rows.remove(0))))
+        }
         "list" | "watch" => {
             let rows = objects::list(tx, cluster, kind, at.namespace.as_deref(), revision);
             let rows = objects::select(rows, asked.param("labelSelector"), asked.param("fieldSelector"))?;
             if asked.verb == "list" {
                 lists.remember(&asked.uid, kind, revision, &rows);
-                return Ok(Answer::Whole(200, kind.list(rows, revision)));
+                let version = json!(revision.to_string());
+                let list = |rows| kind.list(rows, revision);
+                return Ok(Answer::Whole(200, asked.shown(kind, rows, tx.now(), &version, list)));
             }
             let since = asked.param("resourceVersion").filter(|v| !v.is_empty() && *v != "0");
             let known = match since {
@@ -312,7 +338,8 @@ fn of_objects(
             };
             let own = |name: &str| asked.param(name).map(str::to_owned);
             let seconds = asked.param("timeoutSeconds").and_then(|text| text.parse().ok()).unwrap_or(300);
-            Ok(Answer::Stream(Watch::new(&asked.uid, at, (own("labelSelector"), own("fieldSelector")), known, seconds)))
+            let selectors = (own("labelSelector"), own("fieldSelector"));
+            Ok(Answer::Stream(Watch::new(&asked.uid, at, selectors, known, seconds).as_tables(asked.table)))
         }
         "create" => Ok(Answer::Whole(201, objects::create(tx, cluster, at, asked.document()?, dry)?)),
         "update" => Ok(Answer::Whole(200, objects::replace(tx, cluster, at, asked.document()?, dry)?)),

