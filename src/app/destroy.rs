@@ -136,6 +136,15 @@ async fn with_journal(env: &Env, request: &DestroyRequest, known: stacks::Known)
     })
 }
 
+/// The stacks of that name that the cloud shows, by their tags.
+async fn carrying(env: &Env, provider: &dyn Provider, request: &DestroyRequest) -> Result<Vec<StackSeen>, CliError> {
+    let mut seen = env.reading(async { Ok(provider.stacks(Some(&request.name)).await?) }).await?;
+    if let Some(id) = request.stack {
+        seen.retain(|seen| seen.stack.id == id);
+    }
+    Ok(seen)
+}
+
 enum Found {
     Target(Box<Target>),
     Nothing(Exit),
@@ -146,9 +155,21 @@ async fn from_tags(env: &Env, request: &DestroyRequest) -> Result<Found, CliErro
     let connected = env.reading(cloud::connect(env, cloud, None, None)).await?;
     let provider = connected.provider;
     let place = Place::of(env, &request.name, provider.as_ref());
-    let mut seen = env.reading(async { Ok(provider.stacks(Some(&request.name)).await?) }).await?;
-    if let Some(id) = request.stack {
-        seen.retain(|seen| seen.stack.id == id);
+    let mut seen = carrying(env, provider.as_ref(), request).await?;
+    if seen.is_empty() && request.ignore_not_found {
+        // "Nothing there" ends with 0, so it must be proven: a search sees what a killed build sent last only after a while.
+        let gap = Options::default().audit_gap;
+        env.ui.say(&format!(
+            "{}: nothing found; looking once more in {}, as searches lag behind what was made last",
+            request.name,
+            crate::model::time::show_span(gap)
+        ));
+        env.reading(async {
+            env.clock.sleep(gap).await;
+            Ok(())
+        })
+        .await?;
+        seen = carrying(env, provider.as_ref(), request).await?;
     }
     if seen.len() > 1 {
         let stacks: Vec<Stack> = seen.into_iter().map(|seen| seen.stack).collect();
