@@ -11,9 +11,8 @@ fn main() -> ExitCode {
     if let Some(code) = cli::token::answer(&words) {
         return ExitCode::from(code);
     }
-    quiet_panics();
-    let code = std::panic::catch_unwind(|| run(&words[words.len().min(1)..]));
-    ExitCode::from(code.unwrap_or(error::Exit::UNEXPECTED.code()))
+    end_on_panic();
+    ExitCode::from(run(&words[words.len().min(1)..]))
 }
 
 fn run(words: &[std::ffi::OsString]) -> u8 {
@@ -28,8 +27,9 @@ fn run(words: &[std::ffi::OsString]) -> u8 {
     cli::start(cli, words)
 }
 
-/// A panic is a fault of ours: said in two lines, with the way on, instead of a trace nobody asked for.
-fn quiet_panics() {
+/// A panic is a fault of ours: said in two lines, with the way on, instead of a trace nobody asked for. Then the process
+/// ends as if it were killed, which loses nothing: that is what the journal is for, and why a release unwinds no stack.
+fn end_on_panic() {
     let traced = env::variables().contains_key("RUST_BACKTRACE");
     let loud = std::panic::take_hook();
     std::panic::set_hook(Box::new(move |info| {
@@ -42,5 +42,7 @@ fn quiet_panics() {
             .hint("everything made so far is in the journal: run the same command again to go on");
         env::plain_ui(Default::default())
             .say_styled(kubewright::ui::error_text(&error, kubewright::ui::Style { color: false }).trim_end());
+        #[expect(clippy::exit, reason = "the table's code for what nobody expected, instead of an abort's signal")]
+        std::process::exit(error::Exit::UNEXPECTED.code().into());
     }));
 }
