@@ -1,10 +1,10 @@
 //! Load balancers: application and network ones (the 2015 API) and classic ones (the 2012 API) behind one signing name.
 //!
-//! Nobody here creates them over the wire: the controllers inside clusters do, through [`create`] and
-//! [`create_target_group`]. Clients look, and delete what was left behind. A balancer's interfaces outlive it by
-//! minutes, and block what they touch, as they do in AWS.
+//! The controllers inside clusters make them through [`create`] and [`create_target_group`], clients over the wire. A
+//! balancer's interfaces outlive it by minutes, and block what they touch, as they do in AWS.
 
 mod classic;
+mod make;
 mod modern;
 #[cfg(test)]
 mod tests;
@@ -122,6 +122,10 @@ fn arn(scope: &Scope, rest: &str) -> String {
 /// # Errors
 /// `SubnetNotFound`, `InvalidSubnet` for a full one, `DuplicateLoadBalancerName`.
 pub fn create(tx: &mut Tx<'_>, scope: &Scope, wish: BalancerWish<'_>) -> Result<Made, ApiError> {
+    create_by(tx, scope, wish, Origin::Controller)
+}
+
+fn create_by(tx: &mut Tx<'_>, scope: &Scope, wish: BalancerWish<'_>, origin: Origin) -> Result<Made, ApiError> {
     let classic = wish.kind == BalancerKind::Classic;
     let kind = if classic { CLASSIC } else { BALANCER };
     if tx.list_live(scope, kind).any(|other| other.name.as_deref() == Some(wish.name)) {
@@ -185,7 +189,7 @@ pub fn create(tx: &mut Tx<'_>, scope: &Scope, wish: BalancerWish<'_>) -> Result<
     (if classic { "active" } else { "provisioning" }).clone_into(&mut object.state);
     object.tags = wish.tags;
     object.parent = Some(vpc.clone());
-    object.created_by = Origin::Controller;
+    object.created_by = origin;
     object.usage = vec![usage::component(scope, wish.kind.component())];
     if !classic {
         let wait = tx.between(Duration::from_secs(60), Duration::from_secs(150));
@@ -218,13 +222,25 @@ pub fn create_target_group(
     port: u16,
     tags: BTreeMap<String, String>,
 ) -> String {
+    create_target_group_by(tx, scope, name, vpc, port, tags, Origin::Controller)
+}
+
+fn create_target_group_by(
+    tx: &mut Tx<'_>,
+    scope: &Scope,
+    name: &str,
+    vpc: &str,
+    port: u16,
+    tags: BTreeMap<String, String>,
+    origin: Origin,
+) -> String {
     let id = arn(scope, &format!("targetgroup/{name}/{}", tx.hex(16)));
     let mut object = Object::new(scope, TARGETS, &id, tx.now());
     object.name = Some(name.to_owned());
     "active".clone_into(&mut object.state);
     object.tags = tags;
     object.parent = Some(vpc.to_owned());
-    object.created_by = Origin::Controller;
+    object.created_by = origin;
     let target_type = "instance".to_owned();
     object.write(&TargetGroup { name: name.to_owned(), vpc: vpc.to_owned(), port, target_type });
     tx.put(object);

@@ -49,38 +49,6 @@ pub(super) struct Nothing {
     pub(super) filters: &'static [&'static str],
 }
 
-pub(super) const PEERINGS: Nothing = Nothing {
-    set: "vpcPeeringConnectionSet",
-    ids: "VpcPeeringConnectionId",
-    not_found: "InvalidVpcPeeringConnectionID.NotFound",
-    filters: &[
-        "accepter-vpc-info.cidr-block",
-        "accepter-vpc-info.owner-id",
-        "accepter-vpc-info.vpc-id",
-        "expiration-time",
-        "requester-vpc-info.cidr-block",
-        "requester-vpc-info.owner-id",
-        "requester-vpc-info.vpc-id",
-        "status-code",
-        "status-message",
-        "vpc-peering-connection-id",
-    ],
-};
-
-pub(super) const TRANSIT_ATTACHMENTS: Nothing = Nothing {
-    set: "transitGatewayVpcAttachments",
-    ids: "TransitGatewayAttachmentIds",
-    not_found: "InvalidTransitGatewayAttachmentID.NotFound",
-    filters: &["state", "transit-gateway-attachment-id", "transit-gateway-id", "vpc-id"],
-};
-
-pub(super) const EGRESS_GATEWAYS: Nothing = Nothing {
-    set: "egressOnlyInternetGatewaySet",
-    ids: "EgressOnlyInternetGatewayId",
-    not_found: "InvalidGatewayID.NotFound",
-    filters: &[],
-};
-
 pub(super) const KEY_PAIRS: Nothing = Nothing {
     set: "keySet",
     ids: "KeyName",

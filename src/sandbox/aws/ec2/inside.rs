@@ -137,6 +137,11 @@ pub fn way_out(tx: &Tx<'_>, scope: &Scope, id: &str) -> Result<(), String> {
     }
 }
 
+/// Whether an internet gateway is attached to a VPC.
+pub fn has_internet_gateway(tx: &Tx<'_>, scope: &Scope, vpc: &str) -> bool {
+    store::all::<Gateway>(tx, scope).iter().any(|gateway| gateway.doc.vpc.as_deref() == Some(vpc))
+}
+
 /// What EKS asks about a machine type.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MachineFacts {

@@ -486,8 +486,13 @@ pub(super) fn run(cx: &mut Ec2<'_, '_>, request: Request) -> Result<Value, ApiEr
         all.extend(tags.remove(kind).unwrap_or_default());
         all
     };
-    let (instance_tags, volume_tags, interface_tags) =
+    let (mut instance_tags, volume_tags, interface_tags) =
         (tagged("instance"), tagged("volume"), tagged("network-interface"));
+    // EC2 writes down where a machine came from; nobody else can write such tags.
+    if let Some(data) = &from {
+        instance_tags.insert("aws:ec2launchtemplate:id".to_owned(), data.id.clone());
+        instance_tags.insert("aws:ec2launchtemplate:version".to_owned(), data.version.to_string());
+    }
     let disk_gib = from.as_ref().and_then(template::LaunchData::disk_gib).unwrap_or(8);
     let mut made: Vec<Stored<Instance>> = Vec::new();
     for index in 0..wanted.max_count {

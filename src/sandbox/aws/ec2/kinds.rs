@@ -2,7 +2,8 @@
 //! One row per type that can carry tags.
 
 use super::{
-    Ec2, Thing, address, endpoint, fail, gateway, group, instance, interface, nat, route, subnet, template, volume, vpc,
+    Ec2, Thing, address, endpoint, fail, gateway, group, instance, interface, links, nat, route, subnet, template,
+    volume, vpc,
 };
 use crate::sandbox::{aws::ApiError, world::Kind};
 
@@ -38,6 +39,11 @@ pub(crate) const ALL: &[Row] = &[
     row::<instance::Instance>("instance"),
     row::<volume::Volume>("volume"),
     row::<volume::Snapshot>("snapshot"),
+    row::<links::Peering>("vpc-peering-connection"),
+    row::<links::Transit>("transit-gateway"),
+    row::<links::TransitAttachment>("transit-gateway-attachment"),
+    row::<links::VpnGateway>("vpn-gateway"),
+    row::<links::EgressGateway>("egress-only-internet-gateway"),
 ];
 
 /// The row of the object with this id; refused when nothing of that id stands.

@@ -15,6 +15,7 @@ pub mod inside;
 mod instance;
 mod interface;
 mod kinds;
+mod links;
 mod machine;
 mod nat;
 mod net;
@@ -186,9 +187,24 @@ fn answer(cx: &mut Ec2<'_, '_>, request: Request) -> Result<Value, ApiError> {
         "DescribeAvailabilityZones" => zones::describe(cx, request),
         "DescribeRegions" => zones::describe_regions(cx, request),
         "DescribeAccountAttributes" => account::attributes(cx, request),
-        "DescribeVpcPeeringConnections" => account::none(&account::PEERINGS, request),
-        "DescribeTransitGatewayVpcAttachments" => account::none(&account::TRANSIT_ATTACHMENTS, request),
-        "DescribeEgressOnlyInternetGateways" => account::none(&account::EGRESS_GATEWAYS, request),
+        "CreateVpcPeeringConnection" => links::create_peering(cx, request),
+        "AcceptVpcPeeringConnection" => links::accept_peering(cx, request),
+        "DescribeVpcPeeringConnections" => links::describe_peerings(cx, request),
+        "DeleteVpcPeeringConnection" => links::delete_peering(cx, request),
+        "CreateTransitGateway" => links::create_transit(cx, request),
+        "DescribeTransitGateways" => links::describe_transits(cx, request),
+        "DeleteTransitGateway" => links::delete_transit(cx, request),
+        "CreateTransitGatewayVpcAttachment" => links::attach_transit(cx, request),
+        "DescribeTransitGatewayVpcAttachments" => links::describe_attachments(cx, request),
+        "DeleteTransitGatewayVpcAttachment" => links::detach_transit(cx, request),
+        "CreateVpnGateway" => links::create_vpn(cx, request),
+        "AttachVpnGateway" => links::attach_vpn(cx, request),
+        "DescribeVpnGateways" => links::describe_vpns(cx, request),
+        "DetachVpnGateway" => links::detach_vpn(cx, request),
+        "DeleteVpnGateway" => links::delete_vpn(cx, request),
+        "CreateEgressOnlyInternetGateway" => links::create_egress(cx, request),
+        "DescribeEgressOnlyInternetGateways" => links::describe_egress(cx, request),
+        "DeleteEgressOnlyInternetGateway" => links::delete_egress(cx, request),
         "DescribeKeyPairs" => account::none(&account::KEY_PAIRS, request),
         other => Err(fail("InvalidAction", format!("The action {other} is not valid for this web service."))),
     }

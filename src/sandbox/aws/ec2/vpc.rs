@@ -6,7 +6,7 @@ use super::{
     filter::{self, Filter, Known, Page},
     gateway, group, interface,
     kinds::thing,
-    net, quota, route, subnet,
+    links, net, quota, route, subnet,
     tags::{self, TagSpecification},
     wire::Request,
 };
@@ -176,6 +176,7 @@ pub(super) fn delete(cx: &mut Ec2<'_, '_>, request: Request) -> Result<Value, Ap
         || cx.all::<group::Group>().iter().any(|it| it.doc.vpc == id && !it.doc.is_default)
         || cx.all::<route::RouteTable>().iter().any(|it| it.doc.vpc == id && it.doc.main.is_none())
         || cx.all::<endpoint::Endpoint>().iter().any(|it| it.doc.vpc == id)
+        || links::hold(cx, id)
         || cx.all::<interface::Interface>().iter().any(|it| it.doc.vpc == id);
     if blocked {
         let message = format!("The vpc '{id}' has dependencies and cannot be deleted.");

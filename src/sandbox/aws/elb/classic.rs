@@ -1,6 +1,6 @@
 //! The classic balancers' API of 2012: by name, not by ARN.
 
-use super::{Balancer, CLASSIC, Params, delete, no, tag_list};
+use super::{Balancer, CLASSIC, Params, delete, make, no, tag_list};
 use crate::sandbox::aws::{
     ApiError,
     ec2::{
@@ -13,6 +13,7 @@ use serde_json::{Value, json};
 use std::sync::OnceLock;
 
 const ACTIONS_TEXT: &str = "\
+CreateLoadBalancer {LoadBalancerName!:s Listeners!:[{Protocol!:s LoadBalancerPort!:i(1,65535) InstanceProtocol:s InstancePort!:i(1,65535)}] Subnets:[s] SecurityGroups:[s] Scheme:s Tags:[{Key!:s Value:s}]}
 DeleteLoadBalancer {LoadBalancerName!:s}
 DescribeLoadBalancers {LoadBalancerNames:[s] Marker:s PageSize:i(1,400)}
 DescribeTags {LoadBalancerNames!:[s]}
@@ -45,6 +46,9 @@ fn classic_view(object: &Object) -> Value {
 
 pub(super) fn answer(tx: &mut Tx<'_>, scope: &Scope, request: Request) -> Result<Value, ApiError> {
     let action = request.action.clone();
+    if action == "CreateLoadBalancer" {
+        return make::classic(tx, scope, request);
+    }
     let wanted: Params = request.read()?;
     let absent = |name: &str| no("LoadBalancerNotFound", format!("There is no ACTIVE Load Balancer named '{name}'"));
     match action.as_str() {

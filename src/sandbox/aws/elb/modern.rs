@@ -1,7 +1,8 @@
 //! The API of 2015, for application and network balancers: by ARN, with target groups beside them.
 
 use super::{
-    BALANCER, Balancer, BalancerKind, Listener, Params, TARGETS, TargetGroup, delete, delete_target_group, no, tag_list,
+    BALANCER, Balancer, BalancerKind, Listener, Params, TARGETS, TargetGroup, delete, delete_target_group, make, no,
+    tag_list,
 };
 use crate::sandbox::aws::{
     ApiError,
@@ -16,6 +17,9 @@ use std::sync::OnceLock;
 
 const ACTIONS_TEXT: &str = "\
 AddTags {ResourceArns!:[s] Tags!:[{Key!:s Value:s}]}
+CreateListener {LoadBalancerArn!:s Protocol:e(HTTP|TCP) Port:i(1,65535) DefaultActions!:[{Type!:e(forward) TargetGroupArn:s}]}
+CreateLoadBalancer {Name!:s Subnets:[s] SecurityGroups:[s] Scheme:e(internet-facing|internal) Tags:[{Key!:s Value:s}] Type:e(application|network) IpAddressType:e(ipv4)}
+CreateTargetGroup {Name!:s Protocol:e(HTTP|HTTPS|TCP|TLS|UDP|TCP_UDP) Port:i(1,65535) VpcId:s TargetType:e(instance|ip|lambda|alb) Tags:[{Key!:s Value:s}]}
 DeleteListener {ListenerArn!:s}
 DeleteLoadBalancer {LoadBalancerArn!:s}
 DeleteTargetGroup {TargetGroupArn!:s}
@@ -47,13 +51,13 @@ fn balancer_arn(arn: &str) -> Result<(), ApiError> {
     Err(no("ValidationError", format!("'{arn}' is not a valid load balancer ARN")))
 }
 
-fn find(tx: &Tx<'_>, scope: &Scope, arn: &str) -> Result<(Object, Balancer), ApiError> {
+pub(super) fn find(tx: &Tx<'_>, scope: &Scope, arn: &str) -> Result<(Object, Balancer), ApiError> {
     balancer_arn(arn)?;
     let object = tx.live(scope, BALANCER, arn).ok_or_else(no_balancer)?;
     Ok((object.clone(), object.read()))
 }
 
-fn view(object: &Object) -> Value {
+pub(super) fn view(object: &Object) -> Value {
     let doc: Balancer = object.read();
     let zones = doc
         .subnets
@@ -68,7 +72,7 @@ fn view(object: &Object) -> Value {
     })
 }
 
-fn listener_view(balancer: &str, kind: BalancerKind, listener: &Listener) -> Value {
+pub(super) fn listener_view(balancer: &str, kind: BalancerKind, listener: &Listener) -> Value {
     let protocol = if kind == BalancerKind::Network { "TCP" } else { "HTTP" };
     json!({
         "ListenerArn": listener.arn, "LoadBalancerArn": balancer, "Port": listener.port, "Protocol": protocol,
@@ -84,7 +88,7 @@ fn users(tx: &Tx<'_>, scope: &Scope, targets: &str) -> Vec<String> {
     tx.list_live(scope, BALANCER).filter(leads).map(|object| object.id.clone()).collect()
 }
 
-fn targets_view(tx: &Tx<'_>, scope: &Scope, object: &Object) -> Value {
+pub(super) fn targets_view(tx: &Tx<'_>, scope: &Scope, object: &Object) -> Value {
     let doc: TargetGroup = object.read();
     json!({
         "TargetGroupArn": object.id, "TargetGroupName": doc.name, "Protocol": "TCP", "Port": doc.port,
@@ -108,6 +112,12 @@ fn tagged(tx: &Tx<'_>, scope: &Scope, arn: &str) -> Result<Object, ApiError> {
 
 pub(super) fn answer(tx: &mut Tx<'_>, scope: &Scope, request: Request) -> Result<Value, ApiError> {
     let action = request.action.clone();
+    match action.as_str() {
+        "CreateLoadBalancer" => return make::balancer(tx, scope, request),
+        "CreateTargetGroup" => return make::target_group(tx, scope, request),
+        "CreateListener" => return make::listener(tx, scope, request),
+        _ => {}
+    }
     let wanted: Params = request.read()?;
     let balancer = wanted.load_balancer_arn.clone().unwrap_or_default();
     match action.as_str() {
