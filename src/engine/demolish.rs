@@ -12,7 +12,7 @@ use super::{
     build::untouchable,
     proof::prove_found,
     rebuild::without_a_place,
-    retry::since,
+    retry::{later, since},
     run::{Cut, Run},
     task::{Removal, Task, not_ours},
     teardown::Target,
@@ -28,6 +28,8 @@ use std::{
 const ROUNDS: usize = 3;
 /// A delete that is refused this long, because something still uses the object, asks again what that could be.
 const PATIENCE: Duration = Duration::from_secs(20);
+/// So many times, where something that is not ours may be why.
+const HOPE: u32 = 15;
 
 impl Session {
     /// Removes everything in `work`, then looks twice. Nothing that is not provably ours is touched.
@@ -464,21 +466,27 @@ impl<'r, 'a> Demolition<'r, 'a> {
 
     async fn remove_stubborn(&self, task: &Task<'_, '_>, owned: &Owned) -> Result<(), Cut> {
         let began = self.run.now();
-        let deadline = task.delete_deadline();
+        let mut deadline = task.delete_deadline();
         let stages: Vec<&SweepPoint> =
             self.work.points.iter().filter(|point| point.before.contains(task.id())).collect();
         let patience = (self.may_postpone || !stages.is_empty()).then_some(PATIENCE);
         loop {
             let error = match task.delete(owned, deadline, patience).await? {
                 Removal::Gone => return Ok(()),
-                Removal::Stuck(error) => *error,
+                Removal::Stuck(error, throttled) => {
+                    deadline = later(deadline, throttled);
+                    *error
+                }
             };
-            let mut blockers = Vec::new();
+            let (mut blockers, looked) = (Vec::new(), self.run.now());
             for point in &stages {
                 blockers.extend(Box::pin(self.clear_stage(&point.stage)).await?);
             }
-            // What is not ours will not go because we wait; a while for what it may have been instead.
-            let hopeless = !blockers.is_empty() && since(began, self.run.now()) >= PATIENCE * 3;
+            // What stood in the way until now had the time that its own removal took.
+            deadline = self.run.answered(deadline, looked);
+            // What is not ours will not go because we wait; a while for what it may have been instead: interfaces of load
+            // balancers that are gone stay for minutes.
+            let hopeless = !blockers.is_empty() && since(began, self.run.now()) >= PATIENCE * HOPE;
             if hopeless {
                 let names: Vec<String> = blockers.iter().map(in_words).collect();
                 let mut error = error;

@@ -307,7 +307,7 @@ impl<'t, 'r, 'a> Drive<'t, 'r, 'a> {
             let asked = run.now();
             let probe =
                 run.call(task.id(), &task.step.service, deadline, || task.code().probe(task.scope(), resource)).await?;
-            deadline = run.awake(deadline, asked, Duration::ZERO);
+            deadline = run.answered(deadline, asked);
             match probe {
                 Probe::Ready => return Ok(None),
                 Probe::Broken(why) => return Ok(Some(why)),

@@ -19,6 +19,10 @@ const ASLEEP: Duration = Duration::from_secs(600);
 /// A call that takes longer than that by itself must not look like sleep for ever.
 const NIGHTS: u32 = 3;
 
+/// How much time spent on being told to slow down a deadline gets back: a cloud that says nothing else has to be told of
+/// some day.
+const THROTTLED_MAX: Duration = Duration::from_secs(3_600);
+
 /// The repeats of one call.
 #[derive(Debug, Default)]
 pub(super) struct Backoff {
@@ -28,9 +32,17 @@ pub(super) struct Backoff {
     due: Option<Timestamp>,
     nights: u32,
     doubtful_since: Option<Timestamp>,
+    /// The last answer was to slow down: since when its repeat is waited for.
+    throttled_since: Option<Timestamp>,
+    throttled: Duration,
 }
 
 impl Backoff {
+    /// How much of the time so far was spent on being told to slow down; never more than [`THROTTLED_MAX`].
+    pub(super) fn throttled(&self) -> Duration {
+        self.throttled.min(THROTTLED_MAX)
+    }
+
     /// How often it failed so far.
     pub(super) const fn attempts(&self) -> u32 {
         self.attempts
@@ -40,7 +52,8 @@ impl Backoff {
     /// passed, or the network alone was at fault for longer than `transient_for`. `bits` are random.
     ///
     /// A deadline is judged by an answer. A network that fails gives none, and on a machine that wakes it fails first
-    /// of all: a deadline that passed before the failures began, or during sleep, waits for them to end.
+    /// of all: a deadline that passed before the failures began, or during sleep, waits for them to end. Being told to
+    /// slow down is no answer to what was asked either: the time it takes does not count.
     pub(super) fn next(
         &mut self,
         error: &StepError,
@@ -57,6 +70,13 @@ impl Backoff {
             self.rough_since = None;
             self.doubtful_since = None;
         }
+        if let Some(then) = self.throttled_since.take() {
+            self.throttled += since(then, now);
+        }
+        if error.class == ErrorClass::Throttled {
+            self.throttled_since = Some(now);
+        }
+        let deadline = later(deadline, self.throttled());
         let over = if error.class == ErrorClass::Transient {
             let began = *self.rough_since.get_or_insert(now);
             since(began, now) >= transient_for || (began < deadline && now >= deadline)
@@ -172,6 +192,29 @@ mod tests {
         let mut asked = error(ErrorClass::Throttled);
         asked.retry_after = Some(Duration::from_secs(44));
         assert_eq!(backoff.next(&asked, now, deadline, Duration::MAX, 0), Some(Duration::from_secs(44)));
+    }
+
+    #[test]
+    fn being_told_to_slow_down_does_not_eat_the_deadline_but_ends_some_day() {
+        let start = Timestamp::UNIX_EPOCH;
+        let deadline = later(start, Duration::from_secs(60));
+        let (mut now, mut backoff) = (start, Backoff::default());
+        while let Some(wait) = backoff.next(&error(ErrorClass::Throttled), now, deadline, Duration::MAX, u64::MAX / 2) {
+            now = later(now, wait);
+        }
+        let gave_up = since(start, now);
+        assert!(gave_up >= Duration::from_secs(3_600) && gave_up < Duration::from_secs(3_800), "{gave_up:?}");
+        // Another answer in between is judged by the time that was really its own.
+        let (mut now, mut backoff) = (start, Backoff::default());
+        for _ in 0..20 {
+            let wait = backoff.next(&error(ErrorClass::Throttled), now, deadline, Duration::MAX, u64::MAX / 2);
+            now = later(now, wait.expect("tried again"));
+        }
+        assert!(since(start, now) > Duration::from_secs(120));
+        let wait = backoff.next(&error(ErrorClass::NotYet), now, deadline, Duration::MAX, 7);
+        assert!(wait.is_some(), "most of it was not waited for the thing");
+        let late = later(now, Duration::from_secs(90));
+        assert_eq!(backoff.next(&error(ErrorClass::NotYet), late, deadline, Duration::MAX, 7), None);
     }
 
     #[test]

@@ -26,6 +26,8 @@ use tokio::sync::watch;
 const NAP: Duration = Duration::from_secs(30);
 /// A nap that took this much longer than asked was no nap.
 const JUMP: Duration = Duration::from_secs(120);
+/// An answer that takes no longer came at the first attempt or soon after.
+const PROMPT: Duration = Duration::from_secs(5);
 /// How often to look whether credentials are back.
 const GATE_EVERY: Duration = Duration::from_secs(10);
 
@@ -198,6 +200,12 @@ impl<'a> Run<'a> {
     pub(super) fn awake(&self, deadline: Timestamp, then: Timestamp, meant: Duration) -> Timestamp {
         let lost = since(then, self.now()).saturating_sub(meant);
         if lost > JUMP { later(deadline, lost) } else { deadline }
+    }
+
+    /// The deadline moved on by the time that an answer took beyond what answers take: the call was told to slow down, or
+    /// the network was away, and it was repeated. What is waited for had no say in that.
+    pub(super) fn answered(&self, deadline: Timestamp, asked: Timestamp) -> Timestamp {
+        later(deadline, since(asked, self.now()).saturating_sub(PROMPT))
     }
 
     /// Waits, in pieces. Comes back early after a clock jump, so that the caller reads afresh before it judges.

@@ -36,8 +36,8 @@ pub(super) struct Task<'r, 'a> {
 pub(super) enum Removal {
     /// Gone, and recorded.
     Gone,
-    /// The cloud says that something still uses it.
-    Stuck(Box<StepError>),
+    /// The cloud says that something still uses it; and how long it only said to slow down.
+    Stuck(Box<StepError>, Duration),
 }
 
 impl<'r, 'a> Task<'r, 'a> {
@@ -233,7 +233,7 @@ impl<'r, 'a> Task<'r, 'a> {
                     let error = error.with_residue(Residue::Some(owned.reference().clone()));
                     let waited = since(began, self.run.now());
                     if error.class == ErrorClass::NotYet && patience.is_some_and(|patience| waited >= patience) {
-                        return Ok(Removal::Stuck(Box::new(error)));
+                        return Ok(Removal::Stuck(Box::new(error), backoff.throttled()));
                     }
                     self.run.after(self.id(), &self.step.service, error, &mut backoff, deadline).await?;
                     continue;
@@ -250,7 +250,7 @@ impl<'r, 'a> Task<'r, 'a> {
         &self,
         resource: &ResourceRef,
         first_look: Duration,
-        deadline: Timestamp,
+        mut deadline: Timestamp,
         resend: Duration,
     ) -> Result<bool, Cut> {
         let began = self.run.now();
@@ -263,6 +263,7 @@ impl<'r, 'a> Task<'r, 'a> {
             if !seen.iter().any(|seen| seen.reference.id == resource.id) {
                 return Ok(true);
             }
+            deadline = self.run.answered(deadline, asked);
             if asked >= deadline {
                 let message = format!(
                     "cannot delete {} `{}`: it is still there {} after it was asked to go",

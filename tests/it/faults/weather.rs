@@ -123,3 +123,9 @@ fn two_hours_asleep_with_the_lid_closed() {
     machine.run(&DESTROY).expect(0);
     server.world().is_empty();
 }
+
+/// Being told to slow down is not what a step's deadline is for.
+#[test]
+fn more_calls_than_not_are_too_many() {
+    goes_through("ec2:*=throttle:60%,seed=9");
+}
