@@ -25,6 +25,32 @@ const CHUNK: usize = 200;
 /// AWS allows 50 tags on an object; the rest is for ours and the user's.
 const MAX_CHUNKS: usize = 24;
 
+/// Whether tags name this cluster, and no other, as the maker: the cloud controller's, the load balancer controller's,
+/// EKS's own, Auto Mode's.
+pub fn names_cluster(cluster: &str, tags: &Tags) -> bool {
+    makers(tags).any(|maker| maker == cluster) && !names_another(cluster, tags)
+}
+
+/// Whether tags name another cluster as the maker, be it beside this one: then neither can be said to be it.
+pub fn names_another(cluster: &str, tags: &Tags) -> bool {
+    makers(tags).any(|maker| maker != cluster)
+}
+
+fn makers(tags: &Tags) -> impl Iterator<Item = &str> {
+    const NAMED: [&str; 4] =
+        ["elbv2.k8s.aws/cluster", "aws:eks:cluster-name", "eks:eks-cluster-name", "cluster.k8s.amazonaws.com/name"];
+    tags.iter().filter_map(|(key, value)| match key.strip_prefix("kubernetes.io/cluster/") {
+        Some(name) => (value == "owned").then_some(name),
+        None => NAMED.contains(&key.as_str()).then_some(value.as_str()),
+    })
+}
+
+/// GuardDuty puts an endpoint and a group into networks with EKS nodes without being asked, and leaves them there
+/// (Amazon GuardDuty User Guide, "Runtime Monitoring").
+pub fn is_guard_duty(tags: &Tags) -> bool {
+    tags.get("GuardDutyManaged").is_some_and(|value| value == "true")
+}
+
 /// For EC2's `TagSpecifications`. `Name` is added for people who look at the console, where the user has none of their
 /// own: EC2 refuses the same key twice.
 pub fn ec2(resource: ResourceType, tags: &Tags, name: Option<&str>) -> TagSpecification {
@@ -137,6 +163,20 @@ mod tests {
         };
         assert_eq!(names(&Tags::new()), ["kw-demo"]);
         assert_eq!(names(&Tags::from([("Name".to_owned(), "mine".to_owned())])), ["mine"]);
+    }
+
+    #[test]
+    fn a_maker_is_one_cluster_or_none() {
+        let named = |pairs: &[(&str, &str)]| {
+            let tags = pairs.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
+            (names_cluster("demo", &tags), names_another("demo", &tags))
+        };
+        let ours = ("kubernetes.io/cluster/demo", "owned");
+        assert_eq!(named(&[ours]), (true, false));
+        assert_eq!(named(&[ours, ("kubernetes.io/cluster/other", "shared")]), (true, false));
+        assert_eq!(named(&[ours, ("kubernetes.io/cluster/other", "owned")]), (false, true));
+        assert_eq!(named(&[ours, ("elbv2.k8s.aws/cluster", "other")]), (false, true));
+        assert_eq!(named(&[("kubernetes.io/cluster/demo", "shared"), ("Name", "demo")]), (false, false));
     }
 
     #[test]

@@ -47,14 +47,6 @@ impl World {
         })
     }
 
-    fn look_at(&self, ids: &[String]) -> Vec<String> {
-        let all = self.show().objects.into_iter().filter(|it| ids.contains(&it.id) && it.state != "deleted");
-        let mut seen: Vec<String> =
-            all.map(|it| format!("{} {} {:?} {:?}", it.kind, it.id, it.parent, it.tags)).collect();
-        seen.sort();
-        seen
-    }
-
     fn role(&self, name: &str, service: &str) -> String {
         let trust = TRUST.replace("SERVICE", service);
         let role =

@@ -27,7 +27,8 @@ pub(crate) struct World {
     runtime: Runtime,
 }
 
-async fn serve(home: &Home, faults: &str, speed: Speed) -> Running {
+/// `ahead`: how many minutes the clouds' clock is ahead of this machine's.
+async fn serve(home: &Home, faults: &str, speed: Speed, ahead: i64) -> Running {
     let holder = Holder {
         user: "tests".to_owned(),
         host: "localhost".to_owned(),
@@ -44,7 +45,7 @@ async fn serve(home: &Home, faults: &str, speed: Speed) -> Running {
         settings: Settings { read_lag_ms: (0, 0), ..Settings::default() },
         conditions: Default::default(),
         pods_local: false,
-        wall: Arc::new(jiff::Timestamp::now),
+        wall: Arc::new(move || jiff::Timestamp::now() + jiff::SignedDuration::from_mins(ahead)),
         bits: Arc::new(|| 7),
         holder,
     };
@@ -59,9 +60,14 @@ impl World {
 
     /// A new world with these misfortunes, at this speed.
     pub(crate) fn with(faults: &str, speed: Speed) -> Self {
+        Self::ahead(faults, speed, 0)
+    }
+
+    /// As [`Self::with`], with clouds that are so many minutes ahead of this machine.
+    pub(crate) fn ahead(faults: &str, speed: Speed, minutes: i64) -> Self {
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
         let home = Home::new();
-        let server = runtime.block_on(serve(&home, faults, speed));
+        let server = runtime.block_on(serve(&home, faults, speed, minutes));
         let (key, secret) = sts::default_keys();
         let credentials = Credentials::new(key, secret, None, None, "tests");
         let config = SdkConfig::builder()
@@ -84,7 +90,7 @@ impl World {
     /// The same world under a new server, at the same address.
     pub(crate) fn restart(&mut self, faults: &str, speed: Speed) {
         self.stop();
-        self.server = Some(self.runtime.block_on(serve(&self.home, faults, speed)));
+        self.server = Some(self.runtime.block_on(serve(&self.home, faults, speed, 0)));
     }
 
     fn server(&self) -> &Running {
@@ -133,6 +139,14 @@ impl World {
         aws_sdk_iam::Client::new(&self.config)
     }
 
+    pub(crate) fn elb(&self) -> aws_sdk_elasticloadbalancing::Client {
+        aws_sdk_elasticloadbalancing::Client::new(&self.config)
+    }
+
+    pub(crate) fn elbv2(&self) -> aws_sdk_elasticloadbalancingv2::Client {
+        aws_sdk_elasticloadbalancingv2::Client::new(&self.config)
+    }
+
     pub(crate) fn show(&self) -> SandboxShow {
         let control = sandbox::client::Control::new(&self.server().endpoints().aws).unwrap();
         self.wait(control.show()).unwrap()
@@ -144,6 +158,16 @@ impl World {
         let all = self.show().objects.into_iter();
         let ours = all.filter(|it| it.kind == kind && it.created_by != "builtin");
         ours.filter(|it| !gone.contains(&it.state.as_str())).collect()
+    }
+
+    /// What stands of these, to the last tag.
+    pub(crate) fn look_at(&self, ids: &[String]) -> Vec<String> {
+        let all = self.show().objects.into_iter().filter(|it| ids.contains(&it.id));
+        let stands = all.filter(|it| !["deleted", "terminated", "shutting-down"].contains(&it.state.as_str()));
+        let mut seen: Vec<String> =
+            stands.map(|it| format!("{} {} {:?} {:?}", it.kind, it.id, it.parent, it.tags)).collect();
+        seen.sort();
+        seen
     }
 
     /// Nothing of anybody stands any more.

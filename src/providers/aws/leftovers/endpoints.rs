@@ -1,10 +1,11 @@
 //! VPC endpoints that no step of ours made: GuardDuty's, and those of others.
 
-use super::{Look, guard_duty::is_guard_duty, leftover, reported};
+use super::{Look, leftover, reported};
 use crate::engine::{Caused, Leftover, StepError};
 use crate::providers::aws::client::AwsCx;
 use crate::providers::aws::steps::{self, support::Select, vpc_endpoint};
 use crate::providers::aws::sweep::is_ours;
+use crate::providers::aws::tags::is_guard_duty;
 
 /// Endpoints in our network that no step of ours made: GuardDuty's go, others' are named.
 pub(super) async fn endpoints(cx: &AwsCx, look: Look<'_>) -> Result<Vec<Leftover>, StepError> {

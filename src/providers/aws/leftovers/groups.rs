@@ -1,10 +1,14 @@
 //! Security groups that EKS, its controllers or GuardDuty made.
 
-use super::{Look, guard_duty::is_guard_duty, leftover, names_cluster};
+use super::{Look, leftover};
 use crate::engine::{Caused, Leftover, Observed, StepError};
 use crate::providers::aws::client::AwsCx;
 use crate::providers::aws::steps::{self, security_group, support::Select};
 use crate::providers::aws::sweep::is_ours;
+use crate::providers::aws::tags::{is_guard_duty, names_cluster};
+
+/// How GuardDuty calls the group of its endpoint; the network's id follows.
+const GUARD_DUTY_GROUP: &str = "GuardDutyManagedSecurityGroup-";
 
 /// Security groups that EKS, its controllers or GuardDuty made in our network, and our cluster's own wherever it is.
 pub(super) async fn groups(cx: &AwsCx, look: Look<'_>) -> Result<Vec<Leftover>, StepError> {
@@ -23,7 +27,9 @@ pub(super) async fn groups(cx: &AwsCx, look: Look<'_>) -> Result<Vec<Leftover>, 
     }
     for network in look.networks() {
         for (mut seen, group) in security_group::list(cx, Select::by("vpc-id", network)).await? {
-            let guard = is_guard_duty(&seen.evidence.tags);
+            // The tag alone is anybody's to write; the name alone, too.
+            let named = group.group_name().is_some_and(|name| name.starts_with(GUARD_DUTY_GROUP));
+            let guard = named && is_guard_duty(&seen.evidence.tags);
             let default = group.group_name() == Some("default");
             let known = found.iter().any(|it| it.seen.reference.id == seen.reference.id);
             let made = guard || names_cluster(&look.cluster(), &seen.evidence.tags);

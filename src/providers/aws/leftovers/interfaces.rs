@@ -8,16 +8,11 @@ use crate::providers::aws::sweep::is_ours;
 use crate::providers::aws::tags::filter;
 use aws_sdk_ec2::types::{Filter, NetworkInterface as Ec2Interface, NetworkInterfaceStatus};
 
-/// Whether the network add-on, or the controller that gives pods interfaces of their own, forgot this one: it is free,
-/// one of theirs, and not another cluster's.
+/// Whether the network add-on, or the controller that gives pods interfaces of their own, forgot this one: it is free
+/// and theirs. A description alone, or a tag alone, is anybody's to write.
 fn is_leaked(cluster: &str, eni: &Ec2Interface) -> bool {
     let free = eni.status() == Some(&NetworkInterfaceStatus::Available);
-    let of_add_on = eni.description().is_some_and(blockers::is_of_nodes);
-    let marks = ["node.k8s.amazonaws.com/instance_id", "cluster.k8s.amazonaws.com/name", "eks:eni:owner"];
-    let marked = eni.tag_set().iter().filter_map(|tag| tag.key()).any(|key| marks.contains(&key));
-    let named = eni.tag_set().iter().find(|tag| tag.key() == Some("cluster.k8s.amazonaws.com/name"));
-    let of_another = named.is_some_and(|tag| tag.value() != Some(cluster));
-    free && eni.requester_managed() != Some(true) && (of_add_on || marked) && !of_another
+    free && eni.requester_managed() != Some(true) && blockers::is_of_nodes(cluster, eni)
 }
 
 /// Interfaces that the network add-on forgot: in our network; in our cluster's own security group; under our tags.
@@ -71,16 +66,19 @@ mod tests {
     fn only_free_interfaces_of_the_add_on_count_as_leaked() {
         let eni = || Ec2Interface::builder().network_interface_id("eni-1");
         let free = || eni().status(NetworkInterfaceStatus::Available);
-        let mark = Tag::builder().key("node.k8s.amazonaws.com/instance_id").value("i-1").build();
+        let tag = |key: &str, value: &str| Tag::builder().key(key).value(value).build();
+        let mark = || tag("node.k8s.amazonaws.com/instance_id", "i-1");
+        let of_pods = || tag("eks:eni:owner", "eks-vpc-resource-controller");
         let is_leaked = |eni: &Ec2Interface| is_leaked("demo", eni);
-        assert!(is_leaked(&free().description("aws-K8S-i-1").build()));
-        assert!(is_leaked(&free().description("aws-k8s-branch-eni").build()));
-        assert!(is_leaked(&free().tag_set(mark.clone()).build()));
-        assert!(!is_leaked(&eni().status(NetworkInterfaceStatus::InUse).tag_set(mark.clone()).build()));
-        assert!(!is_leaked(&free().tag_set(mark.clone()).requester_managed(true).build()));
-        assert!(!is_leaked(&free().description("my own").build()));
-        let of = |name: &str| Tag::builder().key("cluster.k8s.amazonaws.com/name").value(name).build();
-        assert!(is_leaked(&free().tag_set(mark.clone()).tag_set(of("demo")).build()));
-        assert!(!is_leaked(&free().tag_set(mark).tag_set(of("other")).build()));
+        let by_add_on = || free().description("aws-K8S-i-1").tag_set(mark());
+        assert!(is_leaked(&by_add_on().build()));
+        assert!(is_leaked(&free().description("aws-k8s-branch-eni").tag_set(of_pods()).build()));
+        assert!(is_leaked(&by_add_on().tag_set(tag("cluster.k8s.amazonaws.com/name", "demo")).build()));
+        assert!(!is_leaked(&free().description("aws-K8S-i-1").build()), "words alone");
+        assert!(!is_leaked(&free().tag_set(mark()).build()), "a tag alone");
+        assert!(!is_leaked(&by_add_on().status(NetworkInterfaceStatus::InUse).build()));
+        assert!(!is_leaked(&by_add_on().requester_managed(true).build()));
+        assert!(!is_leaked(&by_add_on().tag_set(tag("cluster.k8s.amazonaws.com/name", "other")).build()));
+        assert!(!is_leaked(&by_add_on().tag_set(tag("kubernetes.io/cluster/other", "owned")).build()));
     }
 }

@@ -8,15 +8,15 @@
 mod balancers;
 mod endpoints;
 mod groups;
-mod guard_duty;
 mod interfaces;
 mod logs;
 mod nodes;
 mod storage;
+mod strangers;
 
 use super::steps::{cluster, vpc};
 use super::sweep::{deletable, is_ours};
-use super::tags::Tags;
+use super::tags::{Tags, names_cluster};
 use super::{client::AwsCx, in_cluster, patience::patient, plan, stages};
 use crate::cost::{HOURS_PER_MONTH, catalogue};
 use crate::engine::{Caused, Clock, Identity, Leftover, Observed, StepError, StepId};
@@ -31,6 +31,7 @@ use nodes::{extra_node_groups, machines};
 use serde::Serialize;
 use std::collections::BTreeSet;
 use storage::{disks, snapshots};
+use strangers::strangers;
 
 /// One look for leftovers.
 #[derive(Debug, Clone, Copy)]
@@ -78,7 +79,7 @@ pub async fn leftovers(cx: &AwsCx, clock: &dyn Clock, stage: &str, look: Look<'_
             )?;
             let (machines, disks, snapshots, leaked, endpoints, logs) = tokio::try_join!(
                 patient(clock, || machines(cx, look)),
-                patient(clock, || disks(cx, look)),
+                patient(clock, || disks(cx, look, false)),
                 patient(clock, || snapshots(cx, look)),
                 patient(clock, || leaked(cx, look)),
                 patient(clock, || endpoints(cx, look)),
@@ -88,12 +89,13 @@ pub async fn leftovers(cx: &AwsCx, clock: &dyn Clock, stage: &str, look: Look<'_
             Ok(all.concat())
         }
         stages::NETWORK_BLOCKERS => {
-            let (leaked, foreign, endpoints) = tokio::try_join!(
+            let (leaked, foreign, endpoints, strangers) = tokio::try_join!(
                 patient(clock, || leaked(cx, look)),
                 patient(clock, || foreign_interfaces(cx, look)),
-                patient(clock, || endpoints(cx, look))
+                patient(clock, || endpoints(cx, look)),
+                patient(clock, || strangers(cx, look))
             )?;
-            Ok([leaked, foreign, endpoints].concat())
+            Ok([leaked, foreign, endpoints, strangers].concat())
         }
         stages::AUDIT => {
             let (balancers, classic, targets, groups) = tokio::try_join!(
@@ -104,7 +106,7 @@ pub async fn leftovers(cx: &AwsCx, clock: &dyn Clock, stage: &str, look: Look<'_
             )?;
             let (machines, disks, snapshots, leaked) = tokio::try_join!(
                 patient(clock, || machines(cx, look)),
-                patient(clock, || disks(cx, look)),
+                patient(clock, || disks(cx, look, true)),
                 patient(clock, || snapshots(cx, look)),
                 patient(clock, || leaked(cx, look))
             )?;
@@ -171,16 +173,6 @@ impl Look<'_> {
             None => Whose::Nobodys,
         }
     }
-}
-
-/// Whether tags name this cluster as the maker: the cloud controller's, the load balancer controller's, EKS's own,
-/// Auto Mode's.
-fn names_cluster(cluster: &str, tags: &Tags) -> bool {
-    let is = |key: &str, value: &str| tags.get(key).is_some_and(|have| have == value);
-    is(&format!("kubernetes.io/cluster/{cluster}"), "owned")
-        || is("elbv2.k8s.aws/cluster", cluster)
-        || is("aws:eks:cluster-name", cluster)
-        || is("eks:eks-cluster-name", cluster)
 }
 
 fn is_proven(stack: &Stack, seen: &Observed) -> bool {

@@ -6,50 +6,85 @@ use crate::engine::{Caused, Leftover, Observed, StepError};
 use crate::providers::VolumeFate;
 use crate::providers::aws::client::AwsCx;
 use crate::providers::aws::steps::{self, snapshot, support::Select, volume};
-use crate::providers::aws::tags::{Tags, filter};
+use crate::providers::aws::tags::{Tags, filter, names_another};
+use aws_sdk_ec2::types::Volume as Ec2Volume;
 use serde::Serialize;
 
 /// Disks under our tag. Those of machines carry the step's as well and go; those that the storage driver made hold
 /// data, so they go only when the user said so. By reclaim policy the driver removed what was to be removed while the
-/// cluster lived: what is left has the policy `Retain`, or nobody can say any more.
-pub(super) async fn disks(cx: &AwsCx, look: Look<'_>) -> Result<Vec<Leftover>, StepError> {
+/// cluster lived: what is left has the policy `Retain`, or nobody can say any more. `last`: nothing of ours uses any
+/// disk any more, so what is in use is in somebody else's.
+pub(super) async fn disks(cx: &AwsCx, look: Look<'_>, last: bool) -> Result<Vec<Leftover>, StepError> {
     let mut found = Vec::new();
-    for (seen, disk) in volume::list(cx, Select::by(&format!("tag:{TAG_STACK}"), &look.stack.to_string())).await? {
-        // One in use goes, or stays, with what uses it.
-        if seen.attached {
-            continue;
-        }
-        let gib = f64::from(disk.size().unwrap_or_default());
+    let size = |disk: &Ec2Volume| {
         let kind = disk.volume_type().map(|kind| kind.as_str().to_owned()).unwrap_or_default();
-        found.push(Leftover {
-            usd_per_hour: price(cx, &format!("ebs-{kind}"), gib),
-            ..stored(look, seen, &format!("{gib} GiB {kind}"), CSI_VOLUME, &steps::Volume {})
-        });
+        (f64::from(disk.size().unwrap_or_default()), kind)
+    };
+    for (seen, disk) in volume::list(cx, of_stack(look)).await? {
+        let (gib, kind) = size(&disk);
+        let usd_per_hour = price(cx, &format!("ebs-{kind}"), gib);
+        let what = format!("{gib} GiB {kind}");
+        if !seen.attached {
+            let one = stored(look, seen, &what, CSI_VOLUME, &steps::Volume {});
+            found.push(Leftover { usd_per_hour, ..one });
+        } else if last {
+            // Until then it goes, or stays, with what uses it.
+            let user = disk.attachments().first().and_then(|tie| tie.instance_id()).unwrap_or("somebody");
+            let owner = format!("{what}, in use by {user}, which is not ours");
+            found.push(Leftover { usd_per_hour, ..kept(seen, owner, &steps::Volume {}) });
+        }
     }
     // Without our tag it proves nothing that a disk was made for a cluster of this name.
-    let named = filter(&format!("tag:kubernetes.io/cluster/{}", look.cluster()), "owned");
-    let select = Select { ids: None, filters: Some(vec![named]) };
-    let unproven = if look.known.is_empty() { Vec::new() } else { volume::list(cx, select).await? };
-    for (seen, _) in unproven {
+    if look.known.is_empty() {
+        return Ok(found);
+    }
+    for (seen, disk) in volume::list(cx, named(look)).await? {
         let claim = seen.evidence.tags.contains_key("kubernetes.io/created-for/pvc/name");
         if claim && !seen.evidence.tags.contains_key(TAG_STACK) {
-            let owner = format!("a disk for a cluster named `{}`, without our tag", look.cluster());
-            found.push(Leftover { keep: true, owner: Some(owner), ..leftover(seen, "ec2", &steps::Volume {}) });
+            let (gib, kind) = size(&disk);
+            let owner = format!("{gib} GiB {kind} for a cluster named `{}`, without our tag", look.cluster());
+            let usd_per_hour = price(cx, &format!("ebs-{kind}"), gib);
+            found.push(Leftover { usd_per_hour, ..kept(seen, owner, &steps::Volume {}) });
         }
     }
     Ok(found)
 }
 
-/// Snapshots under our tag.
+/// Snapshots under our tag, and those that were made for a cluster of our name.
 pub(super) async fn snapshots(cx: &AwsCx, look: Look<'_>) -> Result<Vec<Leftover>, StepError> {
-    let select = Select::by(&format!("tag:{TAG_STACK}"), &look.stack.to_string());
-    let found = snapshot::list(cx, select).await?.into_iter();
-    Ok(found
-        .map(|(seen, details)| {
+    // Without a price: EBS bills the blocks that a snapshot holds alone, which nobody is told.
+    let mut found = Vec::new();
+    for (seen, details) in snapshot::list(cx, of_stack(look)).await? {
+        let gib = details.volume_size().unwrap_or_default();
+        found.push(stored(look, seen, &format!("snapshot of {gib} GiB"), CSI_SNAPSHOT, &steps::Snapshot {}));
+    }
+    if look.known.is_empty() {
+        return Ok(found);
+    }
+    for (seen, details) in snapshot::list(cx, named(look)).await? {
+        let tags = &seen.evidence.tags;
+        if tags.contains_key(CSI_SNAPSHOT) && !tags.contains_key(TAG_STACK) {
             let gib = details.volume_size().unwrap_or_default();
-            stored(look, seen, &format!("snapshot of {gib} GiB"), CSI_SNAPSHOT, &steps::Snapshot {})
-        })
-        .collect())
+            let owner = format!("snapshot of {gib} GiB for a cluster named `{}`, without our tag", look.cluster());
+            found.push(kept(seen, owner, &steps::Snapshot {}));
+        }
+    }
+    Ok(found)
+}
+
+fn of_stack(look: Look<'_>) -> Select {
+    Select::by(&format!("tag:{TAG_STACK}"), &look.stack.to_string())
+}
+
+/// Made for a cluster of our name, whoever's that is.
+fn named(look: Look<'_>) -> Select {
+    let named = filter(&format!("tag:kubernetes.io/cluster/{}", look.cluster()), "owned");
+    Select { ids: None, filters: Some(vec![named]) }
+}
+
+/// Listed, and left where it is.
+fn kept<P: Serialize>(seen: Observed, owner: String, params: &P) -> Leftover {
+    Leftover { keep: true, owner: Some(owner), ..leftover(seen, "ec2", params) }
 }
 
 /// What the storage driver writes on its disks, and what on its snapshots.
@@ -66,9 +101,9 @@ fn stored<P: Serialize>(look: Look<'_>, mut seen: Observed, what: &str, driver: 
     let tags = &seen.evidence.tags;
     // A snapshot is never ours by our tags: none of our steps makes one, and whoever saves a disk copies its tags.
     let of_machine = tags.contains_key(TAG_STEP) && driver == CSI_VOLUME;
-    if is_backup(tags) || !(of_machine || tags.contains_key(driver)) {
-        let owner = format!("{what}: it carries our tag, but is a copy that somebody else made");
-        return Leftover { keep: true, owner: Some(owner), ..leftover(seen, "ec2", params) };
+    let copied = is_backup(tags) || names_another(&look.cluster(), tags);
+    if copied || !(of_machine || tags.contains_key(driver)) {
+        return kept(seen, format!("{what}: it carries our tag, but is a copy that somebody else made"), params);
     }
     if of_machine {
         return leftover(seen, "ec2", params);

@@ -3,11 +3,13 @@
 //! What is still going, or is ours and has its own place in the teardown, is waited for. What somebody else put into
 //! our network is named and left alone.
 
+use super::strangers;
 use super::support::{blocked, busy, list, what};
 use crate::engine::proof::TAG_STACK;
 use crate::engine::{Scope, StepError};
 use crate::model::Stack;
 use crate::providers::aws::client::AwsCx;
+use crate::providers::aws::plan;
 use crate::providers::aws::tags::{self, Tags, filter};
 use aws_sdk_ec2::types::{AttachmentStatus, Filter, NetworkInterface, NetworkInterfaceStatus};
 
@@ -57,33 +59,21 @@ pub(super) async fn of_vpc(cx: &AwsCx, at: Scope<'_>, id: &str) -> Result<StepEr
     let inside = || filter("vpc-id", id);
     let mut found: Vec<Blocker> =
         interfaces(cx, inside()).await?.iter().map(|eni| of_interface(at.stack, eni)).collect();
-    let call = cx.ec2.describe_subnets().filters(inside()).into_paginator().items().send();
-    for subnet in list("ec2:DescribeSubnets", "subnets", call.collect().await)? {
-        found.push(tagged(at.stack, "subnet", subnet.subnet_id(), &tags::from_ec2(subnet.tags())));
-    }
-    let call = cx.ec2.describe_security_groups().filters(inside()).into_paginator().items().send();
-    for group in list("ec2:DescribeSecurityGroups", "security groups", call.collect().await)? {
-        if group.group_name() != Some("default") {
-            found.push(tagged(at.stack, "security group", group.group_id(), &tags::from_ec2(group.tags())));
-        }
-    }
-    let call = cx.ec2.describe_route_tables().filters(inside()).into_paginator().items().send();
-    for table in list("ec2:DescribeRouteTables", "route tables", call.collect().await)? {
-        if !table.associations().iter().any(|it| it.main() == Some(true)) {
-            found.push(tagged(at.stack, "route table", table.route_table_id(), &tags::from_ec2(table.tags())));
-        }
-    }
     let call = cx.ec2.describe_vpc_endpoints().filters(inside()).into_paginator().items().send();
     for endpoint in list("ec2:DescribeVpcEndpoints", "VPC endpoints", call.collect().await)? {
         found.push(tagged(at.stack, "VPC endpoint", endpoint.vpc_endpoint_id(), &tags::from_ec2(endpoint.tags())));
     }
-    let attached = filter("attachment.vpc-id", id);
-    let call = cx.ec2.describe_internet_gateways().filters(attached).into_paginator().items().send();
-    for gateway in list("ec2:DescribeInternetGateways", "internet gateways", call.collect().await)? {
-        let tags = tags::from_ec2(gateway.tags());
-        found.push(tagged(at.stack, "internet gateway", gateway.internet_gateway_id(), &tags));
+    let cluster = plan::cluster_name(at.stack);
+    let mut removals = Vec::new();
+    for it in strangers::around(cx, id).await? {
+        if it.is_going(at.stack, &cluster) {
+            found.push(Blocker::Going(it.words));
+        } else {
+            removals.push(it.removal);
+            found.push(Blocker::Foreign(it.words));
+        }
     }
-    Ok(verdict(&what("VPC", at), found))
+    Ok(removals.into_iter().fold(verdict(&what("VPC", at), found), StepError::with_hint))
 }
 
 /// Why a security group cannot go: interfaces in it, and groups whose rules name it.
@@ -139,9 +129,19 @@ fn is_foreign_service(eni: &NetworkInterface) -> bool {
 }
 
 /// Whether the network add-on (`aws-K8S-i-…`) or the controller of pods' own interfaces (`aws-k8s-branch-eni`,
-/// `aws-k8s-trunk-eni`) made the interface with this description.
-pub(in crate::providers::aws) fn is_of_nodes(description: &str) -> bool {
-    description.get(..8).is_some_and(|start| start.eq_ignore_ascii_case("aws-k8s-"))
+/// `aws-k8s-trunk-eni`) made this one, and not another cluster's: it says so and carries their tags.
+pub(in crate::providers::aws) fn is_of_nodes(cluster: &str, eni: &NetworkInterface) -> bool {
+    const MARKS: [&str; 4] = [
+        "node.k8s.amazonaws.com/instance_id",
+        "cluster.k8s.amazonaws.com/name",
+        "eks:eni:owner",
+        "vpcresources.k8s.aws/trunk-eni-id",
+    ];
+    let described = eni.description().and_then(|text| text.get(..8));
+    let tags = tags::from_ec2(eni.tag_set());
+    described.is_some_and(|start| start.eq_ignore_ascii_case("aws-k8s-"))
+        && MARKS.iter().any(|mark| tags.contains_key(*mark))
+        && !tags::names_another(cluster, &tags)
 }
 
 fn of_interface(stack: &Stack, eni: &NetworkInterface) -> Blocker {
@@ -151,7 +151,7 @@ fn of_interface(stack: &Stack, eni: &NetworkInterface) -> Blocker {
     let ours = is_ours(stack, &tags::from_ec2(eni.tag_set()));
     // Made by the cluster's network add-on; the teardown's own look removes those that it left behind.
     let text = eni.description().unwrap_or_default();
-    let of_nodes = is_of_nodes(text);
+    let of_nodes = is_of_nodes(&plan::cluster_name(stack), eni);
     // EKS names its own interfaces after the cluster: another cluster's do not go because ours does.
     let of_another = text.strip_prefix("Amazon EKS ").is_some_and(|name| name != stack.name.as_str());
     let managed = eni.requester_managed() == Some(true) && !is_foreign_service(eni) && !of_another;
@@ -185,7 +185,8 @@ fn verdict(what: &str, found: impl IntoIterator<Item = Blocker>) -> StepError {
         }
     }
     if !foreign.is_empty() {
-        let names = some(&foreign);
+        // Every one of them by name: whoever has to find their owners needs the whole list.
+        let names = foreign.join(", ");
         return blocked(what, format_args!("not ours and in the way: {names}"))
             .with_hint("remove these where they were made, then run destroy again");
     }
@@ -212,6 +213,10 @@ mod tests {
         "demo-0a1b2c3d".parse().unwrap()
     }
 
+    fn tag(key: &str, value: &str) -> Tag {
+        Tag::builder().key(key).value(value).build()
+    }
+
     fn eni(description: &str) -> aws_sdk_ec2::types::builders::NetworkInterfaceBuilder {
         NetworkInterface::builder().network_interface_id("eni-1").description(description)
     }
@@ -221,10 +226,10 @@ mod tests {
         let detaching = NetworkInterfaceAttachment::builder().status(AttachmentStatus::Detaching).build();
         for going in [
             eni("Amazon EKS demo").requester_managed(true).build(),
-            eni("aws-K8S-i-0123").build(),
-            eni("aws-k8s-trunk-eni").build(),
+            eni("aws-K8S-i-0123").tag_set(tag("node.k8s.amazonaws.com/instance_id", "i-0123")).build(),
+            eni("aws-k8s-trunk-eni").tag_set(tag("eks:eni:owner", "eks-vpc-resource-controller")).build(),
             eni("anything").attachment(detaching).build(),
-            eni("").tag_set(Tag::builder().key(TAG_STACK).value("demo-0a1b2c3d").build()).build(),
+            eni("").tag_set(tag(TAG_STACK, "demo-0a1b2c3d")).build(),
         ] {
             let verdict = verdict("VPC", [of_interface(&stack(), &going)]);
             assert_eq!(verdict.class, ErrorClass::NotYet, "{going:?}");
@@ -236,9 +241,11 @@ mod tests {
         for foreign in [
             eni("RDSNetworkInterface").requester_managed(true).build(),
             eni("my bastion").build(),
+            eni("aws-K8S-i-0123").build(),
+            eni("aws-K8S-i-0123").tag_set(tag("cluster.k8s.amazonaws.com/name", "other")).build(),
             eni("Amazon EKS demo2").requester_managed(true).build(),
             eni("arn:aws:ecs:us-east-1:123456789012:attachment/1").requester_managed(true).build(),
-            eni("").tag_set(Tag::builder().key(TAG_STACK).value("demo-ffffffff").build()).build(),
+            eni("").tag_set(tag(TAG_STACK, "demo-ffffffff")).build(),
         ] {
             let verdict = verdict("VPC", [of_interface(&stack(), &foreign), Blocker::Going("nat".to_owned())]);
             assert_eq!(verdict.class, ErrorClass::Conflict, "{foreign:?}");

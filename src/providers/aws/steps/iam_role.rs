@@ -114,12 +114,19 @@ async fn shed(cx: &AwsCx, what: &str, role: &str) -> Result<Option<String>, Step
     let name = profile.instance_profile_name();
     let call = cx.iam.remove_role_from_instance_profile().role_name(role).instance_profile_name(name);
     read("iam:RemoveRoleFromInstanceProfile", what, call.send().await)?;
-    // EKS makes `eks-<uuid>` for a node group and forgets it now and then; anybody else's profile stays.
-    if name.starts_with("eks-") && profile.roles().len() <= 1 {
+    // EKS forgets it now and then; anybody else's profile stays.
+    if is_of_eks(name) && profile.roles().len() <= 1 {
         let call = cx.iam.delete_instance_profile().instance_profile_name(name);
         read("iam:DeleteInstanceProfile", what, call.send().await)?;
     }
     Ok(Some(format!("instance profile {name} still held it")))
+}
+
+/// Whether EKS made the instance profile of this name for a node group: it calls them `eks-<uuid>`.
+fn is_of_eks(profile: &str) -> bool {
+    let groups: Vec<&str> = profile.strip_prefix("eks-").unwrap_or_default().split('-').collect();
+    let lengths: Vec<usize> = groups.iter().map(|group| group.len()).collect();
+    lengths == [8, 4, 4, 4, 12] && groups.concat().bytes().all(|byte| byte.is_ascii_hexdigit())
 }
 
 #[async_trait]
@@ -175,6 +182,20 @@ impl Step<AwsCx> for IamRole {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn only_profiles_that_eks_named_are_its_own() {
+        assert!(is_of_eks("eks-0ac81f2e-5d6b-4c2a-9f10-0123456789ab"));
+        for other in [
+            "eks-team",
+            "eks-",
+            "",
+            "0ac81f2e-5d6b-4c2a-9f10-0123456789ab",
+            "eks-0ac81f2e-5d6b-4c2a-9f10-0123456789ab-x",
+        ] {
+            assert!(!is_of_eks(other), "{other}");
+        }
+    }
 
     #[test]
     fn only_pods_may_tag_their_session() {

@@ -30,6 +30,7 @@ pub mod route_table;
 pub mod route_table_association;
 pub mod security_group;
 pub mod snapshot;
+pub(in crate::providers::aws) mod strangers;
 pub mod subnet;
 pub(in crate::providers::aws) mod support;
 pub mod target_group;
