@@ -8,7 +8,7 @@ use crate::error::{CliError, Exit};
 use crate::k8s::kubeconfig::{self, ContextSeen, Entry, ExecCommand, Kubeconfig, KubeconfigError, mark_of};
 use crate::model::ClusterName;
 use crate::model::doc::{self, ContextAction, KubeconfigReport, Stack};
-use crate::providers::{CloudCluster, Provider};
+use crate::providers::{self, CloudCluster, Provider};
 use crate::store::{self, SharedFile};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -112,7 +112,7 @@ pub async fn run(env: &Env, request: &KubeconfigRequest) -> Result<Exit, CliErro
         env.ui.raw(alone.text());
         return Ok(Exit::DONE);
     }
-    super::token::remember_account(env, &account);
+    super::token::remember_account(env, provider.cloud(), &account);
     let files = Files::of(env, request.file.as_deref()).ok_or_else(no_place)?;
     let written = write(env, &files, &entry, &request.name, request.alias.as_deref(), request.switch).await?;
     let report = report(stack, &written, Some(entry.exec));
@@ -176,8 +176,8 @@ pub(super) fn entry(env: &Env, provider: &dyn Provider, account: &str, seen: &Cl
 
 /// The words kubectl calls us with. A profile that decided here is named, so that another shell means the same account.
 fn plugin_args(env: &Env, provider: &dyn Provider, account: &str, cluster: &str) -> Vec<String> {
-    let set = |name: &str| env.vars.all.get(name).filter(|value| !value.is_empty()).cloned();
-    let by_variable = || set("AWS_PROFILE").filter(|_| set("AWS_ACCESS_KEY_ID").is_none());
+    let plugin = providers::plugin(provider.cloud());
+    let by_variable = || plugin.and_then(|plugin| plugin.profile(&env.vars.all)).map(str::to_owned);
     let profile = env.settings.profile.clone().or_else(by_variable);
     let (cloud, region) = (provider.cloud().to_string(), provider.region().to_string());
     let mut args = vec!["token".to_owned()];

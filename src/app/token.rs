@@ -8,7 +8,7 @@ use super::cloud;
 use crate::env::{Env, Variables};
 use crate::error::{CliError, Exit};
 use crate::model::{Cloud, Region, Secret};
-use crate::providers::{self, ClusterToken};
+use crate::providers::{self, BUILT, ClusterToken, Plugin};
 use crate::store;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -19,6 +19,8 @@ use std::time::Duration;
 /// What a kubeconfig asks for.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct TokenRequest {
+    /// Its cloud; none where only one can be meant.
+    pub cloud: Option<Cloud>,
     /// The cluster's name in its cloud.
     pub cluster: String,
     /// Its region.
@@ -29,6 +31,14 @@ pub struct TokenRequest {
     pub profile: Option<String>,
     /// A role to assume.
     pub role_arn: Option<String>,
+}
+
+impl TokenRequest {
+    /// What may be known of the cloud without opening it.
+    fn plugin(&self) -> Option<&'static dyn Plugin> {
+        let only = || <[Cloud; 1]>::try_from(BUILT).ok().map(|[cloud]| cloud);
+        providers::plugin(self.cloud.or_else(only)?)
+    }
 }
 
 /// A token that ends sooner is not handed out: kubectl may still be starting.
@@ -60,8 +70,8 @@ pub fn quick(vars: &Variables, request: &TokenRequest, now: Timestamp) -> Option
 /// Keys of the environment sign by themselves. The account they are of must be known from an earlier call where the
 /// kubeconfig pins one.
 fn quick_static(vars: &Variables, request: &TokenRequest, home: &Path, now: Timestamp) -> Option<ClusterToken> {
-    let set = |name: &str| vars.get(name).filter(|value| !value.is_empty());
-    let (id, secret) = (set("AWS_ACCESS_KEY_ID")?, set("AWS_SECRET_ACCESS_KEY")?);
+    let plugin = request.plugin()?;
+    let id = plugin.key_id(vars)?;
     if request.profile.is_some() || request.role_arn.is_some() {
         return None;
     }
@@ -75,8 +85,7 @@ fn quick_static(vars: &Variables, request: &TokenRequest, home: &Path, now: Time
             return None;
         }
     }
-    let session = set("AWS_SESSION_TOKEN").cloned();
-    providers::static_token(Cloud::Aws, id, secret, session, request.region.as_deref()?, &request.cluster, now)
+    plugin.sign(vars, request.region.as_deref()?, &request.cluster, now)
 }
 
 /// Runs the verb the long way.
@@ -86,10 +95,10 @@ pub async fn run(env: &Env, request: &TokenRequest) -> Result<Exit, CliError> {
         let cloud = cloud::implied(env)?;
         let connected = cloud::connect_at(env, cloud, region, request.account.as_deref()).await?;
         let token = connected.provider.token(&request.cluster).await?;
-        Ok((token, connected.who.account))
+        Ok((token, cloud, connected.who.account))
     };
-    let (token, account) = env.reading(work).await.map_err(|error| plugin_error(error, request))?;
-    remember(env, request, &token, &account);
+    let (token, cloud, account) = env.reading(work).await.map_err(|error| plugin_error(error, request))?;
+    remember(env, request, &token, cloud, &account);
     let info = env.vars.all.get("KUBERNETES_EXEC_INFO").map(String::as_str);
     env.ui.raw(&exec_credential(&token, info));
     Ok(Exit::DONE)
@@ -101,8 +110,8 @@ fn plugin_error(error: CliError, request: &TokenRequest) -> CliError {
 }
 
 /// Keeps the token and whose the keys are. A cache that cannot be written costs time, nothing else.
-fn remember(env: &Env, request: &TokenRequest, token: &ClusterToken, account: &str) {
-    remember_account(env, account);
+fn remember(env: &Env, request: &TokenRequest, token: &ClusterToken, cloud: Cloud, account: &str) {
+    remember_account(env, cloud, account);
     let kept = Kept { token: token.token.reveal().clone(), expires_at: token.expires_at };
     if let Ok(text) = serde_json::to_vec(&kept) {
         keep(env, &token_file(&env.vars.all, request), &text);
@@ -111,9 +120,8 @@ fn remember(env: &Env, request: &TokenRequest, token: &ClusterToken, account: &s
 }
 
 /// Keys of the environment belong to one account for ever: the next token needs no call.
-pub(super) fn remember_account(env: &Env, account: &str) {
-    let set = |name: &str| env.vars.layers.environment().get(name).filter(|value| !value.is_empty());
-    if let (Some(id), Some(_)) = (set("AWS_ACCESS_KEY_ID"), set("AWS_SECRET_ACCESS_KEY"))
+pub(super) fn remember_account(env: &Env, cloud: Cloud, account: &str) {
+    if let Some(id) = providers::plugin(cloud).and_then(|plugin| plugin.key_id(env.vars.layers.environment()))
         && env.settings.profile.is_none()
         && env.settings.role_arn.is_none()
     {
@@ -155,26 +163,21 @@ fn account_file(key_id: &str) -> String {
 /// Named after everything that decides whose token it is: what was asked, every variable of the cloud, and the state
 /// of the files that credentials come from.
 fn token_file(vars: &Variables, request: &TokenRequest) -> String {
-    let TokenRequest { cluster, region, account, profile, role_arn } = request;
+    let TokenRequest { cloud: _, cluster, region, account, profile, role_arn } = request;
+    let plugin = request.plugin();
     let mut parts: Vec<String> = vec![cluster.clone()];
     for part in [region, account, profile, role_arn] {
         parts.push(format!("{part:?}"));
     }
-    let relevant = |name: &str| name.starts_with("AWS_") || name.starts_with("KUBEWRIGHT_") || name == "HOME";
+    let of_cloud = |name: &str| plugin.is_some_and(|plugin| plugin.decides(name));
+    let relevant = |name: &str| of_cloud(name) || name.starts_with("KUBEWRIGHT_") || name == "HOME";
     parts.extend(vars.iter().filter(|(name, _)| relevant(name)).map(|(name, value)| format!("{name}={value}")));
-    for path in credential_files(vars) {
+    let of_cloud = plugin.map(|plugin| plugin.files(vars)).unwrap_or_default();
+    for path in own_files(vars).into_iter().chain(of_cloud) {
         parts.push(format!("{}:{:?}", path.display(), store::stamp(&path)));
     }
     let parts: Vec<&str> = parts.iter().map(String::as_str).collect();
     format!("token-{}", digest(&parts))
-}
-
-fn credential_files(vars: &Variables) -> Vec<PathBuf> {
-    let home = vars.get("HOME").map(PathBuf::from).unwrap_or_default();
-    let named = |name: &str, usual: &str| vars.get(name).map_or_else(|| home.join(usual), PathBuf::from);
-    let mut files = own_files(vars).to_vec();
-    files.extend([named("AWS_CONFIG_FILE", ".aws/config"), named("AWS_SHARED_CREDENTIALS_FILE", ".aws/credentials")]);
-    files
 }
 
 /// `.env` and the user's configuration.
@@ -263,6 +266,7 @@ mod tests {
     }
 
     #[test]
+    #[cfg(feature = "aws")]
     fn a_kept_token_is_handed_out_while_it_lasts_and_for_the_same_question_only() {
         let dir = tempfile::tempdir().unwrap();
         let now: Timestamp = "2026-11-20T12:00:00Z".parse().unwrap();

@@ -47,7 +47,7 @@ fn asked(words: &[OsString], vars: &env::Variables) -> Option<TokenRequest> {
             "--account" => request.account = Some(value),
             "--profile" => request.profile = Some(value),
             "--role-arn" => request.role_arn = Some(value),
-            "--provider" if value == "aws" => {}
+            "--provider" => request.cloud = Some(value.parse().ok()?),
             _ => return None,
         }
     }
@@ -60,6 +60,7 @@ fn asked(words: &[OsString], vars: &env::Variables) -> Option<TokenRequest> {
 /// Runs the verb.
 pub(super) async fn run(env: &mut Env, args: TokenArgs) -> Result<Exit, CliError> {
     let request = TokenRequest {
+        cloud: env.settings.provider,
         cluster: args.cluster,
         region: env.settings.region.as_ref().map(ToString::to_string),
         account: args.account,

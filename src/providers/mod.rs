@@ -1,4 +1,4 @@
-//! The clouds. Each provider is a folder, a feature and a line in [`open`]; all return the same nouns.
+//! The clouds. Each provider is a folder, a feature and a line in the registry; all return the same nouns.
 //!
 //! A provider knows its cloud and the engine's traits; it must not know what stands behind an endpoint, print, prompt, or touch files.
 
@@ -8,8 +8,9 @@ pub mod aws;
 use crate::engine::{Backend, Clock, ErrorClass, Owned, Plan, PlannedStep, Residue, StepError};
 use crate::model::{Cloud, ClusterName, ClusterSpec, Region, ResolvedSpec, Secret, Secrets, Stack};
 use async_trait::async_trait;
+use futures::future::BoxFuture;
 use jiff::Timestamp;
-use std::{collections::BTreeMap, sync::Arc};
+use std::{collections::BTreeMap, path::PathBuf, sync::Arc};
 
 /// Who we are to the cloud.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -247,46 +248,78 @@ pub struct OpenOptions {
     pub secrets: Secrets,
 }
 
-/// A token signed with keys at hand, without any call, runtime or configuration; none where the cloud needs more.
-#[cfg_attr(not(feature = "aws"), expect(unused_variables, reason = "this build has no cloud to give them to"))]
-pub fn static_token(
-    cloud: Cloud,
-    key_id: &str,
-    secret: &str,
-    session: Option<String>,
-    region: &str,
-    cluster: &str,
-    now: Timestamp,
-) -> Option<ClusterToken> {
-    match cloud {
-        #[cfg(feature = "aws")]
-        Cloud::Aws => aws::static_token(key_id, secret, session, region, cluster, now),
-        _ => None,
-    }
+/// What the credential plugin may know of a cloud before anything is opened: from variables alone, without a call, a
+/// runtime or configuration. kubectl waits for it at every command.
+pub trait Plugin: Sync {
+    /// Whether this variable decides whose credentials count.
+    fn decides(&self, variable: &str) -> bool;
+
+    /// The files that credentials come from, be they there or not.
+    fn files(&self, vars: &BTreeMap<String, String>) -> Vec<PathBuf>;
+
+    /// The id of keys in the variables that sign by themselves, and belong to one account for ever.
+    fn key_id<'v>(&self, vars: &'v BTreeMap<String, String>) -> Option<&'v str>;
+
+    /// The profile that a variable names, where it counts.
+    fn profile<'v>(&self, vars: &'v BTreeMap<String, String>) -> Option<&'v str>;
+
+    /// A token signed with the keys of the variables; none where there are none, or the cloud has to be asked.
+    fn sign(
+        &self,
+        vars: &BTreeMap<String, String>,
+        region: &str,
+        cluster: &str,
+        now: Timestamp,
+    ) -> Option<ClusterToken>;
 }
 
-/// The clouds of this build.
-pub const BUILT: &[Cloud] = &[
+/// One cloud of this build.
+pub struct Entry {
+    /// Which.
+    pub cloud: Cloud,
+    /// For the credential plugin.
+    pub plugin: &'static dyn Plugin,
+    /// Opens it; see [`open`].
+    pub open: fn(OpenOptions) -> BoxFuture<'static, Result<Option<Arc<dyn Provider>>, StepError>>,
+}
+
+/// The registry: a new cloud is its folder and its line here.
+const CLOUDS: &[Entry] = &[
     #[cfg(feature = "aws")]
-    Cloud::Aws,
+    aws::ENTRY,
 ];
+
+/// The clouds of this build.
+pub const BUILT: &[Cloud] = &built::<{ CLOUDS.len() }>();
+
+const fn built<const N: usize>() -> [Cloud; N] {
+    let mut all = [Cloud::Aws; N];
+    let mut at = 0;
+    while at < N {
+        all[at] = CLOUDS[at].cloud;
+        at += 1;
+    }
+    all
+}
+
+fn entry(cloud: Cloud) -> Option<&'static Entry> {
+    CLOUDS.iter().find(|entry| entry.cloud == cloud)
+}
+
+/// What the credential plugin may know of a cloud; none for one that is not in this build.
+pub fn plugin(cloud: Cloud) -> Option<&'static dyn Plugin> {
+    entry(cloud).map(|entry| entry.plugin)
+}
 
 /// Opens a cloud: loads its configuration, makes no call of its own. None when nothing names a region.
 ///
 /// # Errors
 /// `Permanent` for a cloud that is not in this build.
-#[cfg_attr(not(feature = "aws"), expect(unused_variables, reason = "this build has no cloud to give them to"))]
 pub async fn open(cloud: Cloud, options: OpenOptions) -> Result<Option<Arc<dyn Provider>>, StepError> {
-    match cloud {
-        #[cfg(feature = "aws")]
-        Cloud::Aws => {
-            let OpenOptions { region, profile, role_arn, dotenv, clock, secrets } = options;
-            let options = aws::AwsOptions { region, profile, role_arn, dotenv, secrets };
-            let opened = aws::Aws::open(options, clock).await;
-            Ok(opened.map(|aws| Arc::new(aws) as Arc<dyn Provider>))
-        }
-        other => {
-            let message = format!("provider {other} is not in this build");
+    match entry(cloud) {
+        Some(entry) => (entry.open)(options).await,
+        None => {
+            let message = format!("provider {cloud} is not in this build");
             Err(StepError::new(ErrorClass::Permanent, "KW-USAGE", message).with_residue(Residue::None))
         }
     }

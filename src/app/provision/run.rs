@@ -346,7 +346,7 @@ async fn conclude(
 /// The context where kubectl looks; the first token needs no call then.
 async fn write_context(env: &Env, prepared: &Prepared, seen: &CloudCluster) -> Option<Written> {
     let (provider, account) = (prepared.cloud.provider.as_ref(), prepared.cloud.who.account.as_str());
-    token::remember_account(env, account);
+    token::remember_account(env, provider.cloud(), account);
     let name = &prepared.plan.stack.name;
     kubeconfig::after_provision(env, provider, account, seen, name).await
 }

@@ -17,6 +17,7 @@ pub mod names;
 pub mod patience;
 pub mod permissions;
 pub mod plan;
+pub mod plugin;
 pub mod preflight;
 pub mod profiles;
 pub mod provider;
@@ -35,4 +36,18 @@ pub mod zones;
 
 pub use client::{AwsCx, AwsOptions};
 pub use provider::Aws;
-pub use token::static_token;
+
+use super::{Entry, OpenOptions, Provider};
+use crate::engine::StepError;
+use crate::model::Cloud;
+use futures::future::BoxFuture;
+use std::sync::Arc;
+
+/// AWS in the registry.
+pub const ENTRY: Entry = Entry { cloud: Cloud::Aws, plugin: &plugin::AwsPlugin, open };
+
+fn open(options: OpenOptions) -> BoxFuture<'static, Result<Option<Arc<dyn Provider>>, StepError>> {
+    let OpenOptions { region, profile, role_arn, dotenv, clock, secrets } = options;
+    let options = AwsOptions { region, profile, role_arn, dotenv, secrets };
+    Box::pin(async { Ok(Aws::open(options, clock).await.map(|aws| Arc::new(aws) as Arc<dyn Provider>)) })
+}
