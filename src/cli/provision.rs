@@ -69,7 +69,7 @@ pub struct ProvisionArgs {
     /// What to wait for [default: nodes]
     #[arg(long, value_enum, value_name = "WHAT")]
     wait: Option<WaitArg>,
-    /// What happens to a failed build [default: keep]
+    /// What happens to a build that fails, runs into --timeout, or whose nodes never get Ready; a signal always keeps [default: keep]
     #[arg(long, value_enum, value_name = "WHAT")]
     on_failure: Option<OnFailureArg>,
     /// Kubernetes version, 1.35 [default: the provider's, with 90 days of support left]

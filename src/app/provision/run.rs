@@ -8,7 +8,7 @@ use crate::engine::{
 };
 use crate::env::{Env, StopCause};
 use crate::error::{Class, CliError, Exit};
-use crate::model::doc::{Kubeconfig, ProvisionOutcome};
+use crate::model::doc::{Kubeconfig, Provision, ProvisionOutcome};
 use crate::providers::{CheckStatus, CloudCluster};
 use crate::ui::{Answer, Format, style::hourly};
 use std::sync::Arc;
@@ -170,14 +170,22 @@ async fn build(env: &Env, request: &ProvisionRequest, prepared: Prepared) -> Res
         report.mutating_calls += calls;
         session.observer = Arc::new(Silent);
     }
-    let mut rolled_back = None;
-    if report.outcome == Outcome::Failed && request.on_failure == OnFailure::Rollback {
-        env.ui.say("the build failed; removing what it made (--on-failure rollback)");
-        rolled_back = Some(roll_back(env, &mut session, &mut state, &prepared).await);
-    }
     report.mutating_calls += renewing;
+    let mut built = Built::judge(env, request, &prepared, &state, &report, resumed).await;
+    if let Some(why) = built.error.as_ref().filter(|_| rolls_back(env, request, &prepared)) {
+        env.ui.say(&format!("the build failed: {why}"));
+        env.ui.say("removing what it made (--on-failure rollback)");
+        let undone = roll_back(env, &mut session, &mut state, &prepared).await;
+        built.undo(env, &prepared, &undone).await;
+    }
     drop(session);
-    conclude(env, request, &prepared, &state, &report, rolled_back.as_ref(), resumed).await
+    conclude(env, &prepared, &state, built)
+}
+
+/// Whether a build that did not get where it should is taken down again. A signal leaves everything as it is: whoever
+/// sent it wants to decide. What was finished before this run is no failed build, whatever was found wrong with it.
+fn rolls_back(env: &Env, request: &ProvisionRequest, prepared: &Prepared) -> bool {
+    request.on_failure == OnFailure::Rollback && env.stop.cause().is_none() && !prepared.is_finished()
 }
 
 /// The spec in the tags of what stands follows the plan, before anything is built to it: `recover` on another machine
@@ -276,59 +284,98 @@ async fn roll_back(env: &Env, session: &mut Session, state: &mut StackState, pre
     report
 }
 
-async fn conclude(
-    env: &Env,
-    request: &ProvisionRequest,
-    prepared: &Prepared,
-    state: &StackState,
-    report: &Report,
-    rolled_back: Option<&Report>,
-    resumed: bool,
-) -> Result<Exit, CliError> {
-    let stopped = env.stop.cause().or_else(|| (report.outcome == Outcome::TimedOut).then_some(StopCause::Timeout));
-    let mut doc = report::provision(env, prepared, state, report, resumed);
-    if let Some(undone) = rolled_back {
-        let clean = undone.outcome == Outcome::Done;
-        doc.outcome = if clean { ProvisionOutcome::RolledBack } else { ProvisionOutcome::Incomplete };
-        doc.audit = undone.audit.as_ref().map(outcome::audit);
-        doc.mutating_calls += undone.mutating_calls;
-        if clean {
-            doc.commands = None;
-            doc.usd_per_hour = Some(0.0);
+/// What a run came to, before it is told.
+struct Built {
+    doc: Provision,
+    /// Why it is not what was asked for.
+    error: Option<CliError>,
+    stopped: Option<StopCause>,
+    context: Option<Written>,
+}
+
+impl Built {
+    /// After the engine: waits for nodes where everything else is well.
+    async fn judge(
+        env: &Env,
+        request: &ProvisionRequest,
+        prepared: &Prepared,
+        state: &StackState,
+        report: &Report,
+        resumed: bool,
+    ) -> Self {
+        let late = || (report.outcome == Outcome::TimedOut).then_some(StopCause::Timeout);
+        let stopped = env.stop.cause().or_else(late);
+        let doc = report::provision(env, prepared, state, report, resumed);
+        let mut built = Self { doc, error: outcome::cause(report, stopped), stopped, context: None };
+        if built.error.is_none() {
+            built.await_nodes(env, request, prepared).await;
         }
+        built
     }
-    let mut error = outcome::cause(report, stopped);
-    let mut context = None;
-    if error.is_none() {
-        match report::cluster(env, prepared, &mut doc).await {
+
+    async fn await_nodes(&mut self, env: &Env, request: &ProvisionRequest, prepared: &Prepared) {
+        match report::cluster(env, prepared, &mut self.doc).await {
             Ok(seen) => {
                 if let Some(seen) = &seen {
-                    context = write_context(env, prepared, seen).await;
-                    doc.kubeconfig = context.as_ref().map(in_document);
+                    self.context = write_context(env, prepared, seen).await;
+                    self.doc.kubeconfig = self.context.as_ref().map(in_document);
                 }
                 if request.wait == WaitFor::Nodes {
                     let provider = prepared.cloud.provider.as_ref();
-                    error = readiness::wait_for_nodes(env, provider, &prepared.plan, &mut doc).await.err();
+                    self.error = readiness::wait_for_nodes(env, provider, &prepared.plan, &mut self.doc).await.err();
                 }
             }
             // Everything stands and the audit said so; only the last look at it failed.
             Err(failed) => env.ui.warn(&format!("cannot read the finished cluster: {failed}")),
         }
-        if error.is_some() && doc.outcome != ProvisionOutcome::Unchanged {
-            doc.outcome = ProvisionOutcome::Incomplete;
+        if let Some(error) = &self.error {
+            let late = error.exit == Exit::TIMEOUT;
+            self.stopped = env.stop.cause().or_else(|| late.then_some(StopCause::Timeout));
+            if self.doc.outcome != ProvisionOutcome::Unchanged {
+                self.doc.outcome = ProvisionOutcome::Incomplete;
+            }
         }
     }
+
+    /// It was taken down again, or not quite.
+    async fn undo(&mut self, env: &Env, prepared: &Prepared, undone: &Report) {
+        let (doc, clean) = (&mut self.doc, undone.outcome == Outcome::Done);
+        doc.outcome = if clean { ProvisionOutcome::RolledBack } else { ProvisionOutcome::Incomplete };
+        doc.audit = undone.audit.as_ref().map(outcome::audit);
+        doc.mutating_calls += undone.mutating_calls;
+        if clean {
+            (doc.commands, doc.cluster, doc.kubeconfig) = (None, None, None);
+            doc.usd_per_hour = Some(0.0);
+            if let Some(error) = self.error.as_mut().filter(|error| error.class == Class::Incomplete) {
+                // Nothing is incomplete any more: nodes that had all the time there is are a matter of time.
+                error.class = Class::Timeout;
+                error.hints.clear();
+            }
+            let provider = prepared.cloud.provider.as_ref();
+            let cluster = provider.cluster_name(&prepared.plan.stack);
+            kubeconfig::forget_destroyed(env, provider, &prepared.cloud.who.account, &cluster).await;
+        }
+    }
+}
+
+fn conclude(env: &Env, prepared: &Prepared, state: &StackState, built: Built) -> Result<Exit, CliError> {
+    let Built { mut doc, error, stopped, context } = built;
     let Some(error) = error else {
         env.ui.show(env.now(), &doc, None);
         report::farewell(env, prepared, &doc, context.as_ref());
         return Ok(Exit::DONE);
     };
+    doc.resources = outcome::resources(&prepared.plan, state);
     // What was finished before and is untouched does not "remain": no build of it has failed.
     let done = matches!(doc.outcome, ProvisionOutcome::RolledBack | ProvisionOutcome::Unchanged);
     let remains = !done && report::something_stands(&prepared.plan, state);
     let stopped = env.stop.cause().or(stopped);
     let mut error = outcome::settle(error, stopped, remains);
+    if doc.outcome == ProvisionOutcome::RolledBack {
+        error.details.push("rolled back: nothing is left of it, $0.00/h".to_owned());
+    }
     if remains {
+        doc.usd_per_hour = outcome::hourly(&prepared.plan, state);
         let made = doc.resources.iter().filter(|res| res.id.is_some()).count();
         error.details.push(format!(
             "running: {made} of {} resources, {}",

@@ -18,6 +18,38 @@ fn a_failed_build_is_rolled_back_to_nothing() {
     assert!(world.go(&["destroy", "demo", "--confirm", "demo"]).expect(0).err.contains("already gone"));
 }
 
+/// However a build ends that is not what was asked for, and was not told to by a signal.
+#[test]
+fn time_that_runs_out_and_nodes_that_never_come_are_rolled_back_too() {
+    let mut world = World::new();
+    let words = ["provision", "demo", "--yes", "--on-failure", "rollback", "-o", "json"];
+    let late = world.go(&[&words[..], &["--timeout", "8m"]].concat()).expect(124).json();
+    assert_eq!((&late["outcome"], &late["error"]["id"]), (&"rolledBack".into(), &"KW-TIMEOUT".into()), "{late:#}");
+    assert_eq!((&late["audit"]["clean"], &late["commands"]), (&true.into(), &serde_json::Value::Null));
+    world.assert_empty();
+    // The rollback itself gets stuck: nothing is claimed that is not so.
+    world.restart("ec2:DeleteVpc=error-before", Speed::Max);
+    let stuck = world.go(&[&words[..], &["--timeout", "8m"]].concat()).expect(9).json();
+    assert_eq!((&stuck["outcome"], &stuck["error"]["id"]), (&"incomplete".into(), &"KW-TIMEOUT".into()), "{stuck:#}");
+    world.restart("", Speed::Max);
+    world.destroy("demo");
+    // Everything stands in the cloud, and no node ever gets Ready: the API server does not answer for them.
+    world.restart("kubernetes:*=error-before", Speed::Max);
+    let nodes = world.go(&words).expect(124).json();
+    assert_eq!((&nodes["outcome"], &nodes["error"]["id"]), (&"rolledBack".into(), &"KW-NODES".into()), "{nodes:#}");
+    assert_eq!((&nodes["kubeconfig"], &nodes["usdPerHour"]), (&serde_json::Value::Null, &0.0.into()));
+    world.assert_empty();
+    // A finished stack is no failed build.
+    world.restart("", Speed::Max);
+    world.build(&["demo"]);
+    world.restart("ec2:Describe*=delay:20s", Speed::Max);
+    let kept = world.go(&["provision", "demo", "--on-failure", "rollback", "--timeout", "60s", "-o", "json"]);
+    assert_eq!(kept.expect(124).json()["outcome"], "unchanged");
+    world.restart("", Speed::Max);
+    assert!(!world.standing("vpc").is_empty());
+    world.destroy("demo");
+}
+
 #[test]
 fn a_stock_out_is_answered_with_another_machine() {
     let mut world = World::with("eks:CreateNodegroup=capacity", Speed::Max);
