@@ -348,7 +348,7 @@ async fn execute(env: &Env, target: Target, work: Work, volumes: VolumeFate) -> 
     let held = stacks::hold(env, &target.stack, "destroy").await?;
     let (journal, mut state) = match &target.known {
         Some(known) => stacks::open_for_writing(env, &held, Some(known))?,
-        None => (stacks::begin_anew(env, &held)?, StackState::default()),
+        None => stacks::begin_removal(env, &held)?,
     };
     let plan = target.plan().cloned();
     let gone = state.steps().filter(|(_, step)| step.is_unmade()).map(|(id, _)| id.clone()).collect();

@@ -5,7 +5,7 @@ use crate::engine::{Event, Journal, JournalError, Record, RunId, StackState, Sta
 use crate::env::Env;
 use crate::error::CliError;
 use crate::model::{ClusterName, Secrets, Stack, StackId};
-use crate::store::{FileLock, Holder, Life, StackLock, StateDir};
+use crate::store::{FileLock, Holder, JournalRead, Life, StackLock, StateDir};
 use std::{path::Path, sync::Arc, time::Duration};
 
 /// What `protect` writes into the journal; the last one of these two counts.
@@ -272,6 +272,22 @@ pub(super) fn begin_anew(env: &Env, held: &Held) -> Result<Box<dyn Journal>, Cli
         env.ui.say(&format!("the journal that was here is kept as {}", kept.display()));
     }
     Ok(discreet(env, dir.create(&held.lock)?))
+}
+
+/// The journal of a removal without a plan. One that an earlier such removal left unfinished goes on; any other that is
+/// there is set aside, so that however often it is repeated one is kept.
+pub(super) fn begin_removal(env: &Env, held: &Held) -> Result<(Box<dyn Journal>, StackState), CliError> {
+    let dir = dir(env);
+    let stack = held.lock.stack();
+    let fold = |read: &JournalRead| StackState::fold(&read.records).ok();
+    let goes_on = |state: &StackState| state.plan().is_none() && state.standing() != Standing::Destroyed;
+    // One that cannot be read is no reason to leave anything standing.
+    if dir.read(stack).ok().as_ref().and_then(fold).is_some_and(|state| goes_on(&state)) {
+        let (journal, read) = dir.resume(&held.lock)?;
+        let state = StackState::fold(&read.records).map_err(|bad| CliError::new("KW-JOURNAL", bad.to_string()))?;
+        return Ok((discreet(env, journal), state));
+    }
+    Ok((begin_anew(env, held)?, StackState::default()))
 }
 
 fn discreet(env: &Env, journal: impl Journal + 'static) -> Box<dyn Journal> {

@@ -511,6 +511,15 @@ impl<'r, 'a> Demolition<'r, 'a> {
         for (step, resource) in open {
             self.run.append(Event::Deleted { step, resource: Some(resource), extra: true })?;
         }
+        // Without a plan, what an earlier run found is known to this one only if its own search found it again.
+        let own: Vec<(StepId, ResourceRef)> = self.run.state(|state| {
+            let known = state.steps().filter_map(|(step, state)| Some((step, state.resource()?)));
+            let unseen = known.filter(|(step, _)| self.plan.is_none() && !self.work.targets.contains_key(step));
+            unseen.map(|(step, resource)| (step.clone(), resource.clone())).collect()
+        });
+        for (step, resource) in own {
+            self.run.append(Event::Deleted { step, resource: Some(resource), extra: false })?;
+        }
         Ok(())
     }
 }
