@@ -53,11 +53,16 @@ pub(super) fn complaint(audit: &Audit) -> StepError {
     if !audit.unexpected.is_empty() {
         parts.push(format!("ours in the cloud but not recorded: {}", ids(&audit.unexpected)));
     }
-    StepError::new(
-        ErrorClass::Conflict,
-        "KW-DRIFT",
-        format!("the audit disagrees with the journal; {}", parts.join("; ")),
-    )
+    // What is gone can be made anew; what is there too much is for people to judge.
+    let id = if audit.missing.is_empty() { "KW-UNRECORDED" } else { "KW-DRIFT" };
+    let message = format!("the audit disagrees with the journal; {}", parts.join("; "));
+    let error = StepError::new(ErrorClass::Conflict, id, message);
+    if audit.unexpected.is_empty() {
+        return error;
+    }
+    error
+        .with_hint("a copy that took the tags along? take the tag `kubewright-stack` off it, and it counts no more")
+        .with_hint("made by another kubewright for this stack? `destroy` removes it with all the rest")
 }
 
 pub(super) fn item(step: &StepId, resource: &ResourceRef) -> Item {

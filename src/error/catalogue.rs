@@ -162,8 +162,14 @@ pub const CATALOGUE: &[Entry] = &[
     entry(
         "KW-DRIFT",
         Class::Conflict,
-        "The cloud and the journal disagree: something recorded is gone, or something of ours is not recorded.",
+        "The cloud and the journal disagree: something recorded is gone.",
         "`kubewright status NAME` lists it; `kubewright provision NAME` makes anew what is gone, after asking.",
+    ),
+    entry(
+        "KW-UNRECORDED",
+        Class::Conflict,
+        "Something carries the tags of this stack and is not in its journal: a copy that took the tags along, or the work of another kubewright. Nothing of the stack is missing, and nothing was done to it.",
+        "Take the tag `kubewright-stack` off what is not the stack's; what is the stack's goes with `kubewright destroy NAME`.",
     ),
     entry(
         "KW-UNREACHABLE",

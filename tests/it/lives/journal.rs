@@ -2,6 +2,7 @@
 
 use super::rig::World;
 use aws_sdk_ec2::types::{ResourceType, Tag, TagSpecification};
+use kubewright::sandbox::clock::Speed;
 
 #[test]
 fn any_machine_goes_on_after_recover() {
@@ -81,4 +82,57 @@ fn protection_stands_in_the_journal_and_in_the_tags() {
     world.go(&["protect", "demo", "off"]).expect(0);
     world.destroy("demo");
     world.assert_empty();
+}
+
+#[test]
+fn a_removal_by_tags_that_is_repeated_keeps_one_history() {
+    let mut world = World::new();
+    world.build(&["demo"]);
+    let kept = |world: &World| {
+        let all = std::fs::read_dir(world.home.path().join("kw/sandbox/stacks")).unwrap();
+        let names = all.map(|entry| entry.unwrap().file_name().into_string().unwrap());
+        let (mut aside, mut journals): (Vec<String>, Vec<String>) =
+            names.filter(|name| name.contains(".jsonl")).partition(|name| name.contains("aside"));
+        (aside.sort(), journals.sort());
+        (aside, journals)
+    };
+    world.restart("ec2:DeleteVpc=error-before,iam:DeleteRole=error-before@1-3", Speed::Max);
+    let words = ["destroy", "demo", "--confirm", "demo", "--from-tags", "-o", "json"];
+    for _ in 0..3 {
+        assert_eq!(world.go(&words).expect(9).json()["outcome"], "incomplete");
+    }
+    let (aside, journals) = kept(&world);
+    assert_eq!((aside.len(), journals.len()), (1, 1), "the journal of the build is kept, once: {aside:?}");
+    world.restart("", Speed::Max);
+    let gone = world.go(&words).expect(0).json();
+    assert_eq!((&gone["outcome"], &gone["remaining"]), (&"destroyed".into(), &serde_json::json!([])), "{gone:#}");
+    assert_eq!(kept(&world).0, aside);
+    world.assert_empty();
+    let history = world.go(&["history", "demo"]).expect(0).out;
+    assert_eq!(history.matches("destroy by ana@").count(), 4, "every attempt is in it: {history}");
+    assert!(world.go(&["destroy", "demo", "--confirm", "demo"]).expect(0).err.contains("already gone"));
+}
+
+#[test]
+fn what_is_there_too_much_is_told_and_asked_nothing() {
+    let world = World::new();
+    let built = world.build(&["demo"]);
+    let stack = format!("demo-{}", built["stack"]["id"].as_str().unwrap());
+    let copied = world.wait(async {
+        let tags = [("kubewright-stack", stack.as_str()), ("kubewright-step", "network__copied")];
+        let tags = tags.map(|(key, value)| Tag::builder().key(key).value(value).build());
+        let spec = TagSpecification::builder().resource_type(ResourceType::ElasticIp).set_tags(Some(tags.to_vec()));
+        world.ec2().allocate_address().tag_specifications(spec.build()).send().await.unwrap().allocation_id.unwrap()
+    });
+    world.minutes(1);
+    let calls = world.show().requests.mutating;
+    let said = world.go(&["provision", "demo", "--yes", "--wait", "cloud"]).expect(8);
+    assert!(said.err.contains("KW-UNRECORDED") && said.err.contains(&copied), "{}", said.err);
+    assert!(said.err.contains("take the tag `kubewright-stack` off"), "what to do: {}", said.err);
+    assert!(!said.err.contains("Make anew") && !said.err.contains("recorded but not in the cloud"), "{}", said.err);
+    assert_eq!(world.show().requests.mutating, calls, "nothing is done to it, nor made anew");
+    let bare = Tag::builder().key("kubewright-stack").build();
+    world.wait(world.ec2().delete_tags().resources(&copied).tags(bare).send()).unwrap();
+    let same = world.go(&["provision", "demo", "--wait", "cloud", "-o", "json"]).expect(0).json();
+    assert_eq!(same["outcome"], "unchanged");
 }
