@@ -1,6 +1,6 @@
 //! From a parsed command to its exit code: variables, the sandbox's detour, the runtime, the final error.
 
-use super::{Cli, run};
+use super::{Cli, Command, run};
 use crate::config;
 use crate::env::{self, Env, Settings};
 use crate::error::CliError;
@@ -10,10 +10,12 @@ use std::ffi::OsString;
 pub fn start(cli: Cli, words: &[OsString]) -> u8 {
     let format = cli.globals.format();
     let prepared = prepare(cli);
-    let (cli, settings, vars) = match prepared {
+    let (cli, mut settings, vars) = match prepared {
         Ok(prepared) => prepared,
         Err(error) => return env::refuse(format, &error),
     };
+    // kubectl shows people whatever its plugin says.
+    settings.quiet |= matches!(cli.command, Command::Token(_));
     // A variable may have chosen another one.
     let format = settings.format;
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();

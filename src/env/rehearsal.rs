@@ -81,6 +81,8 @@ pub async fn rehearse(settings: &Settings, vars: &Vars, words: &[OsString]) -> R
     let options = options(&vars.all)?;
     let (dir, speed) = (options.dir.clone(), options.speed);
     let told = !options.faults.is_empty() || options.conditions != Conditions::default();
+    // Before the server is looked for: from here on it does not end without us.
+    let here = sandbox::visit(&dir).await.map_err(sandbox_error)?;
     let attached = sandbox::attach_or_start(options).await.map_err(sandbox_error)?;
     if !settings.quiet {
         let pace = match (&attached, speed) {
@@ -107,20 +109,32 @@ pub async fn rehearse(settings: &Settings, vars: &Vars, words: &[OsString]) -> R
         // A server of its own lives on without us: nothing needs to stay behind.
         Attached::Other(_) => {
             use std::os::unix::process::CommandExt as _;
+            here.outlive_exec().map_err(not_run)?;
             let cause = command.as_std_mut().exec();
             Err(CliError::new("KW-SANDBOX", format!("cannot start the rehearsal: {cause}")))
         }
         Attached::Own(running) => {
             command.env(SANDBOX_PARENT, std::process::id().to_string());
             let ended = supervise(command).await;
+            drop(here);
             // Another command may have attached to this server meanwhile.
             let mut stop = signal(SignalKind::interrupt()).map_err(not_run)?;
             let mut end = signal(SignalKind::terminate()).map_err(not_run)?;
-            tokio::select! {
-                () = running.until_alone() => {}
-                _ = stop.recv() => {}
-                _ = end.recv() => {}
-            }
+            let wait = async {
+                let told = || {
+                    super::plain_ui(settings.format)
+                        .say("another command works in this sandbox: its server stays up until that has ended");
+                };
+                let alone = sandbox::last_one_out(&dir, told).await;
+                running.until_alone().await;
+                alone
+            };
+            // Held until the server has stopped: who comes now starts one of its own.
+            let _alone = tokio::select! {
+                alone = wait => Some(alone.map_err(sandbox_error)?),
+                _ = stop.recv() => None,
+                _ = end.recv() => None,
+            };
             let stopped = running.stop().await.map_err(sandbox_error);
             let code = code(ended?);
             stopped.map(|()| code)

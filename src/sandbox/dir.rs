@@ -4,7 +4,7 @@ use super::{
     SandboxError,
     world::{Birth, Log, NoLog, Settings, VERSION, World},
 };
-use crate::store::{self, AppendLog, FileLock, Holder};
+use crate::store::{self, AppendLog, FileLock, Holder, Presence};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::{
@@ -63,6 +63,26 @@ impl Dir {
             Err(error) if matches!(error.kind, store::StoreErrorKind::Locked { .. }) => Ok(None),
             Err(error) => Err(error.into()),
         }
+    }
+
+    fn clients(&self) -> PathBuf {
+        self.0.join("clients.lock")
+    }
+
+    /// Says that somebody works here; none while the server is stopping.
+    ///
+    /// # Errors
+    /// The lock file cannot be used.
+    pub fn enter(&self) -> Result<Option<Presence>, SandboxError> {
+        Ok(Presence::enter(&self.clients())?)
+    }
+
+    /// Closes the door where nobody works here.
+    ///
+    /// # Errors
+    /// The lock file cannot be used.
+    pub fn alone(&self) -> Result<Option<Presence>, SandboxError> {
+        Ok(Presence::alone(&self.clients())?)
     }
 
     /// The remembered ports.

@@ -40,7 +40,7 @@ pub mod tls;
 pub mod world;
 
 use crate::model::doc::SandboxShow;
-use crate::store::{FileLock, Holder, StoreError};
+use crate::store::{FileLock, Holder, Presence, StoreError};
 use clock::Speed;
 use conditions::Conditions;
 use dir::Dir;
@@ -280,6 +280,39 @@ impl Attached {
             Self::Other(endpoints) => endpoints,
             Self::Own(running) => running.endpoints(),
         }
+    }
+}
+
+/// Says that a command works in this sandbox: the server that it attaches to, or starts, lives until it has ended.
+///
+/// # Errors
+/// Files; or a server that takes for ever to stop.
+pub async fn visit(dir: &std::path::Path) -> Result<Presence, SandboxError> {
+    let dir = Dir::open(dir)?;
+    for _ in 0..LOOKS {
+        if let Some(here) = dir.enter()? {
+            return Ok(here);
+        }
+        hub::nap(BETWEEN_LOOKS).await;
+    }
+    Err(SandboxError::Control("its server is stopping, and does not come to an end".to_owned()))
+}
+
+/// Waits until no command works in this sandbox any more; none begins to while the answer is held. `busy` is called
+/// once where there is somebody to wait for.
+///
+/// # Errors
+/// Files.
+pub async fn last_one_out(dir: &std::path::Path, busy: impl FnOnce()) -> Result<Presence, SandboxError> {
+    let (dir, mut busy) = (Dir::at(dir), Some(busy));
+    loop {
+        if let Some(alone) = dir.alone()? {
+            return Ok(alone);
+        }
+        if let Some(busy) = busy.take() {
+            busy();
+        }
+        hub::nap(BETWEEN_LOOKS).await;
     }
 }
 

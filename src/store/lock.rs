@@ -121,6 +121,46 @@ impl Drop for FileLock {
     }
 }
 
+/// A lock that many hold at once, each to say that it is still there; whoever gets it alone knows that nobody is.
+#[derive(Debug)]
+pub struct Presence(File);
+
+impl Presence {
+    /// Says that this process is there. None while somebody has the lock alone.
+    ///
+    /// # Errors
+    /// `Unusable` or `Full`.
+    pub fn enter(path: &Path) -> Result<Option<Self>, StoreError> {
+        let file = open(path)?;
+        Self::taken(file.try_lock_shared(), path).map(|taken| taken.then_some(Self(file)))
+    }
+
+    /// Takes the lock alone. None while anybody says to be there.
+    ///
+    /// # Errors
+    /// `Unusable` or `Full`.
+    pub fn alone(path: &Path) -> Result<Option<Self>, StoreError> {
+        let file = open(path)?;
+        Self::taken(file.try_lock(), path).map(|taken| taken.then_some(Self(file)))
+    }
+
+    fn taken(tried: Result<(), TryLockError>, path: &Path) -> Result<bool, StoreError> {
+        match tried {
+            Ok(()) => Ok(true),
+            Err(TryLockError::WouldBlock) => Ok(false),
+            Err(TryLockError::Error(cause)) => Err(StoreError::io("lock", path, &cause)),
+        }
+    }
+
+    /// Stays with the program that this process becomes, until that ends.
+    ///
+    /// # Errors
+    /// The system refuses.
+    pub fn outlive_exec(&self) -> io::Result<()> {
+        Ok(rustix::io::fcntl_setfd(&self.0, rustix::io::FdFlags::empty())?)
+    }
+}
+
 /// Who holds this lock now, without waiting: none when it is free or was never taken. `Some(None)` is somebody who
 /// has not written a name yet.
 ///

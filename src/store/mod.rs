@@ -19,6 +19,6 @@ pub use files::{
     write_private, write_shared,
 };
 pub use journal::{JournalRead, StackJournal};
-pub use lock::{FileLock, Holder};
+pub use lock::{FileLock, Holder, Presence};
 pub use shared_file::SharedFile;
 pub use state_dir::{Known, Life, StackLock, StateDir};

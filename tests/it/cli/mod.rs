@@ -17,6 +17,8 @@ mod refusals;
 #[cfg(all(feature = "aws", feature = "sandbox"))]
 mod secrets;
 #[cfg(all(feature = "aws", feature = "sandbox"))]
+mod shared;
+#[cfg(all(feature = "aws", feature = "sandbox"))]
 mod smaller;
 #[cfg(all(feature = "aws", feature = "sandbox"))]
 mod streams;
