@@ -81,7 +81,7 @@ pub const VARIABLES: &[Variable] = &[
     var("AWS_ROLE_SESSION_NAME", Topic::Cloud, "name of that session"),
     var("AWS_CA_BUNDLE", Topic::Cloud, "certificates that AWS endpoints are checked by"),
     var("SSL_CERT_FILE", Topic::Cloud, "certificates that every endpoint is checked by"),
-    var("HTTPS_PROXY", Topic::Cloud, "proxy for https, with NO_PROXY"),
+    var("HTTPS_PROXY", Topic::Cloud, "proxy for https, clusters too, with NO_PROXY"),
     var("KUBEWRIGHT_COMPLETE", Topic::Internal, "set by the shell's completion script"),
     var("KUBEWRIGHT_SANDBOX_PARENT", Topic::Internal, "process that serves the sandbox a command runs in"),
     var("KUBEWRIGHT_SANDBOX_CLOCK", Topic::Internal, "control address of the sandbox a command runs in"),
