@@ -220,6 +220,12 @@ pub const CATALOGUE: &[Entry] = &[
         "`--profile` or `AWS_PROFILE` with credentials of that account.",
     ),
     entry(
+        "KW-AWS-CLOCK",
+        Class::Auth,
+        "The clock of this machine is so far off that AWS takes no signature made here: five minutes is the most.",
+        "Set the clock (`timedatectl set-ntp true`), then run the same command again.",
+    ),
+    entry(
         "KW-AWS-CREDENTIALS",
         Class::Auth,
         "No AWS credentials were found, or AWS refused them. Nothing was tried.",

@@ -12,6 +12,7 @@ use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_runtime_api::client::result::SdkError;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 use aws_types::request_id::RequestId;
+use jiff::Timestamp;
 use std::error::Error as StdError;
 use std::io::ErrorKind;
 use std::time::Duration;
@@ -24,6 +25,8 @@ pub const CAPACITY: &str = "KW-AWS-CAPACITY";
 pub const EXPIRED: &str = "KW-AWS-EXPIRED";
 /// No credentials, or not accepted.
 pub const AUTH: &str = "KW-AWS-CREDENTIALS";
+/// The clock of this machine is so far off that AWS takes no signature.
+pub const CLOCK: &str = "KW-AWS-CLOCK";
 /// The credentials are good, the action is not allowed.
 pub const DENIED: &str = "KW-AWS-DENIED";
 /// Told to slow down.
@@ -67,6 +70,12 @@ where
         }
         _ => unsent(op, what, &err),
     };
+    if made.id == CLOCK {
+        let date = err.raw_response().and_then(|response| response.headers().get("date"));
+        if let Some(off) = clock_off(message_of(&err), date) {
+            made.message = format!("cannot {} {what}: {off}", verb(op));
+        }
+    }
     made.request_id = request_id;
     made.retry_after = retry_after;
     if !is_mutating(operation(op)) {
@@ -147,13 +156,12 @@ fn answered(op: &'static str, what: &str, status: u16, code: Option<&str>, text:
             made.with_hint(format!("allow {action}, then run the same command again"))
         }
         EXPIRED => made.with_hint("sign in again (for SSO: aws sso login), then run the same command again"),
-        AUTH if code == "RequestTimeTooSkewed" || text.contains("Signature expired") || text.contains("not yet current") => {
-            made.with_hint("is this machine's clock right? AWS takes no request that is more than five minutes off")
-        }
+        CLOCK => made.with_hint("set this machine's clock (timedatectl set-ntp true), then run the same command again"),
         AUTH if text.contains("not enabled") || code == "OptInRequired" => made.with_hint("enable the region in the account's settings"),
         AUTH => made
             .with_hint("check the credentials: aws sts get-caller-identity")
-            .with_hint("good credentials are refused like this in a region that is off in the account: aws account list-regions"),
+            .with_hint("good credentials are refused like this in a region that is off in the account: aws account list-regions")
+            .with_hint("and from a machine whose clock is more than five minutes off"),
         QUOTA => match quota_code(code, text) {
             Some((service, quota)) => made.with_hint(format!(
                 "aws service-quotas request-service-quota-increase --service-code {service} --quota-code {quota} --desired-value N"
@@ -163,6 +171,37 @@ fn answered(op: &'static str, what: &str, status: u16, code: Option<&str>, text:
         CAPACITY => made.with_hint("another instance type (--node-type) or other zones (--zones) may have it"),
         _ => made,
     }
+}
+
+/// Whether a signature was refused for the time at which it says that it was made.
+fn is_about_time(text: &str) -> bool {
+    text.contains("Signature expired") || text.contains("not yet current")
+}
+
+/// How far this machine's clock is off, in words: by the time of our signature, which the refusal repeats, and the time
+/// that AWS's answer carries.
+fn clock_off(text: &str, date: Option<&str>) -> Option<String> {
+    let ours = stamps(text).next()?;
+    let theirs = date.and_then(|date| jiff::fmt::rfc2822::parse(date).ok()).map(|at| at.timestamp());
+    let theirs = theirs.or_else(|| stamps(text).nth(1))?;
+    let seconds = theirs.as_second() - ours.as_second();
+    // An answer takes a second or two, which nobody has to set a clock for.
+    let minutes = (seconds.unsigned_abs() + 30) / 60;
+    let way = if seconds >= 0 { "slow" } else { "fast" };
+    Some(format!(
+        "the clock of this machine is {minutes} min {way}: it says {}, AWS says {}, and takes no signature so far off",
+        ours.strftime("%H:%M:%SZ"),
+        theirs.strftime("%H:%M:%SZ")
+    ))
+}
+
+/// The times in a text, as signatures write them: `20261120T120000Z`.
+fn stamps(text: &str) -> impl Iterator<Item = Timestamp> {
+    let words = text.split(|c: char| !c.is_ascii_alphanumeric());
+    words.filter_map(|word| {
+        let at = jiff::civil::DateTime::strptime("%Y%m%dT%H%M%SZ", word).ok()?;
+        at.to_zoned(jiff::tz::TimeZone::UTC).ok().map(|at| at.timestamp())
+    })
 }
 
 /// Class and id for a vendor code.
@@ -179,6 +218,8 @@ fn classify(op: &str, code: &str, text: &str, status: u16) -> (ErrorClass, &'sta
         | "RequestThrottledException"
         | "SlowDown"
         | "BandwidthLimitExceeded" => (Throttled, THROTTLED),
+        "RequestTimeTooSkewed" => (Auth, CLOCK),
+        "SignatureDoesNotMatch" | "InvalidSignatureException" if is_about_time(text) => (Auth, CLOCK),
         "ExpiredToken" | "ExpiredTokenException" | "RequestExpired" => (Auth, EXPIRED),
         "UnauthorizedOperation"
         | "AccessDenied"
@@ -193,7 +234,6 @@ fn classify(op: &str, code: &str, text: &str, status: u16) -> (ErrorClass, &'sta
         | "MissingAuthenticationToken"
         | "MissingAuthenticationTokenException"
         | "IncompleteSignature"
-        | "RequestTimeTooSkewed"
         | "InvalidSignatureException"
         | "InvalidAccessKeyId"
         | "Blocked" => (Auth, AUTH),
@@ -490,6 +530,27 @@ mod tests {
     fn classed(op: &'static str, status: u16, code: &str, text: &str) -> (ErrorClass, Residue) {
         let made = fail(op, "it", service(status, Some(code), text));
         (made.class, made.residue)
+    }
+
+    #[test]
+    fn a_clock_that_is_off_is_measured() {
+        let late =
+            "Signature expired: 20261120T120000Z is now earlier than 20261120T121500Z (20261120T122000Z - 5 min.)";
+        let error = answered("sts:GetCallerIdentity", "account", 403, Some("SignatureDoesNotMatch"), late);
+        assert_eq!((error.class, error.id.as_str()), (ErrorClass::Auth, CLOCK));
+        let words = clock_off(late, Some("Fri, 20 Nov 2026 12:20:00 GMT")).unwrap();
+        assert!(words.contains("20 min slow") && words.contains("12:00:00Z") && words.contains("12:20:00Z"), "{words}");
+        let early = "Signature not yet current: 20261120T124000Z is still later than 20261120T122500Z";
+        assert!(clock_off(early, Some("Fri, 20 Nov 2026 12:20:00 GMT")).unwrap().contains("20 min fast"));
+        assert!(
+            clock_off(early, None).unwrap().contains("15 min fast"),
+            "the refusal's own time, where there is no other"
+        );
+        assert_eq!(clock_off("no", Some("Fri, 20 Nov 2026 12:20:00 GMT")), None);
+        // A wrong secret is something else.
+        let wrong = "The request signature we calculated does not match the signature you provided.";
+        let error = answered("sts:GetCallerIdentity", "account", 403, Some("SignatureDoesNotMatch"), wrong);
+        assert_eq!(error.id, AUTH);
     }
 
     #[test]

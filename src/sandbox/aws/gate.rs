@@ -11,6 +11,7 @@ use crate::sandbox::{
     world::{Scope, Tx, WorldError},
 };
 use hyper::{Response, http::request::Parts};
+use jiff::Timestamp;
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
 
@@ -54,7 +55,7 @@ pub async fn handle(hub: &Hub, parts: &Parts, body: &[u8]) -> Option<Response<Bo
     let guessed = guess_protocol(&signed);
     let refuse = |protocol, error: ApiError| {
         tracing::debug!(code = %error.code, message = %error.message, "refused before any service");
-        Some(respond(protocol::render(protocol, "Unknown", &request_id, &Err(error))))
+        Some(respond(hub.wall(), protocol::render(protocol, "Unknown", &request_id, &Err(error))))
     };
     let claim = match sigv4::claim(&signed) {
         Ok(claim) => claim,
@@ -105,7 +106,7 @@ pub async fn handle(hub: &Hub, parts: &Parts, body: &[u8]) -> Option<Response<Bo
     if let Err(error) = &result {
         tracing::debug!(service = %call.service, op = %call.op, code = %error.code, message = %error.message, "refused");
     }
-    Some(respond(protocol::render(target.protocol, &target.op, &request_id, &result)))
+    Some(respond(hub.wall(), protocol::render(target.protocol, &target.op, &request_id, &result)))
 }
 
 fn disk_failed(error: &WorldError) -> ApiError {
@@ -286,8 +287,11 @@ fn shown(target: &Target, body: &[u8]) -> Value {
     Value::Object(map)
 }
 
-fn respond(rendered: Rendered) -> Response<Body> {
+/// Every answer says when it was given: by the same clock that signatures are judged by.
+fn respond(at: Timestamp, rendered: Rendered) -> Response<Body> {
+    let date = at.strftime("%a, %d %b %Y %H:%M:%S GMT").to_string();
     let mut builder = Response::builder().status(rendered.http).header("content-type", rendered.content_type);
+    builder = builder.header("date", date);
     for (name, value) in rendered.headers {
         builder = builder.header(name, value);
     }

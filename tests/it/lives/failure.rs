@@ -126,3 +126,21 @@ fn time_runs_out_with_something_standing_or_with_nothing() {
     world.destroy("demo");
     world.assert_empty();
 }
+
+/// A machine whose clock is twenty minutes off: AWS takes no signature, whatever is wrong with nothing else.
+#[test]
+fn a_clock_that_is_off_is_told_with_the_difference() {
+    for (ahead, words) in [(20, "20 min slow"), (-20, "20 min fast")] {
+        let world = World::ahead("", Speed::Max, ahead);
+        for verb in [
+            &["provision", "demo", "--dry-run"][..],
+            &["status", "demo"],
+            &["destroy", "demo", "--confirm", "demo"],
+            &["token", "--cluster", "demo", "--region", "us-east-1", "--account", "000000000000", "--provider", "aws"],
+        ] {
+            let said = world.go(verb).expect(3);
+            assert!(said.err.contains("KW-AWS-CLOCK") && said.err.contains(words), "{verb:?}: {}", said.err);
+            assert!(said.err.contains("set this machine's clock"), "{}", said.err);
+        }
+    }
+}
