@@ -75,10 +75,43 @@ fn a_context_comes_with_the_cluster_and_goes_with_it() {
         assert_eq!(std::fs::read_to_string(home.path().join(name)).unwrap(), text);
     }
     home.rehearse(&["kubeconfig", "demo", "--kubeconfig", "."]).expect(8);
+    takes_what_kubectl_takes_and_nothing_else(&home);
 
     home.rehearse(&["destroy", "demo", "--confirm", "demo"]).expect(0);
     assert_eq!(contexts(&read()), Vec::<String>::new(), "the context went with its cluster");
     home.rehearse(&["kubeconfig", "demo", "--provider", "aws", "--region", "us-east-1"]).expect(4);
+}
+
+/// Files of every kind: the good ones get the context, the others stay byte for byte.
+fn takes_what_kubectl_takes_and_nothing_else(home: &Home) {
+    let json = r#"{"apiVersion": "v1", "kind": "Config", "current-context": "prod",
+        "clusters": [{"name": "prod", "cluster": {"server": "https://prod.example.com"}}],
+        "users": [{"name": "me", "user": {"token": "theirs"}}],
+        "contexts": [{"name": "prod", "context": {"cluster": "prod", "user": "me"}}]}"#;
+    for (name, text, before) in [("empty", "", 0), ("blank", "\n# nothing yet\n", 0), ("json", json, 1)] {
+        home.write(name, text);
+        home.rehearse(&["kubeconfig", "demo", "--kubeconfig", name]).expect(0);
+        let after = std::fs::read_to_string(home.path().join(name)).unwrap();
+        assert_eq!(contexts(&after).len(), before + 1, "{name}: {after}");
+        if before == 1 {
+            assert_eq!(yaml(&after)["current-context"], "prod", "{after}");
+            assert_eq!(yaml(&after)["users"][0]["user"]["token"], "theirs", "{after}");
+        }
+    }
+    let huge = format!("# {}\n", "x".repeat(20 << 20));
+    for (name, text) in [("huge", huge.as_str()), ("list", "- a\n- b\n"), ("word", "prod\n"), ("tab", "a:\n\t- b\n")] {
+        home.write(name, text);
+        let refused = home.rehearse(&["kubeconfig", "demo", "--kubeconfig", name, "-o", "json"]).expect(8).json();
+        assert_eq!(refused["error"]["id"], "KW-KUBECONFIG", "{name}: {refused:#}");
+        assert!(refused["error"]["message"].as_str().unwrap().contains(name), "{refused:#}");
+        assert!(std::fs::read_to_string(home.path().join(name)).unwrap() == text, "{name} was changed");
+    }
+    // Places where nothing can be put: below a file, and where the system lets nobody.
+    for place in ["json/kc", "/proc/kubewright/kc"] {
+        let refused = home.rehearse(&["kubeconfig", "demo", "--kubeconfig", place, "-o", "json"]).expect(8).json();
+        assert_eq!(refused["error"]["id"], "KW-KUBECONFIG", "{place}: {refused:#}");
+        assert!(refused["error"]["hints"].to_string().contains("--print"), "{refused:#}");
+    }
 }
 
 /// The plugin named in the kubeconfig is called as kubectl calls it, and its token asked for the nodes.

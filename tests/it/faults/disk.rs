@@ -57,3 +57,25 @@ fn no_room_for_the_plan_is_told_before_anything_is_made() {
     machine.run(&DESTROY).expect(0);
     server.world().is_empty();
 }
+
+#[test]
+fn a_kubeconfig_that_does_not_fit_any_more_stays_as_it_was() {
+    let server = Server::start(&[]);
+    let machine = server.machine("ana");
+    machine.run(&BUILD).expect(0);
+    let theirs = "apiVersion: v1\nkind: Config\ncurrent-context: prod\n";
+    machine.home().write("kc", theirs);
+    let words = ["kubeconfig", "demo", "--kubeconfig", "kc", "-o", "json"];
+    let said = cramped(&machine, 1024, &words).expect(8);
+    assert_eq!(said.json()["error"]["id"], "KW-KUBECONFIG", "{}", said.err);
+    assert!(said.err.contains("nothing was written"), "{}", said.err);
+    let names: Vec<String> = std::fs::read_dir(machine.home().path())
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .filter(|name| name.contains("kc"))
+        .collect();
+    assert_eq!(names, ["kc"], "neither a lock nor half a file stays behind");
+    assert_eq!(std::fs::read_to_string(machine.home().path().join("kc")).unwrap(), theirs);
+    machine.run(&words).expect(0);
+    machine.run(&DESTROY).expect(0);
+}
