@@ -1,30 +1,20 @@
 //! A sandbox served by one process and machines that use it: each with its own home, journal and user.
 
-use crate::support::{Home, Said};
+use crate::support::{
+    Home, Said,
+    serving::{Serving, until},
+};
 use serde_json::Value;
 use std::{
     collections::{BTreeMap, BTreeSet},
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
-    time::{Duration, Instant},
 };
 
 pub(super) const BUILD: [&str; 9] =
     ["provision", "demo", "--yes", "--provider", "aws", "--region", "us-east-1", "-o", "json"];
 pub(super) const CONTINUE: [&str; 5] = ["provision", "demo", "--yes", "-o", "json"];
 pub(super) const DESTROY: [&str; 6] = ["destroy", "demo", "--confirm", "demo", "-o", "json"];
-
-/// Long enough for a machine with other work.
-const PATIENCE: Duration = Duration::from_secs(60);
-
-/// Waits until it is so.
-pub(super) fn until(what: &str, is_so: impl Fn() -> bool) {
-    let began = Instant::now();
-    while !is_so() {
-        assert!(began.elapsed() < PATIENCE, "waited in vain for {what}");
-        std::thread::sleep(Duration::from_millis(10));
-    }
-}
 
 /// A home whose commands run in a sandbox of their own with these variables.
 pub(super) struct Ordeal {
@@ -127,29 +117,14 @@ impl World {
 /// A sandbox kept up by a process of its own.
 pub(super) struct Server {
     home: Home,
-    child: Child,
-    url: String,
-    exports: BTreeMap<String, String>,
+    serving: Serving,
 }
 
 impl Server {
     pub(super) fn start(flags: &[&str]) -> Self {
         let home = Home::new();
-        let (ready, exports) = (home.path().join("ready"), home.path().join("exports"));
-        let mut command = home.command();
-        command.args(["sandbox", "serve", "--ready-file"]).arg(&ready).arg("--env-out").arg(&exports).args(flags);
-        let child = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
-        // Two lines, the second one whole.
-        let listens = || std::fs::read_to_string(&ready).is_ok_and(|text| text.matches('\n').count() == 2);
-        until("the server", listens);
-        let url = std::fs::read_to_string(&ready).unwrap().lines().next().unwrap().to_owned();
-        let lines = std::fs::read_to_string(&exports).unwrap();
-        let pair = |line: &str| {
-            let (name, value) = line.strip_prefix("export ")?.split_once('=')?;
-            Some((name.to_owned(), value.trim_matches('\'').to_owned()))
-        };
-        let exports = lines.lines().filter_map(pair).collect();
-        Self { home, child, url, exports }
+        let serving = Serving::told(&home, flags);
+        Self { home, serving }
     }
 
     pub(super) fn machine(&self, user: &'static str) -> Machine<'_> {
@@ -166,7 +141,7 @@ impl Server {
 
     /// Waits until the n-th held call is in the air.
     pub(super) fn until_held(&self, n: u32) {
-        until("a held call", || self.hold(n, "json").exists());
+        until("a held call", || self.hold(n, "json").exists().then_some(()));
     }
 
     pub(super) fn release(&self, n: u32) {
@@ -175,20 +150,13 @@ impl Server {
 
     /// Virtual time jumps, as it does for a machine that wakes.
     pub(super) fn skip_hours(&self, hours: u64) {
-        let url = format!("{}/_sandbox/clock/skip", self.url);
+        let url = format!("{}/_sandbox/clock/skip", self.serving.url);
         let body = serde_json::json!({"ms": hours * 3_600_000}).to_string();
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         let answer = runtime.block_on(async {
             reqwest::Client::builder().no_proxy().build().unwrap().post(url).body(body).send().await.unwrap().status()
         });
         assert!(answer.is_success(), "{answer}");
-    }
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
     }
 }
 
@@ -210,10 +178,10 @@ impl Machine<'_> {
     /// The variables of a command on this machine.
     pub(super) fn furnish(&self, command: &mut Command) {
         command
-            .envs(&self.server.exports)
+            .envs(&self.server.serving.env)
             .env("KUBECONFIG", self.home.path().join("kubeconfig"))
-            .env("KUBEWRIGHT_PRICE_AWS_ENDPOINT", &self.server.url)
-            .env("KUBEWRIGHT_SANDBOX_CLOCK", format!("{}/_sandbox/clock", self.server.url))
+            .env("KUBEWRIGHT_PRICE_AWS_ENDPOINT", &self.server.serving.url)
+            .env("KUBEWRIGHT_SANDBOX_CLOCK", format!("{}/_sandbox/clock", self.server.serving.url))
             .env("USER", self.user);
     }
 

@@ -1,71 +1,46 @@
 //! Pretend clouds that stay up, and machines that meet in them: each with a home, journals and a user of its own.
 
-use super::{Home, Said};
+use super::{Home, Said, serving::Serving};
 use serde_json::Value;
 use std::{
+    collections::BTreeMap,
     path::{Path, PathBuf},
-    process::{Child, Command, Stdio},
-    time::{Duration, Instant},
+    process::Command,
 };
 
-/// One `sandbox serve`.
+/// One `sandbox serve`, and the home of whoever runs it.
 pub(crate) struct Served {
     home: Home,
-    server: Option<Child>,
-    exports: Vec<(String, String)>,
+    server: Option<Serving>,
 }
 
 impl Served {
     pub(crate) fn start(faults: &str) -> Self {
-        let mut served = Self { home: Home::new(), server: None, exports: Vec::new() };
+        let mut served = Self { home: Home::new(), server: None };
         served.restart(faults);
         served
     }
 
     /// The same world behind the same ports, with other faults.
     pub(crate) fn restart(&mut self, faults: &str) {
-        self.stop();
-        let (ready, exports) = (self.home.path().join("ready"), self.home.path().join("exports"));
-        let _ = std::fs::remove_file(&ready);
-        let mut command = self.home.command();
-        command
-            .args(["sandbox", "serve", "--fault", faults, "--ready-file"])
-            .arg(&ready)
-            .arg("--env-out")
-            .arg(&exports);
-        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
-        let mut server = command.spawn().unwrap();
-        let until = Instant::now() + Duration::from_secs(60);
-        while std::fs::read_to_string(&ready).map_or(true, |text| text.lines().count() < 2) {
-            assert!(server.try_wait().unwrap().is_none(), "the server ended");
-            assert!(Instant::now() < until, "the server is not ready");
-            std::thread::sleep(Duration::from_millis(10));
-        }
-        self.server = Some(server);
-        let lines = std::fs::read_to_string(exports).unwrap();
-        let pair = |line: &str| {
-            let (name, value) = line.strip_prefix("export ")?.split_once('=')?;
-            Some((name.to_owned(), value.trim_matches('\'').to_owned()))
-        };
-        self.exports = lines.lines().filter_map(pair).collect();
+        self.server = None;
+        self.server = Some(Serving::told(&self.home, &["--fault", faults]));
     }
 
-    fn stop(&mut self) {
-        if let Some(mut server) = self.server.take() {
-            let _ = server.kill();
-            let _ = server.wait();
-        }
+    fn exports(&self) -> &BTreeMap<String, String> {
+        &self.server.as_ref().expect("it is up but while it is restarted").env
     }
 
     /// What other clients are told.
     pub(crate) fn export(&self, name: &str) -> &str {
-        self.exports.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str()).unwrap()
+        &self.exports()[name]
     }
 
     /// A machine beside the others.
     pub(crate) fn machine(&self, user: &str) -> Machine {
         let home = Home::new();
-        let mut env: Vec<_> = self.exports.iter().filter(|(name, _)| name != "KUBECONFIG").cloned().collect();
+        let exported = self.exports().iter().filter(|(name, _)| *name != "KUBECONFIG");
+        let mut env: Vec<_> = exported.map(|(name, value)| (name.clone(), value.clone())).collect();
         env.push(("USER".to_owned(), user.to_owned()));
         env.push(("KUBEWRIGHT_PRICE_AWS_ENDPOINT".to_owned(), self.export("AWS_ENDPOINT_URL").to_owned()));
         let clock = format!("{}/_sandbox/clock", self.export("AWS_ENDPOINT_URL"));
@@ -89,12 +64,6 @@ impl Served {
                 && !OF_THE_CLUSTER.contains(&it["kind"].as_str().unwrap())
         });
         ours.filter_map(|it| it["tags"][key].as_str().map(str::to_owned)).collect()
-    }
-}
-
-impl Drop for Served {
-    fn drop(&mut self) {
-        self.stop();
     }
 }
 

@@ -44,15 +44,26 @@ impl Serving {
         Self::with(home, command)
     }
 
+    /// With these flags.
+    pub(crate) fn told(home: &Home, flags: &[&str]) -> Self {
+        Self::launch(home, home.command(), flags)
+    }
+
     /// Started by this command, which may be the binary by a detour.
-    pub(crate) fn with(home: &Home, mut command: Command) -> Self {
+    pub(crate) fn with(home: &Home, command: Command) -> Self {
+        Self::launch(home, command, &[])
+    }
+
+    fn launch(home: &Home, mut command: Command, flags: &[&str]) -> Self {
         let (ready, env) = (home.path().join("served/ready"), home.path().join("served/env"));
-        command.args(["sandbox", "serve", "--ready-file"]).arg(&ready).arg("--env-out").arg(&env);
+        let _ = std::fs::remove_file(&ready);
+        command.args(["sandbox", "serve", "--ready-file"]).arg(&ready).arg("--env-out").arg(&env).args(flags);
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
         let mut child = command.spawn().unwrap();
+        // Two lines, the second one whole.
         let text = until("the sandbox", || {
             assert!(child.try_wait().unwrap().is_none(), "the sandbox ended");
-            read(&ready)
+            read(&ready).filter(|text| text.matches('\n').count() == 2)
         });
         let url = text.lines().next().unwrap().to_owned();
         let exports = read(&env).unwrap();
