@@ -486,7 +486,8 @@ impl<'r, 'a> Demolition<'r, 'a> {
             deadline = self.run.answered(deadline, looked);
             // What is not ours will not go because we wait; a while for what it may have been instead: interfaces of load
             // balancers that are gone stay for minutes.
-            let hopeless = !blockers.is_empty() && since(began, self.run.now()) >= PATIENCE * HOPE;
+            let now = self.run.now();
+            let hopeless = !blockers.is_empty() && (now >= deadline || since(began, now) >= PATIENCE * HOPE);
             if hopeless {
                 let names: Vec<String> = blockers.iter().map(in_words).collect();
                 let mut error = error;

@@ -17,39 +17,52 @@ impl Demolition<'_, '_> {
     /// more of it. Returns what may stand in the way and is not ours.
     pub(super) async fn clear_stage(&self, stage: &str) -> Result<Vec<Item>, Cut> {
         let _alone = self.looking.lock().await;
-        let deadline = later(self.run.now(), self.run.options.stage_deadline);
+        let mut deadline = later(self.run.now(), self.run.options.stage_deadline);
         loop {
+            let asked = self.run.now();
             let (ours, blockers) = self.leftovers(stage).await?;
             if ours.is_empty() {
                 return Ok(blockers);
             }
             let removals = ours.into_iter().map(|leftover| self.remove_leftover(leftover));
             let mut removals = stream::iter(removals).buffer_unordered(self.run.options.parallel.max(1));
-            let mut failed = None;
+            let mut failed: Vec<(StepId, StepError)> = Vec::new();
             while let Some((step, removed)) = removals.next().await {
                 match removed {
                     Ok(()) => {}
                     Err(cut @ (Cut::Halted | Cut::Later)) => return Err(cut),
-                    Err(Cut::Step(error)) => {
-                        if let Some((step, earlier)) = failed.replace((step, *error)) {
-                            self.run.fail(Some(step), earlier);
-                        }
-                    }
+                    Err(Cut::Step(error)) => failed.push((step, *error)),
                 }
             }
             drop(removals);
-            if let Some((step, mut error)) = failed {
+            // What somebody else holds on to keeps only itself: the rest goes, as far as it does not hang on it.
+            if !failed.is_empty() && failed.iter().all(|(_, error)| error.class == ErrorClass::Conflict) {
+                failed.into_iter().for_each(|(step, error)| self.fail_once(step, error));
+                return Ok(blockers);
+            }
+            if let Some((step, mut error)) = failed.pop() {
+                failed.into_iter().for_each(|(step, error)| self.fail_once(step, error));
                 error.message = format!("`{step}`: {}", error.message);
                 return Err(error.into());
             }
             if self.may_postpone {
                 return Err(Cut::Later);
             }
+            // Looks and removals have deadlines of their own: this one is for what keeps coming back.
+            deadline = self.run.answered(deadline, asked);
             if self.run.now() >= deadline {
                 let message = format!("the cluster's own objects keep coming back at stage `{stage}`");
                 return Err(StepError::new(ErrorClass::NotYet, "KW-DEADLINE", message).into());
             }
             self.run.pause(Duration::from_secs(1)).await?;
+        }
+    }
+
+    /// A stage is cleared again and again; what failed is told once.
+    fn fail_once(&self, step: StepId, error: StepError) {
+        let told = self.run.tally(|tally| tally.failures.iter().any(|failure| failure.step.as_ref() == Some(&step)));
+        if !told {
+            self.run.fail(Some(step), error);
         }
     }
 

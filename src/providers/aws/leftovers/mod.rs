@@ -93,7 +93,7 @@ pub async fn leftovers(cx: &AwsCx, clock: &dyn Clock, stage: &str, look: Look<'_
                 patient(clock, || leaked(cx, look)),
                 patient(clock, || foreign_interfaces(cx, look)),
                 patient(clock, || endpoints(cx, look)),
-                patient(clock, || strangers(cx, look))
+                strangers(cx, clock, look)
             )?;
             Ok([leaked, foreign, endpoints, strangers].concat())
         }

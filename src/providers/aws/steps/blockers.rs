@@ -3,10 +3,10 @@
 //! What is still going, or is ours and has its own place in the teardown, is waited for. What somebody else put into
 //! our network is named and left alone.
 
-use super::strangers;
+use super::strangers::PLACES;
 use super::support::{blocked, busy, list, what};
 use crate::engine::proof::TAG_STACK;
-use crate::engine::{Scope, StepError};
+use crate::engine::{ErrorClass, Scope, StepError};
 use crate::model::Stack;
 use crate::providers::aws::client::AwsCx;
 use crate::providers::aws::plan;
@@ -56,6 +56,16 @@ pub(super) async fn of_gateway(cx: &AwsCx, at: Scope<'_>, vpc: &str) -> Result<S
 
 /// Why a VPC cannot go.
 pub(super) async fn of_vpc(cx: &AwsCx, at: Scope<'_>, id: &str) -> Result<StepError, StepError> {
+    match around(cx, at, id).await {
+        // It will be asked again, and so will they: what cannot be read now is no reason to give the VPC up.
+        Err(error) if matches!(error.class, ErrorClass::Throttled | ErrorClass::Transient) => {
+            Ok(busy(&what("VPC", at), format_args!("something still uses it, and {}", error.message)))
+        }
+        found => found,
+    }
+}
+
+async fn around(cx: &AwsCx, at: Scope<'_>, id: &str) -> Result<StepError, StepError> {
     let inside = || filter("vpc-id", id);
     let mut found: Vec<Blocker> =
         interfaces(cx, inside()).await?.iter().map(|eni| of_interface(at.stack, eni)).collect();
@@ -65,12 +75,14 @@ pub(super) async fn of_vpc(cx: &AwsCx, at: Scope<'_>, id: &str) -> Result<StepEr
     }
     let cluster = plan::cluster_name(at.stack);
     let mut removals = Vec::new();
-    for it in strangers::around(cx, id).await? {
-        if it.is_going(at.stack, &cluster) {
-            found.push(Blocker::Going(it.words));
-        } else {
-            removals.push(it.removal);
-            found.push(Blocker::Foreign(it.words));
+    for place in PLACES {
+        for it in place.look(cx, id).await? {
+            if it.is_going(at.stack, &cluster) {
+                found.push(Blocker::Going(it.words));
+            } else {
+                removals.push(it.removal);
+                found.push(Blocker::Foreign(it.words));
+            }
         }
     }
     Ok(removals.into_iter().fold(verdict(&what("VPC", at), found), StepError::with_hint))
@@ -206,7 +218,6 @@ fn some(names: &[String]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::engine::ErrorClass;
     use aws_sdk_ec2::types::{NetworkInterfaceAttachment, Tag};
 
     fn stack() -> Stack {

@@ -48,124 +48,190 @@ impl Stranger {
     }
 }
 
-/// Everything in or at this network that keeps it from going, network interfaces and endpoints aside; ours as well.
-pub(in crate::providers::aws) async fn around(cx: &AwsCx, vpc: &str) -> Result<Vec<Stranger>, StepError> {
-    let (inside, links) = tokio::try_join!(inside(cx, vpc), links(cx, vpc))?;
-    Ok([inside, links].concat())
+/// One listing. Each is a read of its own, so that one that is refused does not have the others made again.
+#[derive(Debug, Clone, Copy)]
+pub(in crate::providers::aws) enum Place {
+    Subnets,
+    Groups,
+    Tables,
+    NatGateways,
+    InternetGateways,
+    /// Peering connections that were asked for from here.
+    PeeringsAsked,
+    /// Peering connections that were asked for from the other side.
+    PeeringsTaken,
+    TransitGateways,
+    VpnGateways,
+    EgressGateways,
 }
 
-/// What stands inside.
-async fn inside(cx: &AwsCx, vpc: &str) -> Result<Vec<Stranger>, StepError> {
-    let (at, by) = (format!("--region {}", cx.region), || filter("vpc-id", vpc));
-    let mut found = Vec::new();
-    let call = cx.ec2.describe_subnets().filters(by()).into_paginator().items().send();
-    for it in list("ec2:DescribeSubnets", "subnets", call.collect().await)? {
-        let remove = |id: &str| format!("aws ec2 delete-subnet {at} --subnet-id {id}");
-        found.push(Stranger::new(super::subnet::KIND, "subnet", it.subnet_id(), tags::from_ec2(it.tags()), remove));
-    }
-    let call = cx.ec2.describe_security_groups().filters(by()).into_paginator().items().send();
-    for it in list("ec2:DescribeSecurityGroups", "security groups", call.collect().await)? {
-        if it.group_name() != Some("default") {
-            let remove = |id: &str| format!("aws ec2 delete-security-group {at} --group-id {id}");
-            let (kind, tags) = (super::security_group::KIND, tags::from_ec2(it.tags()));
-            found.push(Stranger::new(kind, "security group", it.group_id(), tags, remove));
+/// Everything in or at a network that keeps it from going, network interfaces and endpoints aside.
+pub(in crate::providers::aws) const PLACES: [Place; 10] = [
+    Place::Subnets,
+    Place::Groups,
+    Place::Tables,
+    Place::NatGateways,
+    Place::InternetGateways,
+    Place::PeeringsAsked,
+    Place::PeeringsTaken,
+    Place::TransitGateways,
+    Place::VpnGateways,
+    Place::EgressGateways,
+];
+
+impl Place {
+    /// What is there, ours as well. No step makes what joins networks, so that not being allowed to look at that stops
+    /// nothing.
+    pub(in crate::providers::aws) async fn look(self, cx: &AwsCx, vpc: &str) -> Result<Vec<Stranger>, StepError> {
+        match self {
+            Self::Subnets => subnets(cx, vpc).await,
+            Self::Groups => groups(cx, vpc).await,
+            Self::Tables => tables(cx, vpc).await,
+            Self::NatGateways => nat_gateways(cx, vpc).await,
+            Self::InternetGateways => internet_gateways(cx, vpc).await,
+            Self::PeeringsAsked => if_allowed(peerings(cx, "requester-vpc-info.vpc-id", vpc).await),
+            Self::PeeringsTaken => if_allowed(peerings(cx, "accepter-vpc-info.vpc-id", vpc).await),
+            Self::TransitGateways => if_allowed(transit_gateways(cx, vpc).await),
+            Self::VpnGateways => if_allowed(vpn_gateways(cx, vpc).await),
+            Self::EgressGateways => if_allowed(egress_gateways(cx, vpc).await),
         }
     }
-    let call = cx.ec2.describe_route_tables().filters(by()).into_paginator().items().send();
-    for it in list("ec2:DescribeRouteTables", "route tables", call.collect().await)? {
-        if !it.associations().iter().any(|tie| tie.main() == Some(true)) {
-            let remove = |id: &str| format!("aws ec2 delete-route-table {at} --route-table-id {id}");
-            let (kind, tags) = (super::route_table::KIND, tags::from_ec2(it.tags()));
-            found.push(Stranger::new(kind, "route table", it.route_table_id(), tags, remove));
-        }
-    }
-    let call = cx.ec2.describe_nat_gateways().filter(by()).into_paginator().items().send();
-    for it in list("ec2:DescribeNatGateways", "NAT gateways", call.collect().await)? {
-        // A failed one holds nothing and goes by itself.
-        if !matches!(it.state(), Some(NatGatewayState::Deleted | NatGatewayState::Deleting | NatGatewayState::Failed)) {
-            let remove = |id: &str| format!("aws ec2 delete-nat-gateway {at} --nat-gateway-id {id}");
-            let (kind, tags) = (super::nat_gateway::KIND, tags::from_ec2(it.tags()));
-            found.push(Stranger::new(kind, "NAT gateway", it.nat_gateway_id(), tags, remove));
-        }
-    }
+}
+
+/// The command's own region.
+fn at(cx: &AwsCx) -> String {
+    format!("--region {}", cx.region)
+}
+
+async fn subnets(cx: &AwsCx, vpc: &str) -> Result<Vec<Stranger>, StepError> {
+    let call = cx.ec2.describe_subnets().filters(filter("vpc-id", vpc)).into_paginator().items().send();
+    let remove = |id: &str| format!("aws ec2 delete-subnet {} --subnet-id {id}", at(cx));
+    let found = list("ec2:DescribeSubnets", "subnets", call.collect().await)?;
+    let named = found
+        .iter()
+        .map(|it| Stranger::new(super::subnet::KIND, "subnet", it.subnet_id(), tags::from_ec2(it.tags()), remove));
+    Ok(named.collect())
+}
+
+async fn groups(cx: &AwsCx, vpc: &str) -> Result<Vec<Stranger>, StepError> {
+    let call = cx.ec2.describe_security_groups().filters(filter("vpc-id", vpc)).into_paginator().items().send();
+    let remove = |id: &str| format!("aws ec2 delete-security-group {} --group-id {id}", at(cx));
+    let found = list("ec2:DescribeSecurityGroups", "security groups", call.collect().await)?;
+    let named = found.iter().filter(|it| it.group_name() != Some("default")).map(|it| {
+        let (kind, tags) = (super::security_group::KIND, tags::from_ec2(it.tags()));
+        Stranger::new(kind, "security group", it.group_id(), tags, remove)
+    });
+    Ok(named.collect())
+}
+
+async fn tables(cx: &AwsCx, vpc: &str) -> Result<Vec<Stranger>, StepError> {
+    let call = cx.ec2.describe_route_tables().filters(filter("vpc-id", vpc)).into_paginator().items().send();
+    let remove = |id: &str| format!("aws ec2 delete-route-table {} --route-table-id {id}", at(cx));
+    let found = list("ec2:DescribeRouteTables", "route tables", call.collect().await)?;
+    let own = found.iter().filter(|it| !it.associations().iter().any(|tie| tie.main() == Some(true)));
+    let named = own.map(|it| {
+        let (kind, tags) = (super::route_table::KIND, tags::from_ec2(it.tags()));
+        Stranger::new(kind, "route table", it.route_table_id(), tags, remove)
+    });
+    Ok(named.collect())
+}
+
+async fn nat_gateways(cx: &AwsCx, vpc: &str) -> Result<Vec<Stranger>, StepError> {
+    use NatGatewayState as State;
+    let call = cx.ec2.describe_nat_gateways().filter(filter("vpc-id", vpc)).into_paginator().items().send();
+    let remove = |id: &str| format!("aws ec2 delete-nat-gateway {} --nat-gateway-id {id}", at(cx));
+    let found = list("ec2:DescribeNatGateways", "NAT gateways", call.collect().await)?;
+    // A failed one holds nothing and goes by itself.
+    let stands =
+        found.iter().filter(|it| !matches!(it.state(), Some(State::Deleted | State::Deleting | State::Failed)));
+    let named = stands.map(|it| {
+        let (kind, tags) = (super::nat_gateway::KIND, tags::from_ec2(it.tags()));
+        Stranger::new(kind, "NAT gateway", it.nat_gateway_id(), tags, remove)
+    });
+    Ok(named.collect())
+}
+
+async fn internet_gateways(cx: &AwsCx, vpc: &str) -> Result<Vec<Stranger>, StepError> {
     let call = cx.ec2.describe_internet_gateways().filters(filter("attachment.vpc-id", vpc));
     let answer = call.into_paginator().items().send().collect().await;
-    for it in list("ec2:DescribeInternetGateways", "internet gateways", answer)? {
-        let remove =
-            |id: &str| format!("aws ec2 detach-internet-gateway {at} --internet-gateway-id {id} --vpc-id {vpc}");
+    let remove =
+        |id: &str| format!("aws ec2 detach-internet-gateway {} --internet-gateway-id {id} --vpc-id {vpc}", at(cx));
+    let found = list("ec2:DescribeInternetGateways", "internet gateways", answer)?;
+    let named = found.iter().map(|it| {
         let (kind, tags) = (super::internet_gateway::KIND, tags::from_ec2(it.tags()));
-        found.push(Stranger::new(kind, "internet gateway", it.internet_gateway_id(), tags, remove));
-    }
-    Ok(found)
+        Stranger::new(kind, "internet gateway", it.internet_gateway_id(), tags, remove)
+    });
+    Ok(named.collect())
 }
 
-/// What joins it to other networks. No step makes any of these, so that not being allowed to look stops nothing.
-async fn links(cx: &AwsCx, vpc: &str) -> Result<Vec<Stranger>, StepError> {
-    let at = format!("--region {}", cx.region);
-    let mut found = Vec::new();
-    for side in ["requester-vpc-info.vpc-id", "accepter-vpc-info.vpc-id"] {
-        let call = cx.ec2.describe_vpc_peering_connections().filters(filter(side, vpc)).into_paginator().items().send();
-        let answer = list("ec2:DescribeVpcPeeringConnections", "peering connections", call.collect().await);
-        for it in if_allowed(answer)? {
-            use VpcPeeringConnectionStateReasonCode as Code;
-            let state = it.status().and_then(|status| status.code());
-            if matches!(state, Some(Code::Deleted | Code::Deleting | Code::Rejected | Code::Expired | Code::Failed)) {
-                continue;
-            }
-            let sides = [it.requester_vpc_info(), it.accepter_vpc_info()].into_iter().flatten();
-            let other = sides.into_iter().find(|side| side.vpc_id() != Some(vpc));
-            let to = other.map_or_else(String::new, |other| {
-                let part = |text: Option<&str>| text.unwrap_or("?").to_owned();
-                format!("with {} of account {}", part(other.vpc_id()), part(other.owner_id()))
-            });
-            let remove =
-                |id: &str| format!("aws ec2 delete-vpc-peering-connection {at} --vpc-peering-connection-id {id}");
-            let (id, tags) = (it.vpc_peering_connection_id(), tags::from_ec2(it.tags()));
-            let kind = "aws/vpc-peering-connection";
-            found.push(Stranger::new(kind, "VPC peering connection", id, tags, remove).saying(to));
-        }
-    }
+async fn peerings(cx: &AwsCx, side: &str, vpc: &str) -> Result<Vec<Stranger>, StepError> {
+    use VpcPeeringConnectionStateReasonCode as Code;
+    let call = cx.ec2.describe_vpc_peering_connections().filters(filter(side, vpc)).into_paginator().items().send();
+    let remove =
+        |id: &str| format!("aws ec2 delete-vpc-peering-connection {} --vpc-peering-connection-id {id}", at(cx));
+    let found = list("ec2:DescribeVpcPeeringConnections", "peering connections", call.collect().await)?;
+    let stands = found.iter().filter(|it| {
+        let state = it.status().and_then(|status| status.code());
+        !matches!(state, Some(Code::Deleted | Code::Deleting | Code::Rejected | Code::Expired | Code::Failed))
+    });
+    let named = stands.map(|it| {
+        let sides = [it.requester_vpc_info(), it.accepter_vpc_info()].into_iter().flatten();
+        let other = sides.into_iter().find(|side| side.vpc_id() != Some(vpc));
+        let to = other.map_or_else(String::new, |other| {
+            format!("with {} of account {}", other.vpc_id().unwrap_or("?"), other.owner_id().unwrap_or("?"))
+        });
+        let (id, tags) = (it.vpc_peering_connection_id(), tags::from_ec2(it.tags()));
+        Stranger::new("aws/vpc-peering-connection", "VPC peering connection", id, tags, remove).saying(to)
+    });
+    Ok(named.collect())
+}
+
+async fn transit_gateways(cx: &AwsCx, vpc: &str) -> Result<Vec<Stranger>, StepError> {
+    use TransitGatewayAttachmentState as State;
     let call = cx.ec2.describe_transit_gateway_vpc_attachments().filters(filter("vpc-id", vpc));
     let answer = call.into_paginator().items().send().collect().await;
-    for it in if_allowed(list("ec2:DescribeTransitGatewayVpcAttachments", "transit gateway attachments", answer))? {
-        use TransitGatewayAttachmentState as State;
-        if matches!(it.state(), Some(State::Deleted | State::Rejected | State::Failed)) {
-            continue;
-        }
-        let to =
-            format!("to {} of account {}", it.transit_gateway_id().unwrap_or("?"), it.vpc_owner_id().unwrap_or("?"));
-        let remove = |id: &str| {
-            format!("aws ec2 delete-transit-gateway-vpc-attachment {at} --transit-gateway-attachment-id {id}")
-        };
+    let remove = |id: &str| {
+        format!("aws ec2 delete-transit-gateway-vpc-attachment {} --transit-gateway-attachment-id {id}", at(cx))
+    };
+    let found = list("ec2:DescribeTransitGatewayVpcAttachments", "transit gateway attachments", answer)?;
+    let stands =
+        found.iter().filter(|it| !matches!(it.state(), Some(State::Deleted | State::Rejected | State::Failed)));
+    let named = stands.map(|it| {
+        let to = format!("to {}", it.transit_gateway_id().unwrap_or("?"));
         let (id, tags) = (it.transit_gateway_attachment_id(), tags::from_ec2(it.tags()));
-        let kind = "aws/transit-gateway-attachment";
-        found.push(Stranger::new(kind, "transit gateway attachment", id, tags, remove).saying(to));
-    }
+        Stranger::new("aws/transit-gateway-attachment", "transit gateway attachment", id, tags, remove).saying(to)
+    });
+    Ok(named.collect())
+}
+
+async fn vpn_gateways(cx: &AwsCx, vpc: &str) -> Result<Vec<Stranger>, StepError> {
     let call = cx.ec2.describe_vpn_gateways().filters(filter("attachment.vpc-id", vpc)).send().await;
     let answer = call.map(|answer| answer.vpn_gateways.unwrap_or_default());
-    for it in if_allowed(list("ec2:DescribeVpnGateways", "VPN gateways", answer))? {
-        // Detached ones are listed with their last attachment.
-        let held = it
-            .vpc_attachments()
-            .iter()
-            .any(|tie| tie.vpc_id() == Some(vpc) && tie.state().is_some_and(|state| state.as_str() != "detached"));
-        if held && it.state() != Some(&VpnState::Deleted) {
-            let remove = |id: &str| format!("aws ec2 detach-vpn-gateway {at} --vpn-gateway-id {id} --vpc-id {vpc}");
-            let (id, tags) = (it.vpn_gateway_id(), tags::from_ec2(it.tags()));
-            found.push(Stranger::new("aws/vpn-gateway", "VPN gateway", id, tags, remove));
-        }
-    }
+    let remove = |id: &str| format!("aws ec2 detach-vpn-gateway {} --vpn-gateway-id {id} --vpc-id {vpc}", at(cx));
+    let found = list("ec2:DescribeVpnGateways", "VPN gateways", answer)?;
+    // Detached ones are listed with their last attachment.
+    let held = found.iter().filter(|it| {
+        let mut ties = it.vpc_attachments().iter().filter(|tie| tie.vpc_id() == Some(vpc));
+        it.state() != Some(&VpnState::Deleted)
+            && ties.any(|tie| tie.state().is_some_and(|state| state.as_str() != "detached"))
+    });
+    let named = held.map(|it| {
+        Stranger::new("aws/vpn-gateway", "VPN gateway", it.vpn_gateway_id(), tags::from_ec2(it.tags()), remove)
+    });
+    Ok(named.collect())
+}
+
+async fn egress_gateways(cx: &AwsCx, vpc: &str) -> Result<Vec<Stranger>, StepError> {
     let call = cx.ec2.describe_egress_only_internet_gateways().into_paginator().items().send();
-    let answer = list("ec2:DescribeEgressOnlyInternetGateways", "egress-only gateways", call.collect().await);
-    for it in if_allowed(answer)?.iter().filter(|it| it.attachments().iter().any(|tie| tie.vpc_id() == Some(vpc))) {
-        let remove = |id: &str| {
-            format!("aws ec2 delete-egress-only-internet-gateway {at} --egress-only-internet-gateway-id {id}")
-        };
+    let remove = |id: &str| {
+        format!("aws ec2 delete-egress-only-internet-gateway {} --egress-only-internet-gateway-id {id}", at(cx))
+    };
+    let found = list("ec2:DescribeEgressOnlyInternetGateways", "egress-only gateways", call.collect().await)?;
+    let named = found.iter().filter(|it| it.attachments().iter().any(|tie| tie.vpc_id() == Some(vpc))).map(|it| {
         let (id, tags) = (it.egress_only_internet_gateway_id(), tags::from_ec2(it.tags()));
-        let kind = "aws/egress-only-internet-gateway";
-        found.push(Stranger::new(kind, "egress-only internet gateway", id, tags, remove));
-    }
-    Ok(found)
+        Stranger::new("aws/egress-only-internet-gateway", "egress-only internet gateway", id, tags, remove)
+    });
+    Ok(named.collect())
 }
 
 /// Nothing where it may not be read.
