@@ -214,8 +214,8 @@ impl TypeRow {
     }
 }
 
-/// Whose component prices stand in where a region has none of its own.
-const fn reference_region(cloud: Cloud) -> &'static str {
+/// Whose component prices stand in where a region has none of its own: the one that a cloud's own examples speak of.
+pub const fn reference_region(cloud: Cloud) -> &'static str {
     match cloud {
         Cloud::Aws => "us-east-1",
         Cloud::Gcp => "us-central1",

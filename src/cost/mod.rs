@@ -5,5 +5,5 @@
 mod catalogue;
 mod estimate;
 
-pub use catalogue::{Catalogue, ComponentPrice, InstancePrice, MachineType, catalogue};
+pub use catalogue::{Catalogue, ComponentPrice, InstancePrice, MachineType, catalogue, reference_region};
 pub use estimate::{Estimate, HOURS_PER_MONTH, Line, Range, Totals, estimate, usd_per_hour};

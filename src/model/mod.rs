@@ -2,6 +2,7 @@
 
 pub mod doc;
 pub mod name;
+pub mod places;
 pub mod price;
 pub mod secret;
 pub mod spec;

@@ -4,6 +4,9 @@
 
 #[cfg(feature = "aws")]
 pub mod aws;
+mod offers;
+
+pub use offers::{Offers, USUAL, Usual, VersionOffer, embedded_offers, suggested_machines, usual_machine};
 
 use crate::engine::{Backend, Clock, ErrorClass, Owned, Plan, PlannedStep, Residue, StepError};
 use crate::model::{Cloud, ClusterName, ClusterSpec, Region, ResolvedSpec, Secret, Secrets, Stack};
@@ -190,6 +193,16 @@ pub trait Provider: Send + Sync {
     /// Fills every default and makes every choice that needs the cloud (zones, version, types). Reads only.
     /// All problems at once.
     async fn resolve(&self, spec: &ClusterSpec, who: &Identity) -> Result<ResolvedSpec, Vec<StepError>>;
+
+    /// What the region offers to whoever chooses. Reads only.
+    ///
+    /// # Errors
+    /// What stops everything: no credentials, no connection.
+    async fn offers(&self) -> Result<Offers, StepError>;
+
+    /// [`Self::resolve`] from what this build knows, for a price before anybody is signed in: nothing is asked, so
+    /// nothing is promised. All problems at once.
+    fn guess(&self, spec: &ClusterSpec, who: &Identity) -> Result<ResolvedSpec, Vec<StepError>>;
 
     /// The plan for a resolved spec: pure.
     fn plan(&self, spec: &ResolvedSpec, stack: &Stack, tags: BTreeMap<String, String>) -> Result<Plan, StepError>;

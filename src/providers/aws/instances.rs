@@ -63,8 +63,20 @@ pub async fn describe(cx: &AwsCx, names: &BTreeSet<String>) -> Result<Vec<Instan
 /// # Errors
 /// As the call's.
 pub async fn offerings(cx: &AwsCx, names: &BTreeSet<String>) -> Result<BTreeMap<String, BTreeSet<String>>, StepError> {
+    by_zone(cx, Some(any_of("instance-type", names))).await
+}
+
+/// For every type of the region the zones that have it.
+///
+/// # Errors
+/// As the call's.
+pub async fn everywhere(cx: &AwsCx) -> Result<BTreeMap<String, BTreeSet<String>>, StepError> {
+    by_zone(cx, None).await
+}
+
+async fn by_zone(cx: &AwsCx, filter: Option<Filter>) -> Result<BTreeMap<String, BTreeSet<String>>, StepError> {
     let call = cx.ec2.describe_instance_type_offerings().location_type(LocationType::AvailabilityZone);
-    let call = call.filters(any_of("instance-type", names)).into_paginator().items().send();
+    let call = call.set_filters(filter.map(|filter| vec![filter])).into_paginator().items().send();
     let found = call
         .collect::<Result<Vec<_>, _>>()
         .await

@@ -14,6 +14,7 @@ pub mod kinds;
 pub mod layout;
 pub mod leftovers;
 pub mod names;
+pub mod offers;
 pub mod patience;
 pub mod permissions;
 pub mod plan;

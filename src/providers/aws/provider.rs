@@ -2,13 +2,13 @@
 
 use super::client::{self, AwsCx, AwsOptions};
 use super::patience::patient;
-use super::{clusters, error, kinds, leftovers, plan, preflight, resolve, retag, stages, sweep, tags, token};
+use super::{clusters, error, kinds, leftovers, offers, plan, preflight, resolve, retag, stages, sweep, tags, token};
 use crate::engine::{
     AnyStep, Backend, Clock, Leftover, Observed, Owned, Plan, PlannedStep, RateLimit, StepError, StepId, SweepPoint,
     Swept,
 };
 use crate::model::{Cloud, ClusterName, ClusterSpec, Region, ResolvedSpec, Stack};
-use crate::providers::{Check, CloudCluster, ClusterToken, Identity, Provider, StackSeen, VolumeFate};
+use crate::providers::{Check, CloudCluster, ClusterToken, Identity, Offers, Provider, StackSeen, VolumeFate};
 use async_trait::async_trait;
 use jiff::Timestamp;
 use std::{collections::BTreeMap, sync::Arc};
@@ -68,6 +68,14 @@ impl Provider for Aws {
 
     async fn resolve(&self, spec: &ClusterSpec, who: &Identity) -> Result<ResolvedSpec, Vec<StepError>> {
         resolve::resolve(&self.cx, &*self.clock, spec, who).await
+    }
+
+    async fn offers(&self) -> Result<Offers, StepError> {
+        offers::live(&self.cx, &*self.clock).await
+    }
+
+    fn guess(&self, spec: &ClusterSpec, who: &Identity) -> Result<ResolvedSpec, Vec<StepError>> {
+        resolve::guess(&self.cx, &*self.clock, spec, who)
     }
 
     fn plan(&self, spec: &ResolvedSpec, stack: &Stack, tags: BTreeMap<String, String>) -> Result<Plan, StepError> {

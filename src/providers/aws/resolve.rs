@@ -12,16 +12,16 @@ use super::layout::{Layout, MAX_ZONES};
 use super::patience::{if_known, patient};
 use super::versions::{self, Version};
 use super::zones::{self, Zone};
-use super::{adopted, client};
+use super::{adopted, client, offers};
 use crate::engine::{Clock, ErrorClass, Residue, StepError};
 use crate::model::spec::{AwsSpec, InstanceWish, PoolSpec, ResolvedAws, ResolvedNetwork, ResolvedPool};
 use crate::model::{Cloud, ClusterSpec, ResolvedSpec};
-use crate::providers::Identity;
+use crate::providers::{Identity, USUAL};
 use std::collections::{BTreeMap, BTreeSet};
 
-const NODES: u32 = 2;
+const NODES: u32 = USUAL.nodes;
 /// The default, and what stands in for it where the region does not have it: half of them do not.
-const INSTANCE_TYPES: [&str; 4] = ["m6a.large", "m6i.large", "m5.large", "m7i.large"];
+pub(super) const INSTANCE_TYPES: [&str; 4] = ["m6a.large", "m6i.large", "m5.large", "m7i.large"];
 
 /// Resolves a spec.
 ///
@@ -57,6 +57,45 @@ pub async fn resolve(
         Err(stop) => return Err(vec![stop]),
     };
     let facts = Facts { zones, types, offers, versions };
+    decide(work, cx, clock, spec, who, offline, facts, adopted, admin)
+}
+
+/// Resolves a spec from what this build knows: zones and versions of its own table, machines as the price table has
+/// them. For an estimate before anybody is signed in.
+///
+/// # Errors
+/// Every problem found, in the order of the spec.
+pub fn guess(
+    cx: &AwsCx,
+    clock: &dyn Clock,
+    spec: &ClusterSpec,
+    who: &Identity,
+) -> Result<ResolvedSpec, Vec<StepError>> {
+    let mut work = Work { problems: Vec::new(), defaults: Vec::new() };
+    let offline = Offline::of(&mut work, spec, who);
+    if offline.network.existing.is_some() {
+        work.problem("KW-NET", "what network.existing names can only be read with credentials");
+        return Err(work.problems);
+    }
+    let zone = |name: String| Zone { name, id: String::new(), unfit: None };
+    let zones = offers::embedded_zones(&cx.region).map(|all| all.into_iter().map(zone).collect());
+    let versions = Some(versions::embedded(clock.now()));
+    let facts = Facts { zones, types: None, offers: None, versions };
+    decide(work, cx, clock, spec, who, offline, facts, None, None)
+}
+
+#[expect(clippy::too_many_arguments, reason = "facts that were asked for and facts that are known meet here alone")]
+fn decide(
+    mut work: Work,
+    cx: &AwsCx,
+    clock: &dyn Clock,
+    spec: &ClusterSpec,
+    who: &Identity,
+    offline: Offline,
+    facts: Facts,
+    adopted: Option<adopted::Adopted>,
+    admin: Option<String>,
+) -> Result<ResolvedSpec, Vec<StepError>> {
     let version = work.version(spec.version.as_deref(), facts.versions.as_deref(), clock.now());
     let mut node_pools = work.pools(&offline.pools, &facts, cx);
     let mut network = offline.network;

@@ -81,6 +81,25 @@ pub async fn all(cx: &AwsCx) -> Result<Vec<Version>, StepError> {
     Ok(versions)
 }
 
+/// What this build knows: name, whether EKS takes it when none is named, and the end of standard support. AWS
+/// documentation, 2026-11-20.
+const EMBEDDED: [(&str, bool, &str); 4] = [
+    ("1.33", false, "2026-07-29T00:00:00Z"),
+    ("1.34", true, "2026-12-02T00:00:00Z"),
+    ("1.35", false, "2027-03-27T00:00:00Z"),
+    ("1.36", false, "2027-08-02T00:00:00Z"),
+];
+
+/// The versions this build knows, oldest first, for where EKS cannot be asked.
+pub fn embedded(now: Timestamp) -> Vec<Version> {
+    let version = |(name, default, ends): (&str, bool, &str)| {
+        let ends: Timestamp = ends.parse().expect("a constant");
+        let support = if now < ends { Support::Standard } else { Support::Extended };
+        Version { name: name.to_owned(), default, support, standard_ends: Some(ends) }
+    };
+    EMBEDDED.map(version).into()
+}
+
 /// EKS's default if enough standard support remains, else the next that has it, else the newest.
 pub fn choose(versions: &[Version], now: Timestamp) -> Option<&Version> {
     let good: Vec<&Version> = versions.iter().filter(|it| it.support == Support::Standard).collect();

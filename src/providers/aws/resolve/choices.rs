@@ -7,9 +7,10 @@ use super::super::versions::{self, Support, Version};
 use super::super::zones::Zone;
 use super::{Facts, NODES, Pool, Work, candidates};
 use crate::model::spec::{NetworkSpec, PoolSpec, ResolvedPool};
+use crate::providers::USUAL;
 use std::collections::BTreeSet;
 
-const ZONES: u8 = 2;
+const ZONES: u8 = USUAL.zones;
 const DISK_GIB: u32 = 50;
 
 impl Work {
