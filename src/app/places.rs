@@ -1,6 +1,6 @@
 //! Regions as the price table knows them: enough to catch a typing error without asking anybody.
 
-use crate::cost::catalogue;
+use crate::cost::{MachineType, catalogue};
 use crate::error::CliError;
 use crate::model::{Cloud, Region};
 
@@ -9,6 +9,33 @@ pub use crate::providers::BUILT;
 /// The regions of a cloud, from the embedded table.
 pub fn regions(cloud: Cloud) -> &'static [String] {
     catalogue().regions(cloud)
+}
+
+/// What a machine has, `4 vCPU 16 GiB 1xA10G`.
+pub fn shape(machine: &MachineType<'_>) -> String {
+    let mut text = format!("{} vCPU {} GiB", machine.vcpus, machine.memory_gib);
+    if let Some((name, count)) = machine.accelerator {
+        text.push_str(&format!(" {count}x{name}"));
+    }
+    text
+}
+
+/// Machine types that are wanted, with what they have and, where the region is known and has them, what they cost
+/// there. By name.
+pub fn machines(cloud: Cloud, region: Option<&Region>, wanted: &dyn Fn(&str) -> bool) -> Vec<(String, String)> {
+    match region.filter(|region| regions(cloud).iter().any(|name| name == region.as_str())) {
+        Some(region) => catalogue()
+            .machine_types(cloud)
+            .filter(|machine| wanted(machine.name))
+            .filter_map(|machine| catalogue().instance(cloud, region, machine.name))
+            .map(|it| (it.machine.name.to_owned(), format!("{} ${:.4}/h", shape(&it.machine), it.on_demand)))
+            .collect(),
+        None => catalogue()
+            .machine_types(cloud)
+            .filter(|machine| wanted(machine.name))
+            .map(|machine| (machine.name.to_owned(), shape(&machine)))
+            .collect(),
+    }
 }
 
 /// Refuses a region that is certainly a mistake; one that the table does not know may still be new.

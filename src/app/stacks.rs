@@ -328,33 +328,57 @@ impl<J> Discreet<J> {
 pub struct AtHand {
     /// Its name.
     pub name: String,
-    /// Where it is and how it is.
+    /// Its id.
+    pub id: String,
+    /// Where it is, how it is, what it costs.
     pub about: String,
     /// `destroy` would refuse.
     pub protect: bool,
+    /// It was begun and not proven gone.
+    pub live: bool,
 }
 
-/// Live stacks for completion; whatever cannot be read is left out.
-pub fn at_hand(home: &std::path::Path) -> Vec<AtHand> {
+/// Every stack with a journal, for completion; what cannot be read is told as that. `now` judges expiries, where it is
+/// given.
+pub fn at_hand(home: &std::path::Path, now: Option<jiff::Timestamp>) -> Vec<AtHand> {
     let dir = StateDir::open(home);
-    let known = dir.list().unwrap_or_default().into_iter().filter(|known| known.life == Life::Live);
+    let known = dir.list().unwrap_or_default().into_iter().filter(|known| known.life != Life::Empty);
     known
         .map(|known| {
-            let name = known.stack.name.to_string();
-            let Ok(read) = dir.read(&known.stack) else {
-                return AtHand { name, about: "journal unreadable".to_owned(), protect: false };
+            let live = known.life == Life::Live;
+            let (about, protect) = match live.then(|| described(&dir, &known.stack, now)) {
+                Some(Some(told)) => told,
+                Some(None) => ("journal unreadable".to_owned(), false),
+                None => ("destroyed".to_owned(), false),
             };
-            let Ok(state) = StackState::fold(&read.records) else {
-                return AtHand { name, about: "journal unreadable".to_owned(), protect: false };
-            };
-            let word = match state.standing() {
-                Standing::Ready => "ready",
-                Standing::Unfinished => "unfinished",
-                Standing::Destroying | Standing::Destroyed => "being destroyed",
-            };
-            let place = state.plan().map_or_else(String::new, |plan| format!("{}/{}, ", plan.provider, plan.region));
-            let known = Known { stack: known.stack, state, records: read.records };
-            AtHand { about: format!("{place}{word}"), protect: known.is_protected(), name }
+            AtHand { name: known.stack.name.to_string(), id: known.stack.id.to_string(), about, protect, live }
         })
         .collect()
+}
+
+fn described(dir: &StateDir, stack: &Stack, now: Option<jiff::Timestamp>) -> Option<(String, bool)> {
+    let read = dir.read(stack).ok()?;
+    let state = StackState::fold(&read.records).ok()?;
+    let mut about = Vec::new();
+    if let Some(plan) = state.plan() {
+        about.push(format!("{}/{}", plan.provider, plan.region));
+    }
+    about.push(
+        match state.standing() {
+            Standing::Ready => "ready",
+            Standing::Unfinished => "unfinished",
+            Standing::Destroying | Standing::Destroyed => "being destroyed",
+        }
+        .to_owned(),
+    );
+    if let Some(plan) = state.plan() {
+        let usd = super::outcome::hourly(plan, &state);
+        about.push(usd.map_or_else(|| "$?/h".to_owned(), |usd| format!("${usd:.2}/h")));
+        let expires = plan.tags.get(crate::engine::proof::TAG_EXPIRES_AT).and_then(|text| text.parse::<i64>().ok());
+        if expires.zip(now).is_some_and(|(expires, now)| expires <= now.as_second()) {
+            about.push("expired".to_owned());
+        }
+    }
+    let known = Known { stack: stack.clone(), state, records: read.records };
+    Some((about.join(", "), known.is_protected()))
 }

@@ -33,7 +33,7 @@ pub struct DestroyArgs {
     #[arg(long)]
     from_tags: bool,
     /// Which stack, where the name is not enough: the 8 digits of its id
-    #[arg(long, value_name = "ID")]
+    #[arg(long, value_name = "ID", add = super::complete::stack_ids())]
     stack: Option<StackId>,
     /// What happens to volumes that workloads made [default: policy]
     #[arg(long, value_enum, value_name = "WHAT")]

@@ -87,7 +87,7 @@ pub(super) fn all(_: &Env, args: &GenerateArgs) -> Result<Exit, CliError> {
 }
 
 fn script(shell: &str) -> Result<String, CliError> {
-    let shells = Shells::builtins();
+    let shells = Shells(super::complete::SHELLS);
     let completer =
         shells.completer(shell).ok_or_else(|| CliError::new("KW-BUG", format!("no completer for {shell}")))?;
     let mut text = Vec::new();

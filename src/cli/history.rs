@@ -10,10 +10,10 @@ use std::time::Duration;
 #[derive(clap::Args, Debug)]
 pub struct HistoryArgs {
     /// Cluster name
-    #[arg(add = super::complete::stacks())]
+    #[arg(add = super::complete::recorded_stacks())]
     name: ClusterName,
     /// Which stack, where several bore the name [default: the latest]
-    #[arg(long, value_name = "ID")]
+    #[arg(long, value_name = "ID", add = super::complete::stack_ids())]
     stack: Option<StackId>,
     /// Only the last SPAN: 3h
     #[arg(long, value_name = "SPAN", value_parser = parse_span)]

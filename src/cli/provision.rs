@@ -73,19 +73,25 @@ pub struct ProvisionArgs {
     #[arg(long, value_enum, value_name = "WHAT")]
     on_failure: Option<OnFailureArg>,
     /// Kubernetes version, 1.35 [default: the provider's, with 90 days of support left]
-    #[arg(long = "version", id = "kubernetes-version", value_name = "MINOR")]
+    #[arg(long = "version", id = "kubernetes-version", value_name = "MINOR", add = super::complete::versions())]
     version: Option<String>,
     /// Nodes of the default pool, in all [default: 2]
     #[arg(long, value_name = "N", allow_negative_numbers = true)]
     nodes: Option<u32>,
     /// Machine of the default pool [default: m6a.large on AWS]
-    #[arg(long, value_name = "TYPE")]
+    #[arg(long, value_name = "TYPE", add = super::complete::machines())]
     node_type: Option<String>,
     /// A further pool: name=gpu,type=g5.xlarge,spot,max=4; repeatable
-    #[arg(long = "pool", value_name = "POOL")]
+    #[arg(long = "pool", value_name = "POOL", add = super::complete::pools())]
     pools: Vec<String>,
     /// Exactly these zones
-    #[arg(long, value_name = "ZONE,…", value_delimiter = ',', conflicts_with = "zone_count")]
+    #[arg(
+        long,
+        value_name = "ZONE,…",
+        value_delimiter = ',',
+        conflicts_with = "zone_count",
+        add = super::complete::zones()
+    )]
     zones: Option<Vec<String>>,
     /// How many zones [default: 2]
     #[arg(long, value_name = "N", allow_negative_numbers = true)]

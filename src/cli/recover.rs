@@ -9,6 +9,7 @@ use crate::model::{ClusterName, StackId};
 #[derive(clap::Args, Debug)]
 pub struct RecoverArgs {
     /// Cluster name
+    #[arg(add = super::complete::stacks())]
     name: ClusterName,
     /// Which stack, where the name is not enough: the 8 digits of its id
     #[arg(long, value_name = "ID")]

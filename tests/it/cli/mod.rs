@@ -3,6 +3,8 @@
 #[cfg(all(feature = "aws", feature = "sandbox"))]
 mod bad_input;
 #[cfg(all(feature = "aws", feature = "sandbox"))]
+mod completion;
+#[cfg(all(feature = "aws", feature = "sandbox"))]
 mod credentials;
 #[cfg(all(feature = "aws", feature = "sandbox"))]
 mod dotenv;
