@@ -5,7 +5,7 @@ use crate::engine::{Event, Journal, JournalError, Record, RunId, StackState, Sta
 use crate::env::Env;
 use crate::error::CliError;
 use crate::model::{ClusterName, Secrets, Stack, StackId};
-use crate::store::{FileLock, Holder, JournalRead, Life, StackLock, StateDir};
+use crate::store::{FileLock, Holder, JournalRead, Life, StackLock, StateDir, StoreError};
 use std::{path::Path, sync::Arc, time::Duration};
 
 /// What `protect` writes into the journal; the last one of these two counts.
@@ -22,6 +22,10 @@ pub(super) struct Known {
     pub(super) stack: Stack,
     pub(super) state: StackState,
     pub(super) records: Vec<Record>,
+    /// Hash of the journal's last line.
+    pub(super) head: Option<String>,
+    /// Bytes of a torn last line.
+    pub(super) torn: usize,
 }
 
 impl Known {
@@ -91,7 +95,19 @@ pub(super) fn read(env: &Env, stack: &Stack) -> Result<Known, CliError> {
     let read = dir(env).read(stack).map_err(|error| damaged(env, error.into(), stack))?;
     let state = StackState::fold(&read.records)
         .map_err(|bad| damaged(env, CliError::new("KW-JOURNAL", bad.to_string()), stack))?;
-    Ok(Known { stack: stack.clone(), state, records: read.records })
+    let head = read.head().map(str::to_owned);
+    Ok(Known { stack: stack.clone(), state, records: read.records, head, torn: read.torn })
+}
+
+/// A journal as it lies there, checked line by line.
+pub(super) fn whole(env: &Env, stack: &Stack) -> Result<JournalRead, StoreError> {
+    dir(env).read(stack)
+}
+
+/// Every stack that bears or bore this name and has a journal here, by id; `id` picks one.
+pub(super) fn named(env: &Env, name: &ClusterName, id: Option<StackId>) -> Result<Vec<Stack>, CliError> {
+    let known = dir(env).list()?.into_iter().map(|known| known.stack);
+    Ok(known.filter(|stack| stack.name == *name && id.is_none_or(|id| stack.id == id)).collect())
 }
 
 /// A journal that cannot be used must not stand between the user and an empty cloud.
@@ -379,6 +395,6 @@ fn described(dir: &StateDir, stack: &Stack, now: Option<jiff::Timestamp>) -> Opt
             about.push("expired".to_owned());
         }
     }
-    let known = Known { stack: stack.clone(), state, records: read.records };
+    let known = Known { stack: stack.clone(), state, records: read.records, head: None, torn: 0 };
     Some((about.join(", "), known.is_protected()))
 }

@@ -261,7 +261,7 @@ fn from_journal(env: &Env, known: &stacks::Known) -> StatusCluster {
 }
 
 /// What the stack has cost: each object from the moment it was confirmed running until it was proven gone.
-fn accrued(known: &stacks::Known, now: Timestamp) -> Option<f64> {
+pub(super) fn accrued(known: &stacks::Known, now: Timestamp) -> Option<f64> {
     let plan = known.state.plan()?;
     let mut usd = 0.0;
     for step in plan.steps.iter().filter(|step| !step.usage.is_empty()) {

@@ -91,7 +91,7 @@ pub async fn run(env: &mut Env, command: Command) -> Result<Exit, CliError> {
         Command::Kubeconfig(args) => kubeconfig::run(env, args).await,
         Command::Token(args) => token::run(env, args).await,
         Command::Protect(args) => protect::run(env, args).await,
-        Command::History(args) => history::run(env, &args),
+        Command::History(args) => history::run(env, args),
         Command::Sandbox(args) => sandbox::run(env, args).await,
         Command::Completion(args) => generate::completion(env, &args),
         Command::Man(args) => generate::man(env, &args),

@@ -1,6 +1,7 @@
 //! Spans as users write them: `90s`, `30m`, `8h`, `2d`, `1h30m`.
 
 use super::NameError;
+use jiff::{Timestamp, civil::DateTime, tz::TimeZone};
 use std::time::Duration;
 
 /// Parses a span of whole units, largest first; zero and overflow are refused.
@@ -32,6 +33,36 @@ pub fn parse_span(text: &str) -> Result<Duration, NameError> {
     Ok(Duration::from_secs(total))
 }
 
+/// From when on: so long ago, or a moment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Since {
+    /// So long ago.
+    Ago(Duration),
+    /// A moment.
+    At(Timestamp),
+}
+
+impl Since {
+    /// The moment, seen from `now`.
+    pub fn from(self, now: Timestamp) -> Timestamp {
+        match self {
+            Self::Ago(span) => now.checked_sub(span).unwrap_or(Timestamp::MIN),
+            Self::At(at) => at,
+        }
+    }
+}
+
+/// Reads `3h`, `2026-11-20`, `2026-11-20T08:30` (UTC) or a time with its offset.
+pub fn parse_since(text: &str) -> Result<Since, NameError> {
+    if let Ok(span) = parse_span(text) {
+        return Ok(Since::Ago(span));
+    }
+    let civil = || text.parse::<DateTime>().ok()?.to_zoned(TimeZone::UTC).ok().map(|zoned| zoned.timestamp());
+    text.parse::<Timestamp>().ok().or_else(civil).map(Since::At).ok_or_else(|| {
+        NameError(format!("`{text}` is neither a span nor a time; write 3h, 2026-11-20 or 2026-11-20T08:30Z"))
+    })
+}
+
 /// Writes a span the way users write it, to the second: `12m04s`, `2h34m`, `36s`.
 pub fn show_span(span: Duration) -> String {
     let secs = span.as_secs();
@@ -46,6 +77,24 @@ pub fn show_span(span: Duration) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn moments_read_and_refuse() {
+        let at = |text: &str| parse_since(text).map(|since| since.from("2026-11-20T12:00:00Z".parse().unwrap()));
+        for (text, want) in [
+            ("3h", "2026-11-20T09:00:00Z"),
+            ("2026-11-19", "2026-11-19T00:00:00Z"),
+            ("2026-11-19T08:30", "2026-11-19T08:30:00Z"),
+            ("2026-11-19 08:30", "2026-11-19T08:30:00Z"),
+            ("2026-11-19T08:30:01+02:00", "2026-11-19T06:30:01Z"),
+            ("2026-11-19T08:30Z", "2026-11-19T08:30:00Z"),
+        ] {
+            assert_eq!(at(text), Ok(want.parse().unwrap()), "{text}");
+        }
+        for bad in ["", "yesterday", "2026-13-01", "08:30", "-3h", "2026-11-19T25:00Z"] {
+            assert!(at(bad).is_err(), "{bad:?}");
+        }
+    }
 
     #[test]
     fn spans_read_and_refuse() {

@@ -64,6 +64,13 @@ pub struct JournalRead {
     last_hash: Option<String>,
 }
 
+impl JournalRead {
+    /// The hash of the last line, on which every line before it hangs; none for an empty journal.
+    pub fn head(&self) -> Option<&str> {
+        self.last_hash.as_deref()
+    }
+}
+
 /// Reads and checks a journal; changes nothing.
 ///
 /// # Errors

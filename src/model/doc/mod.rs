@@ -11,7 +11,7 @@ mod sandbox;
 mod status;
 
 pub use destroy::{Destroy, DestroyOutcome, Gone, Protect, Remaining};
-pub use history::{History, HistoryEntry};
+pub use history::{Chain, History, HistoryEntry, HistoryRun, HistoryVerify, Verified};
 pub use kubeconfig::{ContextAction, Exec, KubeconfigReport};
 pub use plan::{Action, BudgetVerdict, Eta, Plan, PlanStep, Preflight};
 pub use provision::{Cluster, Commands, Kubeconfig, Provision, ProvisionOutcome};

@@ -10,6 +10,8 @@ mod credentials;
 mod dotenv;
 mod generated;
 #[cfg(all(feature = "aws", feature = "sandbox"))]
+mod history;
+#[cfg(all(feature = "aws", feature = "sandbox"))]
 mod journal;
 #[cfg(all(feature = "aws", feature = "sandbox"))]
 mod kubeconfig;
