@@ -67,6 +67,18 @@ impl Place {
         )
     }
 
+    /// Builds it, with these flags.
+    pub(super) fn provision(&self, words: &[String]) -> String {
+        let Self { name, cloud, region, caller, .. } = self;
+        let words: String = words.iter().map(|word| format!(" {}", quoted(word))).collect();
+        format!("{} provision {name} --provider {cloud} --region {region}{caller}{words}", self.program())
+    }
+
+    /// The same place for commands that are kept: a file outlives a rehearsal.
+    pub(super) fn outside_sandbox(&self) -> Self {
+        Self { sandbox: false, ..self.clone() }
+    }
+
     /// Any other verb about it.
     pub(super) fn verb(&self, rest: &str) -> String {
         format!("{} {rest}", self.program())
@@ -74,7 +86,7 @@ impl Place {
 }
 
 /// A value as a shell takes it for one word.
-fn quoted(value: &str) -> String {
+pub(super) fn quoted(value: &str) -> String {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.:/@+=,".contains(&byte);
     if !value.is_empty() && value.bytes().all(plain) {
         value.to_owned()

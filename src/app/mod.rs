@@ -4,6 +4,7 @@ mod cloud;
 mod command;
 pub mod destroy;
 pub mod history;
+pub mod init;
 mod inside;
 pub mod kubeconfig;
 mod money;

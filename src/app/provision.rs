@@ -9,10 +9,11 @@ pub use super::money::Limits;
 pub(super) use report::{host_and_port, something_stands};
 
 use super::stacks;
+use crate::config::spec::{self, SpecProblem};
 use crate::env::Env;
 use crate::error::{CliError, Exit};
-use crate::model::ClusterName;
 use crate::model::spec::Nat;
+use crate::model::{Cloud, ClusterName, ClusterSpec};
 use ipnet::Ipv4Net;
 use std::{path::PathBuf, time::Duration};
 
@@ -59,6 +60,44 @@ pub struct Overrides {
     pub api_allow: Vec<Ipv4Net>,
     /// `--set`.
     pub set: Vec<String>,
+}
+
+impl Overrides {
+    /// The spec that these flags ask for by themselves.
+    ///
+    /// # Errors
+    /// Everything that is wrong with them.
+    pub(super) fn spec(&self, cloud: Option<Cloud>) -> Result<ClusterSpec, Vec<SpecProblem>> {
+        spec::load(None, &prepare::overlays(self), cloud)
+    }
+
+    /// The words of the command line that say the same.
+    pub fn words(&self) -> Vec<String> {
+        let mut words = Vec::new();
+        let mut flag = |flag: &str, value: Option<String>| {
+            if let Some(value) = value {
+                words.extend([flag.to_owned(), value]);
+            }
+        };
+        flag("--version", self.version.clone());
+        flag("--zones", self.zones.as_ref().map(|zones| zones.join(",")));
+        flag("--zone-count", self.zone_count.map(|count| count.to_string()));
+        flag("--node-type", self.node_type.clone());
+        flag("--nodes", self.nodes.map(|count| count.to_string()));
+        flag("--nat", self.nat.map(|nat| nat.as_str().to_owned()));
+        flag("--network-cidr", self.network_cidr.map(|cidr| cidr.to_string()));
+        for range in &self.api_allow {
+            flag("--api-allow", Some(range.to_string()));
+        }
+        flag("--ttl", self.ttl.map(|span| spec::write_span(span.as_secs())));
+        for pool in &self.pools {
+            flag("--pool", Some(pool.clone()));
+        }
+        for set in &self.set {
+            flag("--set", Some(set.clone()));
+        }
+        words
+    }
 }
 
 /// What was asked for.

@@ -6,6 +6,7 @@ mod generate;
 mod globals;
 mod help;
 mod history;
+mod init;
 mod kubeconfig;
 mod parse;
 mod protect;
@@ -46,6 +47,8 @@ pub struct Cli {
 pub enum Command {
     /// Plan a cluster, price it, and build it; again on an unfinished one: continue
     Provision(Box<provision::ProvisionArgs>),
+    /// Ask what a cluster shall be, say what it costs, and write cluster.yaml
+    Init(Box<init::InitArgs>),
     /// Rebuild a stack's journal from the cloud, so that this machine can go on
     Recover(recover::RecoverArgs),
     /// Delete a cluster and everything it owns, and prove that nothing remains
@@ -85,6 +88,7 @@ impl Command {
 pub async fn run(env: &mut Env, command: Command) -> Result<Exit, CliError> {
     match command {
         Command::Provision(args) => provision::run(env, *args).await,
+        Command::Init(args) => init::run(env, *args).await,
         Command::Recover(args) => recover::run(env, args).await,
         Command::Destroy(args) => destroy::run(env, args).await,
         Command::Status(args) => status::run(env, args).await,

@@ -63,15 +63,22 @@ pub struct ProvisionArgs {
     /// Build beside this cluster, which the same file built under its earlier name; repeatable
     #[arg(long, value_name = "NAME", add = super::complete::stacks())]
     beside: Vec<ClusterName>,
-    /// Life time: 90m, 8h, 2d; enforced by `reap`
-    #[arg(long, value_name = "SPAN", value_parser = parse_span)]
-    ttl: Option<Duration>,
     /// What to wait for [default: nodes]
     #[arg(long, value_enum, value_name = "WHAT")]
     wait: Option<WaitArg>,
     /// What happens to a build that fails, runs into --timeout, or whose nodes never get Ready; a signal always keeps [default: keep]
     #[arg(long, value_enum, value_name = "WHAT")]
     on_failure: Option<OnFailureArg>,
+    #[command(flatten)]
+    spec: SpecArgs,
+}
+
+/// What the cluster shall be, where it is not a file that says it
+#[derive(clap::Args, Debug)]
+pub(super) struct SpecArgs {
+    /// Life time: 90m, 8h, 2d; enforced by `reap`
+    #[arg(long, value_name = "SPAN", value_parser = parse_span)]
+    ttl: Option<Duration>,
     /// Kubernetes version, 1.35 [default: the provider's, with 90 days of support left]
     #[arg(long = "version", id = "kubernetes-version", value_name = "MINOR", add = super::complete::versions())]
     version: Option<String>,
@@ -110,6 +117,29 @@ pub struct ProvisionArgs {
     set: Vec<String>,
 }
 
+impl SpecArgs {
+    /// As plain values.
+    pub(super) fn overrides(self) -> Overrides {
+        Overrides {
+            ttl: self.ttl,
+            version: self.version,
+            nodes: self.nodes,
+            node_type: self.node_type,
+            pools: self.pools,
+            zones: self.zones,
+            zone_count: self.zone_count,
+            nat: self.nat.map(|nat| match nat {
+                NatArg::None => Nat::None,
+                NatArg::Single => Nat::Single,
+                NatArg::PerZone => Nat::PerZone,
+            }),
+            network_cidr: self.network_cidr,
+            api_allow: self.api_allow,
+            set: self.set,
+        }
+    }
+}
+
 fn money(text: &str) -> Result<f64, NameError> {
     match text.parse::<f64>() {
         Ok(usd) if usd.is_finite() && usd >= 0.0 => Ok(usd),
@@ -138,23 +168,7 @@ pub(super) async fn run(env: &mut Env, args: ProvisionArgs) -> Result<Exit, CliE
             Some(OnFailureArg::Rollback) => OnFailure::Rollback,
             Some(OnFailureArg::Keep) | None => OnFailure::Keep,
         },
-        overrides: Overrides {
-            ttl: args.ttl,
-            version: args.version,
-            nodes: args.nodes,
-            node_type: args.node_type,
-            pools: args.pools,
-            zones: args.zones,
-            zone_count: args.zone_count,
-            nat: args.nat.map(|nat| match nat {
-                NatArg::None => Nat::None,
-                NatArg::Single => Nat::Single,
-                NatArg::PerZone => Nat::PerZone,
-            }),
-            network_cidr: args.network_cidr,
-            api_allow: args.api_allow,
-            set: args.set,
-        },
+        overrides: args.spec.overrides(),
     };
     provision::run(env, request).await
 }

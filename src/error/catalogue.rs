@@ -40,6 +40,12 @@ pub const CATALOGUE: &[Entry] = &[
         "Correct them in the file or the flags; `--dry-run` looks without building.",
     ),
     entry(
+        "KW-FILE-EXISTS",
+        Class::Conflict,
+        "`init` found something under the name it was to write, and overwrites nothing unasked.",
+        "Name another file, or pass `--force`, which replaces a plain file; links and directories are always left alone.",
+    ),
+    entry(
         "KW-DAY2",
         Class::Conflict,
         "The spec differs from what was built, and `provision` never changes what stands.",

@@ -80,6 +80,17 @@ pub enum Nat {
     PerZone,
 }
 
+impl Nat {
+    /// The word users type.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::None => "none",
+            Self::Single => "single",
+            Self::PerZone => "per-zone",
+        }
+    }
+}
+
 /// Network wishes.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Default)]
 #[serde(rename_all = "camelCase", default)]

@@ -82,17 +82,74 @@ pub fn write_shared(path: &Path, bytes: &[u8], new_mode: u32) -> Result<(), Stor
 }
 
 fn replace(path: &Path, bytes: &[u8], mode: u32) -> Result<(), StoreError> {
+    let temporary = written(path, bytes, mode)?;
+    temporary.persist(path).map_err(|error| StoreError::io("write", path, &error.error))?;
+    sync_dir(&parent(path))
+}
+
+/// A synced file with these bytes in the directory of `path`.
+fn written(path: &Path, bytes: &[u8], mode: u32) -> Result<tempfile::NamedTempFile, StoreError> {
     let fail = |cause: io::Error| StoreError::io("write", path, &cause);
-    let dir = parent(path);
     let mut temporary = tempfile::Builder::new()
         .prefix(".kubewright-")
         .permissions(fs::Permissions::from_mode(mode))
-        .tempfile_in(&dir)
+        .tempfile_in(parent(path))
         .map_err(fail)?;
     temporary.write_all(bytes).map_err(fail)?;
     temporary.as_file().sync_all().map_err(fail)?;
-    temporary.persist(path).map_err(|error| fail(error.error))?;
-    sync_dir(&dir)
+    Ok(temporary)
+}
+
+/// What stands under a name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Standing {
+    /// Nothing.
+    Nothing,
+    /// A plain file.
+    File,
+    /// A link, a directory, a pipe.
+    Other,
+}
+
+/// What stands there; links are not followed.
+///
+/// # Errors
+/// `Unusable`, and `NotFound` when the directory it would be in is not there.
+pub fn what_stands(path: &Path) -> Result<Standing, StoreError> {
+    let fail = |cause: io::Error| StoreError::io("write", path, &cause);
+    match fs::symlink_metadata(path) {
+        Ok(meta) if meta.is_file() => Ok(Standing::File),
+        Ok(_) => Ok(Standing::Other),
+        Err(cause) if cause.kind() == io::ErrorKind::NotFound => {
+            fs::metadata(parent(path)).map_err(fail)?;
+            Ok(Standing::Nothing)
+        }
+        Err(cause) => Err(fail(cause)),
+    }
+}
+
+/// Writes a file for the user as an editor would: readable as the umask says, whole or not at all, and never through a
+/// link to somewhere else. What is there is replaced only with `replacing`, and keeps its mode.
+///
+/// # Errors
+/// `Exists` for whatever stands there; `Unusable`, `Full`, `NotFound` for a directory that is not there.
+pub fn write_users(path: &Path, bytes: &[u8], replacing: bool) -> Result<(), StoreError> {
+    if !replacing {
+        let temporary = written(path, bytes, 0o666)?;
+        temporary.persist_noclobber(path).map_err(|error| StoreError::io("write", path, &error.error))?;
+        return sync_dir(&parent(path));
+    }
+    match what_stands(path)? {
+        Standing::Nothing => replace(path, bytes, 0o666),
+        Standing::File => {
+            let mode = fs::metadata(path).map_or(0o600, |meta| meta.permissions().mode() & 0o7777);
+            replace(path, bytes, mode)
+        }
+        Standing::Other => {
+            let message = format!("cannot write {}: it is a link or no plain file, and is left alone", path.display());
+            Err(StoreError::new(StoreErrorKind::Exists, path, message))
+        }
+    }
 }
 
 /// Removes a file; one that is not there is fine. The directory is synced, so that it stays removed.
@@ -233,6 +290,29 @@ mod tests {
         assert_eq!(mode(&target), 0o640);
         write_shared(&dir.path().join("fresh"), b"x", 0o600).unwrap();
         assert_eq!(mode(&dir.path().join("fresh")), 0o600);
+    }
+
+    #[test]
+    fn a_file_for_the_user_replaces_nothing_unasked_and_follows_nothing() {
+        let dir = tempfile::tempdir().unwrap();
+        let (path, link) = (dir.path().join("cluster.yaml"), dir.path().join("link"));
+        assert_eq!(what_stands(&path), Ok(Standing::Nothing));
+        write_users(&path, b"one", false).unwrap();
+        assert_eq!(mode(&path) & 0o600, 0o600);
+        assert_eq!(write_users(&path, b"two", false).unwrap_err().kind, StoreErrorKind::Exists);
+        assert_eq!(read_text(&path, 10).unwrap(), "one");
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o640)).unwrap();
+        write_users(&path, b"two", true).unwrap();
+        assert_eq!((read_text(&path, 10).unwrap().as_str(), mode(&path)), ("two", 0o640));
+        symlink(&path, &link).unwrap();
+        for replacing in [false, true] {
+            assert_eq!(write_users(&link, b"three", replacing).unwrap_err().kind, StoreErrorKind::Exists);
+            let error = write_users(&dir.path().join("none/x"), b"", replacing).unwrap_err();
+            assert_eq!(error.kind, StoreErrorKind::NotFound, "{error}");
+        }
+        assert_eq!(read_text(&path, 10).unwrap(), "two");
+        assert_eq!(what_stands(&link), Ok(Standing::Other));
+        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 2, "no temporary file stays behind");
     }
 
     #[test]

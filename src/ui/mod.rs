@@ -18,7 +18,7 @@ pub use prompt::Answer;
 pub use style::Style;
 pub use table::Table;
 pub use view::View;
-pub use views::plan::{PlanView, Row as PlanRow};
+pub use views::plan::{PlanView, Row as PlanRow, price_table};
 
 use crate::engine::{Clock, Mode, Observer, Plan, Record, Tick};
 use crate::error::CliError;
@@ -133,6 +133,11 @@ impl Ui {
             Some(screen) => screen.suspend(|| self.err.line(text)),
             None => self.err.line(text),
         }
+    }
+
+    /// How wide the conversation's terminal is; none where it goes elsewhere.
+    pub fn columns(&self) -> Option<usize> {
+        self.screen.as_ref().map(|_| bars::columns())
     }
 
     /// Whether a run of the engine is being watched: there is something in flight.

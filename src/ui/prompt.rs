@@ -22,6 +22,12 @@ impl Ui {
         Ok(if is_yes(&said) { Answer::Yes } else { Answer::No })
     }
 
+    /// A question whose answer is a line; none at the end of the input. `label` is short: what explains it was said
+    /// before, so that both fit a narrow terminal.
+    pub async fn ask_line(&self, label: &str, flag: &str) -> Result<Option<String>, CliError> {
+        Ok(self.line(label, ">", flag).await?.map(|line| line.trim().to_owned()))
+    }
+
     /// Asks for a name to be typed; anything else is a no.
     pub async fn ask_name(&self, question: &str, name: &str, flag: &str) -> Result<Answer, CliError> {
         let said = self.answer(question, ">", flag).await?;
@@ -30,6 +36,11 @@ impl Ui {
 
     /// The line that is typed; empty at the end of the input.
     async fn answer(&self, question: &str, mark: &str, flag: &str) -> Result<String, CliError> {
+        Ok(self.line(question, mark, flag).await?.unwrap_or_default())
+    }
+
+    /// The line that is typed; none at the end of the input.
+    async fn line(&self, question: &str, mark: &str, flag: &str) -> Result<Option<String>, CliError> {
         if !self.options().can_ask {
             return Err(CliError::new(
                 "KW-ANSWER-MISSING",
@@ -49,7 +60,7 @@ impl Ui {
         if said.as_ref().is_some_and(|line| line.ends_with('\n')) {
             open.answered();
         }
-        Ok(said.unwrap_or_default())
+        Ok(said)
     }
 }
 

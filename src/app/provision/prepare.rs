@@ -9,7 +9,7 @@ use crate::engine::{Plan, PlannedStep, Standing, StepState, proof};
 use crate::env::{Env, after};
 use crate::error::CliError;
 use crate::model::doc::BudgetVerdict;
-use crate::model::spec::{Budget, Nat};
+use crate::model::spec::Budget;
 use crate::model::{ClusterName, ClusterSpec, ResolvedSpec, Stack, StackId};
 use crate::providers::{Check, StackSeen, differ_in_tags_only};
 use crate::store;
@@ -129,7 +129,7 @@ fn read(path: &Path) -> Result<String, CliError> {
     })
 }
 
-fn overlays(flags: &Overrides) -> Vec<Overlay> {
+pub(super) fn overlays(flags: &Overrides) -> Vec<Overlay> {
     let mut list = Vec::new();
     let mut flag = |name: &str, path: &str, value: String| list.push(Overlay::flag(name, path, &value));
     if let Some(ttl) = flags.ttl {
@@ -145,12 +145,7 @@ fn overlays(flags: &Overrides) -> Vec<Overlay> {
         flag("--zone-count", "network.zoneCount", count.to_string());
     }
     if let Some(nat) = flags.nat {
-        let word = match nat {
-            Nat::None => "none",
-            Nat::Single => "single",
-            Nat::PerZone => "per-zone",
-        };
-        flag("--nat", "network.nat", word.to_owned());
+        flag("--nat", "network.nat", nat.as_str().to_owned());
     }
     if let Some(cidr) = flags.network_cidr {
         flag("--network-cidr", "network.cidr", cidr.to_string());

@@ -63,14 +63,7 @@ fn network(network: &NetworkSpec) -> Mapping {
     map.put("cidr", network.cidr);
     map.put("zoneCount", network.zone_count);
     map.put("zones", network.zones.as_ref());
-    map.put(
-        "nat",
-        network.nat.map(|nat| match nat {
-            Nat::None => "none",
-            Nat::Single => "single",
-            Nat::PerZone => "per-zone",
-        }),
-    );
+    map.put("nat", network.nat.map(Nat::as_str));
     map.put("apiAllow", network.api_allow.as_ref());
     map.put(
         "existing",

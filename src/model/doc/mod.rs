@@ -4,6 +4,7 @@
 
 mod destroy;
 mod history;
+mod init;
 mod kubeconfig;
 mod plan;
 mod provision;
@@ -12,6 +13,7 @@ mod status;
 
 pub use destroy::{Destroy, DestroyOutcome, Gone, Protect, Remaining};
 pub use history::{Chain, History, HistoryEntry, HistoryRun, HistoryVerify, Verified};
+pub use init::Init;
 pub use kubeconfig::{ContextAction, Exec, KubeconfigReport};
 pub use plan::{Action, BudgetVerdict, Eta, Plan, PlanStep, Preflight};
 pub use provision::{Cluster, Commands, Kubeconfig, Provision, ProvisionOutcome};

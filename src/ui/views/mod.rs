@@ -2,6 +2,7 @@
 
 mod destroy;
 mod history;
+mod init;
 mod kubeconfig;
 pub mod plan;
 mod provision;

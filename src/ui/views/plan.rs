@@ -61,37 +61,48 @@ pub struct PlanView {
 
 const HOURS_PER_MONTH: f64 = 730.0;
 
+/// Columns below which only what, how many and how much an hour fits.
+const ROOMY: usize = 60;
+
+/// The table of what is billed, with its total. On a narrow terminal it leaves out what can be worked out.
+pub fn price_table(rows: &[Row], hourly: f64, complete: bool, eta: doc::Eta, columns: Option<usize>) -> String {
+    let narrow = columns.is_some_and(|columns| columns < ROOMY);
+    let shown = if narrow { 3 } else { 6 };
+    let mut table = Table::new(&["WHAT", ">N", ">$/h", ">$/month", ">p50", ""][..shown]);
+    for row in rows {
+        let price = |scale: f64, digits: usize| match row.usd_per_hour {
+            None => "unknown".to_owned(),
+            Some(0.0) => "-".to_owned(),
+            Some(usd) => format!("{:.digits$}", usd * scale),
+        };
+        let cells = [
+            row.what.clone(),
+            row.count.clone(),
+            price(1.0, 4),
+            price(HOURS_PER_MONTH, 2),
+            row.p50_secs.map_or_else(String::new, about),
+            row.note.clone(),
+        ];
+        table.row(cells.into_iter().take(shown));
+    }
+    let more = if complete { "" } else { "+" };
+    let total = [
+        "total".to_owned(),
+        String::new(),
+        format!("{hourly:.4}{more}"),
+        format!("{:.2}{more}", hourly * HOURS_PER_MONTH),
+        about(eta.p50_seconds),
+        format!("p90 {}", about(eta.p90_seconds)),
+    ];
+    table.row(total.into_iter().take(shown));
+    table.lines().join("\n") + "\n"
+}
+
 impl PlanView {
     /// The whole conversation piece: who, preflight, table, notes.
     pub fn text(&self, now: Timestamp, style: Style) -> String {
         let mut text = format!("{}\n{}\n{}\n", style.bold(&self.headline), self.who, self.preflight(style));
-        let mut table = Table::new(&["WHAT", ">N", ">$/h", ">$/month", ">p50", ""]);
-        for row in &self.rows {
-            let price = |scale: f64, digits: usize| match row.usd_per_hour {
-                None => "unknown".to_owned(),
-                Some(0.0) => "-".to_owned(),
-                Some(usd) => format!("{:.digits$}", usd * scale),
-            };
-            table.row([
-                row.what.clone(),
-                row.count.clone(),
-                price(1.0, 4),
-                price(HOURS_PER_MONTH, 2),
-                row.p50_secs.map_or_else(String::new, about),
-                row.note.clone(),
-            ]);
-        }
-        let more = if self.unknown.is_empty() { "" } else { "+" };
-        table.row([
-            "total".to_owned(),
-            String::new(),
-            format!("{:.4}{more}", self.hourly.0),
-            format!("{:.2}{more}", self.hourly.0 * HOURS_PER_MONTH),
-            about(self.doc.eta.p50_seconds),
-            format!("p90 {}", about(self.doc.eta.p90_seconds)),
-        ]);
-        text.push_str(&table.lines().join("\n"));
-        text.push('\n');
+        text.push_str(&price_table(&self.rows, self.hourly.0, self.unknown.is_empty(), self.doc.eta, None));
         if let Some(max) = self.hourly.1 {
             text.push_str(&format!("at most {max:.4} $/h when scaled up: budgets are judged by that\n"));
         }

@@ -12,6 +12,8 @@ mod generated;
 #[cfg(all(feature = "aws", feature = "sandbox"))]
 mod history;
 #[cfg(all(feature = "aws", feature = "sandbox"))]
+mod init;
+#[cfg(all(feature = "aws", feature = "sandbox"))]
 mod journal;
 #[cfg(all(feature = "aws", feature = "sandbox"))]
 mod kubeconfig;
