@@ -190,7 +190,7 @@ impl Env {
         let home = home(&vars.all)?;
         let stderr = std::io::stderr().is_terminal();
         let dumb = vars.all.get("TERM").is_some_and(|term| term == "dumb");
-        let mut ui = Ui::new(Options {
+        let options = Options {
             format: settings.format,
             quiet: settings.quiet,
             verbose: settings.verbose,
@@ -199,7 +199,8 @@ impl Env {
             can_ask: stderr && !settings.no_input && std::io::stdin().is_terminal(),
             sandbox,
             secrets: Secrets::of_variables(&vars.all),
-        });
+        };
+        let mut ui = Ui::new(options, Arc::clone(&clock));
         match settings.events.as_deref() {
             None => {}
             Some("-") => ui.send_events(None),
@@ -521,7 +522,8 @@ fn user(vars: &Variables) -> String {
 
 /// A user interface for what happens before there is an [`Env`].
 pub fn plain_ui(format: Format) -> Ui {
-    Ui::new(Options { format, secrets: Secrets::of_variables(&variables()), ..Options::default() })
+    let options = Options { format, secrets: Secrets::of_variables(&variables()), ..Options::default() };
+    Ui::new(options, Arc::new(WallClock))
 }
 
 /// Shows an error that came before there was an [`Env`]; returns its exit code.

@@ -5,7 +5,7 @@ use crate::engine::{ErrorClass, StepError};
 use crate::env::{Env, ProviderChoice};
 use crate::error::CliError;
 use crate::model::{Cloud, Region};
-use crate::providers::{Identity, Provider};
+use crate::providers::{Identity, Provider, first_region};
 use std::sync::Arc;
 
 /// A cloud that has answered.
@@ -61,6 +61,15 @@ pub(super) async fn connect(
     pin: Option<&str>,
 ) -> Result<Connected, CliError> {
     connect_at(env, cloud, env.settings.region.clone().or(region), pin).await
+}
+
+/// Opens a cloud for a look at all its regions, and asks who we are: where nothing names a region, any one will do.
+pub(super) async fn connect_anywhere(env: &Env, cloud: Cloud) -> Result<Connected, CliError> {
+    let region = env.settings.region.clone();
+    if region.is_some() || env.open_provider(&ProviderChoice { cloud, region: None }).await?.is_some() {
+        return connect_at(env, cloud, region, None).await;
+    }
+    connect_at(env, cloud, Some(Region(first_region(cloud).to_owned())), None).await
 }
 
 /// Opens a cloud exactly there: for stacks whose journal knows where they are.

@@ -1,7 +1,7 @@
 //! `destroy`: show what goes, ask for the name, remove it, prove that nothing remains. With the journal or from the
 //! tags alone.
 
-use super::{cloud, command::Place, inside, kubeconfig, money, outcome, protect, stacks};
+use super::{cloud, command::Place, durations, inside, kubeconfig, money, outcome, protect, stacks};
 use crate::engine::proof::{self, TAG_STEP};
 use crate::engine::{
     Backend, Item, Mode, Options, Outcome, Plan, Report, ResourceRef, Session, StackState, Standing, StepId, StepState,
@@ -358,13 +358,14 @@ async fn execute(env: &Env, target: Target, work: Work, volumes: VolumeFate) -> 
         journal,
         clock: Arc::clone(&env.clock),
         ids: Arc::clone(&env.ids),
-        observer: env.ui.observer(&shown, gone, Mode::Destroy, Arc::clone(&env.clock)),
+        observer: durations::observer(env, &shown, gone, Mode::Destroy),
         stop: env.stop.receiver(),
         options: Options { timeout: env.time_left(), ..Options::default() },
         gate: env.auth_gate(&target.provider),
     };
     let report = session.teardown(work.teardown, &mut state, env.run_info()).await;
     drop(session);
+    durations::learn(env, &target.stack, &report.run);
     if report.outcome == Outcome::Done {
         let cluster = target.provider.cluster_name(&target.stack);
         let account = target.account.as_deref().unwrap_or_default();

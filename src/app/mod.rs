@@ -3,6 +3,7 @@
 mod cloud;
 mod command;
 pub mod destroy;
+mod durations;
 pub mod history;
 pub mod init;
 mod inside;
@@ -15,6 +16,7 @@ pub mod provision;
 mod readiness;
 pub mod recover;
 mod respec;
+pub mod schema;
 mod stacks;
 pub mod status;
 mod tags;

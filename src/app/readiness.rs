@@ -12,8 +12,6 @@ use std::{collections::BTreeMap, time::Duration};
 const LOOK_AGAIN: Duration = Duration::from_secs(5);
 /// Nodes whose machines run join within minutes, or never.
 const DEADLINE: Duration = Duration::from_secs(15 * 60);
-/// A sign of life where there is no terminal.
-const HEARTBEAT: Duration = Duration::from_secs(20);
 /// Below it stand the pools of a plan, by name.
 const POOLS: &str = "nodes/pool/";
 
@@ -89,7 +87,6 @@ pub(super) async fn wait_for_nodes(
     let wanted = doc.cluster.as_ref().map_or(0, |cluster| cluster.nodes_wanted);
     let end = after(env.now(), DEADLINE);
     let mut waiting = env.ui.waiting("waiting for nodes");
-    let mut said = env.wall.now();
     loop {
         let seen = env
             .reading(async {
@@ -113,10 +110,6 @@ pub(super) async fn wait_for_nodes(
             }
             Err(why) => format!("API server: {why}"),
         };
-        if after(said, HEARTBEAT) <= env.wall.now() {
-            waiting.repeat();
-            said = env.wall.now();
-        }
         waiting.note(&env.ui, &note);
         if env.now() >= end {
             return Err(CliError::new(

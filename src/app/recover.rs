@@ -1,6 +1,6 @@
 //! `recover`: rebuilds a stack's journal from the cloud, so that this machine can go on.
 
-use super::{cloud, command::Place, outcome, stacks, tags};
+use super::{cloud, command::Place, durations, outcome, stacks, tags};
 use crate::engine::{Mode, Options, Outcome, Session, StackState, Standing};
 use crate::env::Env;
 use crate::error::{CliError, Exit};
@@ -67,7 +67,7 @@ pub async fn run(env: &Env, name: ClusterName, id: Option<StackId>) -> Result<Ex
         journal,
         clock: Arc::clone(&env.clock),
         ids: Arc::clone(&env.ids),
-        observer: env.ui.observer(&plan, Vec::new(), Mode::Recover, Arc::clone(&env.clock)),
+        observer: durations::observer(env, &plan, Vec::new(), Mode::Recover),
         stop: env.stop.receiver(),
         options: Options { timeout: env.time_left(), ..Options::default() },
         gate: env.auth_gate(provider),

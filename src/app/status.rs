@@ -1,17 +1,20 @@
 //! `status`: one cluster in depth or all own stacks; from the journals alone, or with the cloud's word.
 
-use super::{cloud, money, outcome, provision::host_and_port, readiness, stacks};
+mod wait;
+mod wide;
+
+use super::{cloud, money, outcome, provision::host_and_port, readiness, stacks, tags};
 use crate::engine::{
     Event, Journal, JournalError, Observer, Options, Record, RunId, RunOutcome, Session, Standing, StepState, Tick,
     proof,
 };
 use crate::env::Env;
 use crate::error::{CliError, Exit};
-use crate::model::doc::{Drift, Lock, Phase, Pool, Stack, Status, StatusCluster, StatusFailure};
+use crate::model::doc::{Drift, Lock, Owner, Phase, Pool, Stack, Status, StatusCluster, StatusFailure};
 use crate::model::{ClusterName, ResolvedSpec};
-use crate::providers::{CloudCluster, Provider};
+use crate::providers::{CloudCluster, Provider, owner_of};
 use jiff::Timestamp;
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
 /// What to wait for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -27,6 +30,8 @@ pub enum Goal {
 pub struct StatusRequest {
     /// NAME.
     pub name: Option<ClusterName>,
+    /// `--all`.
+    pub all: bool,
     /// `--local`.
     pub local: bool,
     /// `--watch`.
@@ -37,16 +42,13 @@ pub struct StatusRequest {
     pub check: bool,
 }
 
-/// How often a watched or awaited cluster is looked at.
-const LOOK_AGAIN: Duration = Duration::from_secs(10);
-
 /// Runs the verb.
 pub async fn run(env: &Env, request: StatusRequest) -> Result<Exit, CliError> {
     if let (Some(goal), Some(name)) = (request.wait, &request.name) {
-        return wait(env, &request, name, goal).await;
+        return wait::wait(env, &request, name, goal).await;
     }
     if request.watch {
-        return watch(env, &request).await;
+        return wait::watch(env, &request).await;
     }
     let status = env.reading(look(env, &request)).await?;
     report(env, &request, &status)
@@ -62,6 +64,8 @@ fn report(env: &Env, request: &StatusRequest, status: &Status) -> Result<Exit, C
         .collect();
     let error = if request.check && !unhealthy.is_empty() {
         Some(CliError::new("KW-CHECK", format!("not healthy: {}", unhealthy.join(", "))))
+    } else if request.all {
+        wide::incomplete(status)
     } else if let Some(failure) = status.failures.first() {
         let mut error = CliError::new(
             "KW-UNREACHABLE",
@@ -69,14 +73,7 @@ fn report(env: &Env, request: &StatusRequest, status: &Status) -> Result<Exit, C
         );
         if request.name.is_some() {
             // One cluster was asked for: the cause decides.
-            error.id.clone_from(&failure.error.id);
-            if let Some(entry) = crate::error::explain(&failure.error.id) {
-                error.class = entry.class;
-            }
-            if let Some((exit, _)) = crate::error::EXIT_CODES.iter().find(|(exit, _)| exit.code() == failure.error.exit)
-            {
-                error.exit = *exit;
-            }
+            caused_by(&mut error, failure);
         }
         error.hints.clone_from(&failure.error.hints);
         Some(error)
@@ -87,9 +84,27 @@ fn report(env: &Env, request: &StatusRequest, status: &Status) -> Result<Exit, C
     error.map_or(Ok(Exit::DONE), Err)
 }
 
+/// Gives an error the cause of this failure.
+fn caused_by(error: &mut CliError, failure: &StatusFailure) {
+    error.id.clone_from(&failure.error.id);
+    if let Some(entry) = crate::error::explain(&failure.error.id) {
+        error.class = entry.class;
+    }
+    if let Some((exit, _)) = crate::error::EXIT_CODES.iter().find(|(exit, _)| exit.code() == failure.error.exit) {
+        error.exit = *exit;
+    }
+}
+
+fn empty() -> Status {
+    Status { complete: true, regions: None, clusters: Vec::new(), failures: Vec::new() }
+}
+
 /// One look at what was asked for.
 async fn look(env: &Env, request: &StatusRequest) -> Result<Status, CliError> {
-    let mut status = Status { complete: true, clusters: Vec::new(), failures: Vec::new() };
+    if request.all {
+        return wide::look(env).await;
+    }
+    let mut status = empty();
     let known = match &request.name {
         None => stacks::all_live(env)?,
         Some(name) => match stacks::any(env, name, None)? {
@@ -111,17 +126,18 @@ async fn look(env: &Env, request: &StatusRequest) -> Result<Status, CliError> {
                 status.failures.extend(failure);
             }
             Err((stack, error)) => {
-                env.ui.warn(&format!("{stack}: {error}"));
                 status.complete = false;
-                status.failures.push(StatusFailure {
-                    provider: "journal".to_owned(),
-                    region: stack.to_string(),
-                    error: error.to_doc(),
-                });
+                status.failures.push(unreadable(env, &stack, &error));
             }
         }
     }
     Ok(status)
+}
+
+/// A journal that cannot be read is a place that was not looked at.
+fn unreadable(env: &Env, stack: &crate::model::Stack, error: &CliError) -> StatusFailure {
+    env.ui.warn(&format!("{stack}: {error}"));
+    StatusFailure { provider: "journal".to_owned(), region: stack.to_string(), error: error.to_doc() }
 }
 
 fn absent(name: &ClusterName, gone: Option<&stacks::Known>) -> CliError {
@@ -139,29 +155,59 @@ async fn foreign(env: &Env, name: &ClusterName) -> Result<Option<StatusCluster>,
     let connected = cloud::connect(env, cloud, None, None).await?;
     let provider = &connected.provider;
     let Some(seen) = provider.cluster(name.as_str()).await? else { return Ok(None) };
+    Ok(Some(unknown_here(&connected.who.account, provider.as_ref(), &seen)))
+}
+
+/// A cluster without a journal here, as the cloud tells of it.
+fn unknown_here(account: &str, provider: &dyn Provider, seen: &CloudCluster) -> StatusCluster {
     let stack = Stack {
-        name: name.to_string(),
+        name: seen.stack.as_ref().map_or_else(|| seen.name.clone(), |stack| stack.name.to_string()),
         id: seen.stack.as_ref().map(|stack| stack.id.to_string()),
         provider: provider.cloud().to_string(),
-        account: Some(connected.who.account.clone()),
+        account: Some(account.to_owned()),
         region: provider.region().to_string(),
     };
-    let healthy = seen.issues.is_empty() && is_well(&seen.status);
-    let mut cluster = blank(stack, if healthy { Phase::Ready } else { Phase::Degraded });
-    if seen.stack.is_none() {
-        "other".clone_into(&mut cluster.managed_by);
+    let mut cluster = blank(stack, phase_of(seen));
+    match &seen.stack {
+        None => {
+            "other".clone_into(&mut cluster.managed_by);
+            cluster.owner = owner_of(&seen.tags).map(|owner| Owner {
+                tool: owner.tool.to_owned(),
+                by: None,
+                evidence: Some(owner.evidence),
+            });
+        }
+        Some(_) => {
+            cluster.owner = Some(ours(seen.tags.get(tags::TAG_BUILDER).cloned(), Some(proof::TAG_STACK)));
+        }
     }
     cluster.expires_at =
         seen.tags.get(proof::TAG_EXPIRES_AT).and_then(|text| Timestamp::from_second(text.parse().ok()?).ok());
     cluster.protect = proof::protects(&seen.tags);
-    fill_from_cloud(&mut cluster, &seen);
-    Ok(Some(cluster))
+    fill_from_cloud(&mut cluster, seen);
+    cluster
+}
+
+fn ours(by: Option<String>, tag: Option<&str>) -> Owner {
+    Owner { tool: "kubewright".to_owned(), by, evidence: tag.map(|tag| format!("tag {tag}")) }
+}
+
+/// Where a cluster is in its life that no journal here tells of.
+fn phase_of(seen: &CloudCluster) -> Phase {
+    match seen.status.to_ascii_uppercase().as_str() {
+        "CREATING" | "PROVISIONING" | "PENDING" => Phase::Building,
+        "DELETING" | "STOPPING" => Phase::Deleting,
+        "FAILED" => Phase::Failed,
+        _ if seen.issues.is_empty() && is_well(&seen.status) => Phase::Ready,
+        _ => Phase::Degraded,
+    }
 }
 
 fn blank(stack: Stack, phase: Phase) -> StatusCluster {
     StatusCluster {
         stack,
         managed_by: "kubewright".to_owned(),
+        owner: None,
         phase,
         cloud_status: None,
         version: None,
@@ -171,6 +217,7 @@ fn blank(stack: Stack, phase: Phase) -> StatusCluster {
         reachable: None,
         node_pools: Vec::new(),
         usd_per_hour: None,
+        usd_per_hour_at_least: None,
         accrued_usd: None,
         created_at: None,
         expires_at: None,
@@ -230,6 +277,7 @@ fn from_journal(env: &Env, known: &stacks::Known) -> StatusCluster {
     cluster.protect = known.is_protected();
     cluster.created_at = state.started_at();
     if let Some(plan) = plan {
+        cluster.owner = Some(ours(plan.tags.get(tags::TAG_BUILDER).cloned(), None));
         cluster.usd_per_hour = outcome::hourly(plan, state);
         cluster.accrued_usd = accrued(known, env.now());
         cluster.expires_at =
@@ -289,7 +337,17 @@ pub(super) fn accrued(known: &stacks::Known, now: Timestamp) -> Option<f64> {
 async fn live(env: &Env, known: &stacks::Known, cluster: &mut StatusCluster) -> Result<(), CliError> {
     let Some(plan) = known.state.plan() else { return Ok(()) };
     let connected = cloud::connect_at(env, plan.provider, Some(plan.region.clone()), Some(&plan.account)).await?;
-    let provider = &connected.provider;
+    verify(env, &connected.provider, known, cluster).await
+}
+
+/// What the cloud and the cluster itself say of a stack whose journal is here.
+async fn verify(
+    env: &Env,
+    provider: &Arc<dyn Provider>,
+    known: &stacks::Known,
+    cluster: &mut StatusCluster,
+) -> Result<(), CliError> {
+    let Some(plan) = known.state.plan() else { return Ok(()) };
     let name = provider.cluster_name(&known.stack);
     let seen = provider.cluster(&name).await?.filter(|seen| seen.stack.as_ref() == Some(&known.stack));
     match &seen {
@@ -386,100 +444,4 @@ struct Nobody;
 impl Observer for Nobody {
     fn record(&self, _: &Record) {}
     fn tick(&self, _: &Tick) {}
-}
-
-/// Shows it again whenever it changes, until a signal.
-async fn watch(env: &Env, request: &StatusRequest) -> Result<Exit, CliError> {
-    let mut last = None;
-    loop {
-        let status = env.reading(look(env, request)).await?;
-        // Money runs; only what stands beside it counts as a change.
-        let mut without_money = status.clone();
-        without_money.clusters.iter_mut().for_each(|cluster| cluster.accrued_usd = None);
-        if last.as_ref() != Some(&without_money) {
-            env.ui.show(env.now(), &status, None);
-            last = Some(without_money);
-        }
-        env.reading(async {
-            env.clock.sleep(LOOK_AGAIN).await;
-            Ok(())
-        })
-        .await?;
-    }
-}
-
-/// A place that answered, and said no.
-fn is_refusal(failure: &StatusFailure) -> bool {
-    !matches!(failure.error.class.as_str(), "unreachable" | "timeout" | "interrupted")
-}
-
-/// A removal that was begun here and that no process here goes on with.
-fn is_abandoned(cluster: &StatusCluster) -> bool {
-    cluster.phase == Phase::Deleting && cluster.lock.is_none()
-}
-
-/// Returns when the goal is reached, or cannot be any more.
-async fn wait(env: &Env, request: &StatusRequest, name: &ClusterName, goal: Goal) -> Result<Exit, CliError> {
-    let mut waiting = env.ui.waiting(&format!("waiting for {name}"));
-    loop {
-        let seen = env.reading(look(env, request)).await;
-        let word = match &seen {
-            Ok(status) => status.clusters.first().map_or("absent", |cluster| cluster.phase.as_str()),
-            Err(error) if error.id == "KW-NOT-FOUND" => "absent",
-            Err(_) => "unknown",
-        };
-        match (goal, seen) {
-            // What the cloud refuses today it refuses tomorrow: wrong account, no permission, dead credentials.
-            (_, Ok(status)) if status.failures.iter().any(is_refusal) => {
-                drop(waiting);
-                return report(env, request, &status);
-            }
-            (Goal::Ready, Ok(status)) => match status.clusters.first().map(|cluster| cluster.phase) {
-                Some(Phase::Ready) if status.complete => {
-                    drop(waiting);
-                    return report(env, request, &status);
-                }
-                Some(Phase::Failed | Phase::Deleting | Phase::Incomplete) => {
-                    drop(waiting);
-                    let error = CliError::new(
-                        "KW-INCOMPLETE",
-                        format!("`{name}` is {word} and will not become ready by itself"),
-                    )
-                    .hint(if word == Phase::Deleting.as_str() {
-                        format!("kubewright destroy {name} --confirm {name}")
-                    } else {
-                        format!("kubewright provision {name}")
-                    });
-                    env.ui.show(env.now(), &status, Some(&error));
-                    return Err(error);
-                }
-                _ => {}
-            },
-            (Goal::Deleted, Err(error)) if error.id == "KW-NOT-FOUND" => {
-                drop(waiting);
-                env.ui.show(env.now(), &Status { complete: true, clusters: Vec::new(), failures: Vec::new() }, None);
-                return Ok(Exit::DONE);
-            }
-            // The cloud may come back; a wrong account, a typing error or a signal will not.
-            (_, Err(error)) if error.id == "KW-UNREACHABLE" => {}
-            (_, Err(error)) => return Err(error),
-            (Goal::Deleted, Ok(status)) if status.clusters.first().is_some_and(is_abandoned) => {
-                drop(waiting);
-                let error = CliError::new(
-                    "KW-INCOMPLETE",
-                    format!("the removal of `{name}` has begun and nobody is at work on it any more"),
-                )
-                .hint(format!("kubewright destroy {name} --confirm {name}"));
-                env.ui.show(env.now(), &status, Some(&error));
-                return Err(error);
-            }
-            (Goal::Deleted, Ok(_)) => {}
-        }
-        waiting.note(&env.ui, &format!("{name}: {word}"));
-        env.reading(async {
-            env.clock.sleep(LOOK_AGAIN).await;
-            Ok(())
-        })
-        .await?;
-    }
 }

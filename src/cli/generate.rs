@@ -1,6 +1,7 @@
-//! Completion scripts and manual pages, from the command line's own definition.
+//! Completion scripts, manual pages and schemas, from the command line's and the documents' own definitions.
 
 use super::{Cli, complete::VARIABLE, help::exit_codes};
+use crate::app;
 use crate::env::{Env, write_public};
 use crate::error::{CliError, Exit};
 use clap::{Command, CommandFactory};
@@ -52,10 +53,10 @@ pub struct ManArgs {
     dir: PathBuf,
 }
 
-/// Write completions and manual pages as they are committed
+/// Write completions, manual pages and schemas as they are committed
 #[derive(clap::Args, Debug)]
 pub struct GenerateArgs {
-    /// The repository's root: `completions/` and `man/` are written below it
+    /// The repository's root: `completions/`, `man/` and `schemas/` are written below it
     dir: PathBuf,
 }
 
@@ -82,6 +83,9 @@ pub(super) fn all(_: &Env, args: &GenerateArgs) -> Result<Exit, CliError> {
     }
     for (name, text) in pages()? {
         write_public(&args.dir.join("man").join(name), &text)?;
+    }
+    for (name, text) in app::schema::files() {
+        write_public(&args.dir.join("schemas").join(name), &text)?;
     }
     Ok(Exit::DONE)
 }

@@ -13,6 +13,7 @@ mod protect;
 mod provision;
 mod recover;
 mod sandbox;
+mod schema;
 mod start;
 mod status;
 pub mod token;
@@ -63,6 +64,8 @@ pub enum Command {
     Protect(protect::ProtectArgs),
     /// Show what happened to a stack
     History(history::HistoryArgs),
+    /// Print the JSON Schema of cluster.yaml, or of a kind of document
+    Schema(schema::SchemaArgs),
     /// The built-in pretend clouds
     Sandbox(sandbox::SandboxArgs),
     /// Print the completion script of a shell
@@ -72,7 +75,7 @@ pub enum Command {
     Man(generate::ManArgs),
     /// Explain a verb, an error id, or the exit codes
     Help(help::HelpArgs),
-    /// Write completions and manual pages as they are committed
+    /// Write completions, manual pages and schemas as they are committed
     #[command(hide = true)]
     Generate(generate::GenerateArgs),
 }
@@ -80,7 +83,10 @@ pub enum Command {
 impl Command {
     /// Whether the verb is about the sandbox itself or needs no cloud, so that `--sandbox` does not re-execute it.
     pub const fn is_local(&self) -> bool {
-        matches!(self, Self::Sandbox(_) | Self::Completion(_) | Self::Man(_) | Self::Help(_) | Self::Generate(_))
+        matches!(
+            self,
+            Self::Sandbox(_) | Self::Schema(_) | Self::Completion(_) | Self::Man(_) | Self::Help(_) | Self::Generate(_)
+        )
     }
 }
 
@@ -96,6 +102,7 @@ pub async fn run(env: &mut Env, command: Command) -> Result<Exit, CliError> {
         Command::Token(args) => token::run(env, args).await,
         Command::Protect(args) => protect::run(env, args).await,
         Command::History(args) => history::run(env, args),
+        Command::Schema(args) => schema::run(env, &args),
         Command::Sandbox(args) => sandbox::run(env, args).await,
         Command::Completion(args) => generate::completion(env, &args),
         Command::Man(args) => generate::man(env, &args),

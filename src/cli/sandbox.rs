@@ -58,6 +58,9 @@ struct ConditionArgs {
     /// A machine type that is sold out, everywhere or in one zone; may be repeated [env: KUBEWRIGHT_SANDBOX_SOLD_OUT]
     #[arg(long, value_name = "TYPE[@ZONE]")]
     sold_out: Vec<String>,
+    /// A region of no use to the account: off, denied by policy, or silent; may be repeated [env: KUBEWRIGHT_SANDBOX_CLOSED_REGION]
+    #[arg(long, value_name = "REGION[=WHY]")]
+    closed_region: Vec<String>,
     /// How long searches miss what was just made [default: up to 3s] [env: KUBEWRIGHT_SANDBOX_LAG]
     #[arg(long, value_name = "D")]
     lag: Option<String>,
@@ -76,6 +79,9 @@ impl ConditionArgs {
         }
         if !self.sold_out.is_empty() {
             conditions.set_sold_out(&self.sold_out.join(",")).map_err(refuse("--sold-out"))?;
+        }
+        if !self.closed_region.is_empty() {
+            conditions.set_closed(&self.closed_region.join(",")).map_err(refuse("--closed-region"))?;
         }
         if let Some(lag) = &self.lag {
             conditions.set_lag(lag).map_err(refuse("--lag"))?;

@@ -20,6 +20,9 @@ pub struct StatusArgs {
     /// Cluster name [default: all own stacks]
     #[arg(add = super::complete::stacks())]
     name: Option<ClusterName>,
+    /// Every cluster in every region that is on in the account, also those kubewright did not make
+    #[arg(long, conflicts_with_all = ["name", "local"])]
+    all: bool,
     /// From the journals alone: no network
     #[arg(long)]
     local: bool,
@@ -38,6 +41,7 @@ pub struct StatusArgs {
 pub(super) async fn run(env: &mut Env, args: StatusArgs) -> Result<Exit, CliError> {
     let request = StatusRequest {
         name: args.name,
+        all: args.all,
         local: args.local,
         watch: args.watch,
         wait: args.wait.map(|goal| match goal {

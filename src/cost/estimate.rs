@@ -2,13 +2,14 @@
 
 use super::Catalogue;
 use crate::model::{PriceKey, Unit, Usage};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// A month, as cloud bills count it.
 pub const HOURS_PER_MONTH: f64 = 730.0;
 
 /// A figure that depends on how far autoscaled pools are scaled. Budgets are judged by `max`.
-#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
 pub struct Range {
     /// Scaled down.
     pub min: f64,
@@ -19,7 +20,7 @@ pub struct Range {
 }
 
 /// One billed component of one step.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Line {
     /// The step that makes it.
@@ -49,7 +50,7 @@ pub struct Line {
 }
 
 /// Sums over the lines with a known price.
-#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Totals {
     /// USD an hour.
@@ -63,7 +64,7 @@ pub struct Totals {
 }
 
 /// What a plan costs.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Estimate {
     /// `USD`.

@@ -17,6 +17,17 @@ pub enum Mode {
     Recover,
 }
 
+impl Mode {
+    /// The word, as events have it.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Provision => "provision",
+            Self::Destroy => "destroy",
+            Self::Recover => "recover",
+        }
+    }
+}
+
 /// How a run ended, when it could still say so.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]

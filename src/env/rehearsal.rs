@@ -44,11 +44,12 @@ fn options(vars: &Variables) -> Result<ServeOptions, CliError> {
     };
     let mut conditions = Conditions::default();
     type Take = fn(&mut Conditions, &str) -> Result<(), String>;
-    let said: [(&str, Take); 4] = [
+    let said: [(&str, Take); 5] = [
         ("KUBEWRIGHT_SANDBOX_QUOTA", Conditions::set_quotas),
         ("KUBEWRIGHT_SANDBOX_SOLD_OUT", Conditions::set_sold_out),
         ("KUBEWRIGHT_SANDBOX_LAG", Conditions::set_lag),
         ("KUBEWRIGHT_SANDBOX_IAM_LAG", Conditions::set_iam_lag),
+        ("KUBEWRIGHT_SANDBOX_CLOSED_REGION", Conditions::set_closed),
     ];
     for (name, take) in said {
         if let Some(text) = set(name) {

@@ -5,8 +5,10 @@
 #[cfg(feature = "aws")]
 pub mod aws;
 mod offers;
+mod wide;
 
 pub use offers::{Offers, USUAL, Usual, VersionOffer, embedded_offers, suggested_machines, usual_machine};
+pub use wide::{Bill, Owner, Survey, owner_of};
 
 use crate::engine::{Backend, Clock, ErrorClass, Owned, Plan, PlannedStep, Residue, StepError};
 use crate::model::{Cloud, ClusterName, ClusterSpec, Region, ResolvedSpec, Secret, Secrets, Stack};
@@ -121,6 +123,8 @@ pub struct CloudCluster {
     pub issues: Vec<String>,
     /// Its node pools.
     pub node_pools: Vec<CloudPool>,
+    /// What it is billed by; filled in by a look at the whole region only.
+    pub bill: Bill,
 }
 
 /// A node pool as its cloud reports it.
@@ -222,6 +226,27 @@ pub trait Provider: Send + Sync {
     /// Stacks of ours in this account and region, by tag; `name` narrows.
     async fn stacks(&self, name: Option<&ClusterName>) -> Result<Vec<StackSeen>, StepError>;
 
+    /// The regions that are on in this account.
+    ///
+    /// # Errors
+    /// As the call's; not being allowed to ask is one.
+    async fn regions(&self) -> Result<Vec<Region>, StepError>;
+
+    /// The same account in another region, with the same credentials. Makes no call; for reading only.
+    fn elsewhere(&self, region: &Region) -> Arc<dyn Provider>;
+
+    /// Every cluster of this region, whoever made it, and the stacks of ours that its objects tell of.
+    ///
+    /// # Errors
+    /// When not even the clusters' names can be read.
+    async fn survey(&self) -> Result<Survey, StepError>;
+
+    /// Stacks of ours that objects tell of which belong to no region, with the region they name. Once an account.
+    ///
+    /// # Errors
+    /// As the calls'.
+    async fn traces(&self) -> Result<Vec<(Region, StackSeen)>, StepError>;
+
     /// Puts these tags on objects of a stack, over what stands there under the same keys. Safe to repeat.
     ///
     /// # Errors
@@ -284,6 +309,15 @@ pub trait Plugin: Sync {
         cluster: &str,
         now: Timestamp,
     ) -> Option<ClusterToken>;
+}
+
+/// A region in which every account of a cloud can be asked for its regions, where nothing names another.
+pub const fn first_region(cloud: Cloud) -> &'static str {
+    match cloud {
+        Cloud::Aws => "us-east-1",
+        Cloud::Gcp => "us-central1",
+        Cloud::Azure => "eastus",
+    }
 }
 
 /// One cloud of this build.

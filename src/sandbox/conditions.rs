@@ -3,7 +3,7 @@
 
 use super::{
     aws::{ec2, regions, servicequotas},
-    world::Settings,
+    world::{Closed, Settings},
 };
 use crate::model::time::parse_span;
 use serde::{Deserialize, Serialize};
@@ -21,6 +21,9 @@ pub struct Conditions {
     pub lag_ms: Option<u64>,
     /// Until other services see an IAM change, in virtual milliseconds.
     pub iam_lag_ms: Option<u64>,
+    /// Regions that are of no use: `eu-west-3` → denied.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub closed: BTreeMap<String, Closed>,
 }
 
 impl Conditions {
@@ -28,6 +31,7 @@ impl Conditions {
     pub fn over(&self, settings: &Settings) -> Settings {
         let mut settings = settings.clone();
         settings.quotas.extend(self.quotas.iter().chain(&self.stock).map(|(name, value)| (name.clone(), *value)));
+        settings.closed.extend(self.closed.iter().map(|(region, why)| (region.clone(), *why)));
         settings.read_lag_ms = self.lag_ms.map_or(settings.read_lag_ms, |ms| (ms, ms));
         settings.iam_lag_ms = self.iam_lag_ms.map_or(settings.iam_lag_ms, |ms| (ms, ms));
         settings
@@ -70,6 +74,29 @@ impl Conditions {
                     Some(zone) if is_zone(zone) => Ok((format!("capacity/{zone}/{kind}"), 0.0)),
                     Some(zone) => Err(format!("`{zone}` is no zone")),
                 }
+            })
+            .collect::<Result<_, String>>()?;
+        Ok(())
+    }
+
+    /// Takes `eu-west-3=denied`, or several with commas between; without a word the region is off.
+    ///
+    /// # Errors
+    /// Why it cannot be understood.
+    pub fn set_closed(&mut self, text: &str) -> Result<(), String> {
+        self.closed = listed(text)
+            .map(|one| {
+                let (region, word) = one.split_once('=').unwrap_or((one, "off"));
+                if !regions::exists(region) {
+                    return Err(format!("`{region}` is no region"));
+                }
+                let why = match word {
+                    "off" => Closed::Off,
+                    "denied" => Closed::Denied,
+                    "silent" => Closed::Silent,
+                    other => return Err(format!("`{other}` is not one of off, denied, silent")),
+                };
+                Ok((region.to_owned(), why))
             })
             .collect::<Result<_, String>>()?;
         Ok(())
@@ -120,6 +147,7 @@ mod tests {
         said.set_quotas("L-0263D0A3=2, vpc/L-F678F1CE=0").expect("known quotas");
         said.set_sold_out("m6a.large,t3.large@us-east-1b").expect("known types");
         said.set_lag("20s").expect("a span");
+        said.set_closed("eu-west-3=denied, ap-east-1").expect("regions");
         let world = Settings { quotas: BTreeMap::from([("eks/L-1194D53C".to_owned(), 1.0)]), ..Settings::default() };
         let now = said.over(&world);
         let quotas: Vec<(&str, f64)> = now.quotas.iter().map(|(name, value)| (name.as_str(), *value)).collect();
@@ -134,6 +162,8 @@ mod tests {
             ]
         );
         assert_eq!((now.read_lag_ms, now.iam_lag_ms), ((20_000, 20_000), world.iam_lag_ms));
+        let closed: Vec<(&str, Closed)> = now.closed.iter().map(|(region, why)| (region.as_str(), *why)).collect();
+        assert_eq!(closed, [("ap-east-1", Closed::Off), ("eu-west-3", Closed::Denied)]);
         assert_eq!(Conditions::default().over(&world), world);
     }
 
@@ -144,6 +174,9 @@ mod tests {
         }
         for bad in ["m6a.tiny", "m6a.large@us-east-1", "m6a.large@nowhere-1a"] {
             assert!(Conditions::default().set_sold_out(bad).is_err(), "{bad}");
+        }
+        for bad in ["mars-1", "eu-west-3=shut", "eu-west-3="] {
+            assert!(Conditions::default().set_closed(bad).is_err(), "{bad}");
         }
         assert!(Conditions::default().set_lag("soon").is_err());
         assert_eq!(Conditions::default().set_iam_lag("0"), Ok(()));

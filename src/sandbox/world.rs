@@ -48,12 +48,33 @@ pub struct Settings {
     pub faults: String,
     /// Service quotas that differ from the vendor's default: `ec2/L-0263D0A3` → 2.
     pub quotas: BTreeMap<String, f64>,
+    /// Regions that this account cannot use, and why. Left out where there are none, so that older servers read it.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub closed: BTreeMap<String, Closed>,
 }
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { read_lag_ms: (0, 3_000), iam_lag_ms: (2_000, 10_000), faults: String::new(), quotas: BTreeMap::new() }
+        Self {
+            read_lag_ms: (0, 3_000),
+            iam_lag_ms: (2_000, 10_000),
+            faults: String::new(),
+            quotas: BTreeMap::new(),
+            closed: BTreeMap::new(),
+        }
     }
+}
+
+/// Why a region is of no use to the account.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Closed {
+    /// Nobody turned it on: credentials are unknown there.
+    Off,
+    /// A policy of the organisation denies every call but those to global services.
+    Denied,
+    /// It does not answer.
+    Silent,
 }
 
 /// Where the running servers listen; not part of the durable world.

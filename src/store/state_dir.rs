@@ -5,13 +5,17 @@
 //! <root>/stacks/<name>-<id8>.lock          held by the one process that works on the stack
 //! <root>/stacks/<name>-<id8>.secrets.json  what must exist before a call but not in the journal
 //! <root>/names/<name>.lock                 held while a stack of that name is being begun
+//! <root>/durations.json                    what steps took here: rebuilt from the journals when it is not there
 //! ```
 //! Nothing is made before it is needed: reading commands leave no trace.
 
 use super::{
     append::read_lines,
     error::StoreError,
-    files::{make_private_dir, parent, private_options, remove_if_there, require_plain, sync_dir, write_private},
+    files::{
+        make_private_dir, parent, private_options, read_text_if_there, remove_if_there, require_plain, sync_dir,
+        write_private,
+    },
     journal::{self, JournalRead, StackJournal},
     lock::{self, FileLock, Holder},
 };
@@ -27,6 +31,8 @@ use std::{
     time::Duration,
 };
 
+/// Longest file of durations that is read: thirty numbers for each kind of step there is, many times over.
+const DURATIONS_LIMIT: u64 = 1 << 20;
 /// Longest secrets file that is read.
 const SECRETS_LIMIT: u64 = 1 << 20;
 
@@ -233,12 +239,34 @@ impl StateDir {
     /// # Errors
     /// `Unusable`.
     pub fn forget_all(&self) -> Result<(), StoreError> {
+        remove_if_there(&self.durations_path())?;
         let dir = self.root.join("stacks");
         match fs::remove_dir_all(&dir) {
             Ok(()) => sync_dir(&self.root),
             Err(cause) if cause.kind() == io::ErrorKind::NotFound => Ok(()),
             Err(cause) => Err(StoreError::io("remove", &dir, &cause)),
         }
+    }
+
+    fn durations_path(&self) -> PathBuf {
+        self.root.join("durations.json")
+    }
+
+    /// What is kept of how long steps take here; none where there is nothing, or nothing that can be read as text.
+    pub fn durations(&self) -> Option<String> {
+        read_text_if_there(&self.durations_path(), DURATIONS_LIMIT).ok().flatten()
+    }
+
+    /// Keeps this instead. Only where stacks are kept already. Two runs that end at once may forget one another's, which
+    /// costs nobody anything.
+    ///
+    /// # Errors
+    /// `Unusable`, `Full`.
+    pub fn keep_durations(&self, text: &str) -> Result<(), StoreError> {
+        if !self.root.join("stacks").is_dir() {
+            return Ok(());
+        }
+        write_private(&self.durations_path(), text.as_bytes())
     }
 
     /// The secrets kept beside a stack's journal; none is an empty map.

@@ -1,6 +1,7 @@
 //! Progress without a terminal: one line per change and a sign of life at least every 30 seconds.
 
 use super::{
+    pulse::Pulse,
     stream::Stream,
     style,
     tracker::{Change, Tracker},
@@ -8,12 +9,9 @@ use super::{
 use crate::engine::{Mode, Observer, Record, Tick};
 use crate::model::{Secrets, time::show_span};
 use std::{
-    sync::{Arc, Mutex, PoisonError, mpsc},
+    sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
-
-/// Log collectors give up on silence after a minute or more; half of 30 s leaves room for a slow machine.
-const HEARTBEAT: Duration = Duration::from_secs(20);
 
 struct Shared {
     tracker: Mutex<Tracker>,
@@ -23,25 +21,15 @@ struct Shared {
 /// The observer.
 pub(super) struct Lines {
     shared: Arc<Shared>,
-    // Each line resets the heartbeat; dropping it ends the thread.
-    said: mpsc::Sender<()>,
+    pulse: Pulse,
 }
 
 impl Lines {
     pub(super) fn new(tracker: Tracker, secrets: Secrets) -> Self {
         let shared = Arc::new(Shared { tracker: Mutex::new(tracker), err: Stream::stderr(secrets) });
-        let (said, silence) = mpsc::channel();
         let beating = Arc::clone(&shared);
-        std::thread::spawn(move || {
-            loop {
-                match silence.recv_timeout(HEARTBEAT) {
-                    Ok(()) => {}
-                    Err(mpsc::RecvTimeoutError::Timeout) => beating.heartbeat(),
-                    Err(mpsc::RecvTimeoutError::Disconnected) => return,
-                }
-            }
-        });
-        Self { shared, said }
+        let pulse = Pulse::new(move || beating.heartbeat());
+        Self { shared, pulse }
     }
 
     fn show(&self, change: &Change, tracker: &Tracker) {
@@ -57,8 +45,7 @@ impl Lines {
             Change::Say(text) => text.clone(),
         };
         self.shared.err.line(&style::plain(&line));
-        // The thread outlives every sender only for a moment; a lost reset costs one extra heartbeat.
-        let _ = self.said.send(());
+        self.pulse.said();
     }
 }
 

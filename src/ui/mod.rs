@@ -6,7 +6,9 @@ mod bars;
 mod calls;
 mod events;
 mod lines;
+mod meter;
 mod prompt;
+mod pulse;
 mod stream;
 pub mod style;
 mod table;
@@ -14,13 +16,14 @@ mod tracker;
 mod view;
 mod views;
 
+pub use meter::Watched;
 pub use prompt::Answer;
 pub use style::Style;
 pub use table::Table;
 pub use view::View;
 pub use views::plan::{PlanView, Row as PlanRow, price_table};
 
-use crate::engine::{Clock, Mode, Observer, Plan, Record, Tick};
+use crate::engine::{Clock, Observer, Record, Tick};
 use crate::error::CliError;
 use crate::model::{
     Secrets,
@@ -87,14 +90,15 @@ pub struct Ui {
     /// Where bars are drawn; whatever else is said meanwhile goes above them.
     screen: Option<indicatif::MultiProgress>,
     runs: Arc<AtomicUsize>,
+    clock: Arc<dyn Clock>,
 }
 
 /// Where `--events` lines go: a line at a time, to the file the store opened.
 pub type EventWriter = Box<dyn FnMut(&str) -> std::io::Result<()> + Send>;
 
 impl Ui {
-    /// A user interface with these manners.
-    pub fn new(options: Options) -> Self {
+    /// A user interface with these manners, which tells elapsed times by this clock.
+    pub fn new(options: Options, clock: Arc<dyn Clock>) -> Self {
         Self {
             out: Stream::stdout(options.secrets.clone()),
             err: Stream::stderr(options.secrets.clone()),
@@ -104,12 +108,23 @@ impl Ui {
             documented: AtomicBool::new(false),
             warnings: Mutex::default(),
             runs: Arc::default(),
+            clock,
         }
     }
 
     /// Sends events there as well; `None` makes them own stdout.
     pub fn send_events(&mut self, writer: Option<EventWriter>) {
-        self.events = Some(Arc::new(events::Sink::new(writer, self.options.sandbox, self.options.secrets.clone())));
+        let secrets = self.options.secrets.clone();
+        let (screen, style, err) = (self.screen.clone(), self.style(), Stream::stderr(secrets.clone()));
+        let voice = move |line: &str| {
+            let text = format!("{} {}", style.yellow("warning:"), style::plain(line));
+            match &screen {
+                Some(screen) => screen.suspend(|| err.line(&text)),
+                None => err.line(&text),
+            }
+        };
+        let (sandbox, clock) = (self.options.sandbox, Arc::clone(&self.clock));
+        self.events = Some(Arc::new(events::Sink::new(writer, sandbox, secrets, clock, Box::new(voice))));
     }
 
     /// The options it was made with.
@@ -254,14 +269,17 @@ impl Ui {
     }
 
     /// Watches a run of the engine: bars, or lines, and the events.
-    pub fn observer(
-        &self,
-        plan: &Plan,
-        done: Vec<crate::engine::StepId>,
-        mode: Mode,
-        clock: Arc<dyn Clock>,
-    ) -> Arc<dyn Observer> {
-        let tracker = tracker::Tracker::new(plan, done, mode, clock);
+    pub fn observer(&self, watched: Watched<'_>) -> Arc<dyn Observer> {
+        let clock = Arc::clone(&self.clock);
+        let events = self.events.as_ref().map(|sink| {
+            let meter = Arc::new(Mutex::new(meter::Meter::new(&watched, Arc::clone(&clock))));
+            let (beaten, told) = (Arc::clone(sink), Arc::clone(&meter));
+            let pulse = pulse::Pulse::new(move || {
+                beaten.heartbeat(&mut told.lock().unwrap_or_else(PoisonError::into_inner));
+            });
+            EventsOfRun { sink: Arc::clone(sink), meter, pulse }
+        });
+        let tracker = tracker::Tracker::new(watched.plan, watched.done, watched.mode, clock);
         let shown: Option<Arc<dyn Observer>> = if self.options.quiet {
             None
         } else if let (Some(screen), true) = (&self.screen, self.options.verbose < calls::LEVEL) {
@@ -270,17 +288,32 @@ impl Ui {
             Some(Arc::new(lines::Lines::new(tracker, self.options.secrets.clone())))
         };
         self.runs.fetch_add(1, Ordering::Relaxed);
-        let (events, secrets) = (self.events.clone(), self.options.secrets.clone());
+        let secrets = self.options.secrets.clone();
         Arc::new(Watchers { shown, events, secrets, runs: Arc::clone(&self.runs) })
     }
 
-    /// A long wait outside the engine, on the same terms: a spinner, or a line per change.
+    /// A long wait outside the engine, on the same terms: a spinner, or a line per change and a sign of life.
     pub fn waiting(&self, what: &str) -> Waiting {
         let bar = self.screen.as_ref().filter(|_| !self.options.quiet).map(|screen| bars::spinner(screen, what));
         if bar.is_none() {
             self.say(what);
         }
-        Waiting { bar, last: String::new(), quiet: self.options.quiet }
+        if let Some(sink) = &self.events {
+            sink.waiting(what, true);
+        }
+        let last = Arc::new(Mutex::new(what.to_owned()));
+        let (said, sink) = (Arc::clone(&last), self.events.clone());
+        let err = (bar.is_none() && !self.options.quiet).then(|| Stream::stderr(self.options.secrets.clone()));
+        let pulse = pulse::Pulse::new(move || {
+            let note = said.lock().unwrap_or_else(PoisonError::into_inner).clone();
+            if let Some(err) = &err {
+                err.line(&style::plain(&note));
+            }
+            if let Some(sink) = &sink {
+                sink.waiting(&note, false);
+            }
+        });
+        Waiting { bar, last, pulse, quiet: self.options.quiet }
     }
 }
 
@@ -308,22 +341,21 @@ impl Drop for OpenQuestion<'_> {
 /// A wait that shows how it goes.
 pub struct Waiting {
     bar: Option<bars::Line>,
-    last: String,
+    last: Arc<Mutex<String>>,
+    pulse: pulse::Pulse,
     quiet: bool,
 }
 
 impl Waiting {
-    /// Lets the next note be said even if it is the same: a sign of life.
-    pub fn repeat(&mut self) {
-        self.last.clear();
-    }
-
     /// Its state in words; said again only when it changed.
     pub fn note(&mut self, ui: &Ui, note: &str) {
-        if note == self.last {
-            return;
+        {
+            let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
+            if note == *last {
+                return;
+            }
+            note.clone_into(&mut last);
         }
-        note.clone_into(&mut self.last);
         match &self.bar {
             Some((_, shown)) => {
                 *shown.lock().unwrap_or_else(PoisonError::into_inner) = style::plain(&ui.options.secrets.mask(note));
@@ -331,6 +363,10 @@ impl Waiting {
             None if !self.quiet => ui.say(note),
             None => {}
         }
+        if let Some(sink) = &ui.events {
+            sink.waiting(note, true);
+        }
+        self.pulse.said();
     }
 }
 
@@ -342,9 +378,23 @@ impl Drop for Waiting {
     }
 }
 
+/// The events of one run.
+struct EventsOfRun {
+    sink: Arc<events::Sink>,
+    meter: Arc<Mutex<meter::Meter>>,
+    pulse: pulse::Pulse,
+}
+
+impl EventsOfRun {
+    fn say(&self, say: impl FnOnce(&events::Sink, &mut meter::Meter)) {
+        say(&self.sink, &mut self.meter.lock().unwrap_or_else(PoisonError::into_inner));
+        self.pulse.said();
+    }
+}
+
 struct Watchers {
     shown: Option<Arc<dyn Observer>>,
-    events: Option<Arc<events::Sink>>,
+    events: Option<EventsOfRun>,
     secrets: Secrets,
     runs: Arc<AtomicUsize>,
 }
@@ -357,8 +407,11 @@ impl Drop for Watchers {
 
 impl Observer for Watchers {
     fn record(&self, record: &Record) {
-        if let Some(sink) = &self.events {
-            sink.record(record);
+        if let Some(events) = &self.events {
+            events.say(|sink, meter| {
+                meter.record(record);
+                sink.record(record, meter);
+            });
         }
         if let Some(shown) = &self.shown {
             shown.record(record);
@@ -372,8 +425,11 @@ impl Observer for Watchers {
         {
             self.secrets.mask_in(told);
         }
-        if let Some(sink) = &self.events {
-            sink.tick(&tick);
+        if let Some(events) = &self.events {
+            events.say(|sink, meter| {
+                meter.tick(&tick);
+                sink.tick(&tick, meter);
+            });
         }
         if let Some(shown) = &self.shown {
             shown.tick(&tick);

@@ -16,6 +16,7 @@ pub(super) struct Running {
 
 struct Shape {
     p50: u64,
+    p90: u64,
     /// Steps that wait for this one in this direction.
     needs: Vec<StepId>,
 }
@@ -53,12 +54,12 @@ impl Tracker {
         let mut steps: BTreeMap<StepId, Shape> = BTreeMap::new();
         let mut order: Vec<StepId> = plan.steps.iter().map(|step| step.id.clone()).collect();
         for step in &plan.steps {
-            let (p50, needs) = if destroying {
-                (step.timing.delete_p50_secs, Vec::new())
+            let (p50, p90, needs) = if destroying {
+                (step.timing.delete_p50_secs, step.timing.delete_p50_secs, Vec::new())
             } else {
-                (step.timing.p50_secs, step.needs.clone())
+                (step.timing.p50_secs, step.timing.p90_secs, step.needs.clone())
             };
-            steps.insert(step.id.clone(), Shape { p50: u64::from(p50), needs });
+            steps.insert(step.id.clone(), Shape { p50: u64::from(p50), p90: u64::from(p90), needs });
         }
         if destroying {
             order.reverse();
@@ -94,8 +95,18 @@ impl Tracker {
         self.steps.get(id).map_or(0, |shape| shape.p50)
     }
 
-    /// Seconds along the longest path that is left; a running step that is late still counts a little.
+    /// Usual seconds along the longest path that is left.
     pub(super) fn eta(&self) -> u64 {
+        self.left(|shape| shape.p50)
+    }
+
+    /// The same for the slow tenth.
+    pub(super) fn eta_p90(&self) -> u64 {
+        self.left(|shape| shape.p90)
+    }
+
+    /// Seconds along the longest path that is left; a running step that is late still counts a little.
+    fn left(&self, usual: impl Fn(&Shape) -> u64) -> u64 {
         let mut ends: BTreeMap<&StepId, u64> = BTreeMap::new();
         let mut longest = 0;
         for id in &self.order {
@@ -104,10 +115,11 @@ impl Tracker {
                 continue;
             }
             let before = shape.needs.iter().filter_map(|need| ends.get(need)).max().copied().unwrap_or(0);
+            let usual = usual(shape);
             let left = if self.running.contains_key(id) {
-                shape.p50.saturating_sub(self.elapsed(id)).max(shape.p50 / 20)
+                usual.saturating_sub(self.elapsed(id)).max(usual / 20)
             } else {
-                shape.p50
+                usual
             };
             ends.insert(id, before + left);
             longest = longest.max(before + left);

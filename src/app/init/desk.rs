@@ -1,9 +1,9 @@
 //! What `init` can be answered from: the cloud where it can be asked, else what this build knows; and what answers cost.
 
 use super::ask::Ask;
-use crate::app::{cloud, money};
+use crate::app::{cloud, durations, money};
 use crate::cost::catalogue;
-use crate::engine::Plan;
+use crate::engine::{Paces, Plan};
 use crate::env::{Env, ProviderChoice};
 use crate::error::{Class, CliError};
 use crate::model::doc::Eta;
@@ -21,6 +21,8 @@ pub(super) struct Desk {
     pub(super) offers: Offers,
     /// Whether this build knows the region at all: of a younger one it can guess nothing.
     known: bool,
+    /// How long things take here.
+    paces: Paces,
 }
 
 /// What a spec costs and how long it takes.
@@ -44,6 +46,7 @@ impl Desk {
         let asked = env.reading(asked).await;
         let embedded = embedded_offers(cloud, &region, env.now());
         let known = embedded.zones.is_some();
+        let paces = durations::usual(env);
         match asked {
             Ok((connected, live)) => {
                 env.ui.say_at_length(&format!("account {} · {}", connected.who.account, connected.who.source));
@@ -52,7 +55,8 @@ impl Desk {
                     zones: live.zones.or(embedded.zones),
                     machines: live.machines,
                 };
-                Ok(Self { cloud, region, provider: Some(connected.provider), who: Some(connected.who), offers, known })
+                let (provider, who) = (Some(connected.provider), Some(connected.who));
+                Ok(Self { cloud, region, provider, who, offers, known, paces })
             }
             // Somebody wants to be gone, or the place is certainly wrong.
             Err(error) if matches!(error.class, Class::Interrupted | Class::Timeout | Class::Usage) => Err(error),
@@ -64,7 +68,7 @@ impl Desk {
                 ));
                 let choice = ProviderChoice { cloud, region: Some(region.clone()) };
                 let provider = env.reading(env.open_provider(&choice)).await?;
-                Ok(Self { cloud, region, provider, who: None, offers: embedded, known })
+                Ok(Self { cloud, region, provider, who: None, offers: embedded, known, paces })
             }
         }
     }
@@ -134,13 +138,12 @@ impl Desk {
         let stack = Stack { name: spec.name.clone(), id: StackId::from_bits(0) };
         let plan: Plan = self.provider.as_ref()?.plan(spec, &stack, BTreeMap::new()).ok()?;
         let cost = money::price(&plan, spec);
-        let eta = plan.eta();
         Some(Priced {
             rows: money::rows(&plan, spec, &cost),
             usd_per_hour: cost.totals.usd_per_hour.desired,
             at_most: cost.totals.usd_per_hour.max,
             complete: cost.complete,
-            eta: Eta { p50_seconds: eta.p50.as_secs(), p90_seconds: eta.p90.as_secs() },
+            eta: durations::eta(&self.paces.over(&plan)),
         })
     }
 }

@@ -2,12 +2,12 @@
 
 use super::prepare::Prepared;
 use crate::app::kubeconfig::Written;
-use crate::app::{money, outcome};
-use crate::engine::{Identity, Outcome, Plan, Report, StackState, StepState, proof};
+use crate::app::{durations, money, outcome};
+use crate::engine::{Identity, Outcome, Paced, Plan, Report, StackState, StepState, proof};
 use crate::env::{Env, after};
 use crate::error::CliError;
 use crate::model::ResolvedSpec;
-use crate::model::doc::{self, Action, Cluster, Eta, PlanStep, Preflight, Provision, ProvisionOutcome};
+use crate::model::doc::{self, Action, Basis, Cluster, PlanStep, Preflight, Provision, ProvisionOutcome};
 use crate::providers::CloudCluster;
 use crate::ui::{PlanView, View as _, style::count};
 use jiff::Timestamp;
@@ -18,9 +18,13 @@ use std::time::Duration;
 pub(super) fn plan_view(env: &Env, prepared: &Prepared) -> PlanView {
     let Prepared { plan, spec, cost, .. } = prepared;
     let known = prepared.known.as_ref().map(|known| &known.state);
-    let eta = plan.eta();
+    let paced = durations::paced(env, plan);
+    let eta = durations::eta(&paced);
+    let Paced { plan: usual, learned } = paced;
+    let critical = usual.critical_path();
+    let basis = |learned: bool| if learned { Basis::History } else { Basis::Table };
     let range = cost.totals.usd_per_hour;
-    let steps = plan.steps.iter().map(|step| PlanStep {
+    let steps = usual.steps.iter().map(|step| PlanStep {
         id: step.id.to_string(),
         kind: step.kind.clone(),
         action: action(&step.identity, known.map(|state| state.step(&step.id))),
@@ -29,6 +33,7 @@ pub(super) fn plan_view(env: &Env, prepared: &Prepared) -> PlanView {
         identity: serde_json::to_value(&step.identity).unwrap_or(Value::Null),
         p50_seconds: step.timing.p50_secs,
         p90_seconds: step.timing.p90_secs,
+        basis: basis(learned.contains(&step.id)),
         usd_per_hour: money::of_step(step),
     });
     let doc = doc::Plan {
@@ -36,8 +41,8 @@ pub(super) fn plan_view(env: &Env, prepared: &Prepared) -> PlanView {
         plan_hash: prepared.hash.clone(),
         spec: plan.spec.clone(),
         steps: steps.collect(),
-        critical_path: plan.critical_path().into_iter().map(ToString::to_string).collect(),
-        eta: Eta { p50_seconds: eta.p50.as_secs(), p90_seconds: eta.p90.as_secs() },
+        critical_path: critical.iter().map(ToString::to_string).collect(),
+        eta,
         cost: serde_json::to_value(cost).unwrap_or(Value::Null),
         preflight: prepared
             .checks
@@ -83,9 +88,9 @@ pub(super) fn plan_view(env: &Env, prepared: &Prepared) -> PlanView {
             who.account,
             who.principal,
             who.source,
-            validity(env, who.expires_at, eta.p90)
+            validity(env, who.expires_at, Duration::from_secs(eta.p90_seconds))
         ),
-        rows: money::rows(plan, spec, cost),
+        rows: money::rows(&usual, spec, cost),
         hourly: (range.desired, (range.max > range.desired).then_some(range.max)),
         unknown: cost.unknown.clone(),
         expiry: expires_at(plan)

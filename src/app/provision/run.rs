@@ -2,7 +2,7 @@
 
 use super::{OnFailure, ProvisionRequest, WaitFor, prepare::Prepared, report};
 use crate::app::kubeconfig::{self, Written};
-use crate::app::{money, outcome, protect, readiness, stacks, token};
+use crate::app::{durations, money, outcome, protect, readiness, stacks, token};
 use crate::engine::{
     Event, Mode, Observer, Options, Outcome, Owned, Plan, Report, Session, StackState, StepId, StepState, Teardown,
 };
@@ -171,14 +171,19 @@ async fn build(env: &Env, request: &ProvisionRequest, prepared: Prepared) -> Res
         session.observer = Arc::new(Silent);
     }
     report.mutating_calls += renewing;
+    let mut rolled_back = None;
     let mut built = Built::judge(env, request, &prepared, &state, &report, resumed).await;
     if let Some(why) = built.error.as_ref().filter(|_| rolls_back(env, request, &prepared)) {
         env.ui.say(&format!("the build failed: {why}"));
         env.ui.say("removing what it made (--on-failure rollback)");
         let undone = roll_back(env, &mut session, &mut state, &prepared).await;
         built.undo(env, &prepared, &undone).await;
+        rolled_back = Some(undone);
     }
     drop(session);
+    for run in std::iter::once(&report).chain(&rolled_back).map(|report| &report.run) {
+        durations::learn(env, &prepared.plan.stack, run);
+    }
     conclude(env, &prepared, &state, built)
 }
 
@@ -225,7 +230,7 @@ fn unmade(plan: &Plan, state: &StackState) -> Vec<StepId> {
 
 fn watch(env: &Env, plan: &Plan, state: &StackState, mode: Mode) -> Arc<dyn Observer> {
     let done = if mode == Mode::Destroy { unmade(plan, state) } else { ready(state) };
-    env.ui.observer(plan, done, mode, Arc::clone(&env.clock))
+    durations::observer(env, plan, done, mode)
 }
 
 fn note_override(

@@ -7,6 +7,7 @@ mod overlay;
 mod problem;
 mod read;
 mod rules;
+mod schema;
 mod syntax;
 pub(super) mod walk;
 mod write;
@@ -15,6 +16,7 @@ pub use overlay::Overlay;
 pub use problem::{Place, SpecProblem};
 pub(super) use read::budget as read_budget;
 pub use rules::{advice, validate_for_provider};
+pub use schema::schema;
 pub use write::{write, write_span};
 
 use crate::config::yaml::{self, Entry, Kind, Node};

@@ -35,13 +35,14 @@ pub(super) const TOP: &[&str] = &[
     "tags",
     "aws",
 ];
-const BUDGET: &[&str] = &["hourlyUsd", "monthlyUsd", "warnAt"];
-const NETWORK: &[&str] = &["cidr", "zoneCount", "zones", "nat", "apiAllow", "existing"];
-const EXISTING: &[&str] = &["vpc", "privateSubnets", "publicSubnets"];
-const POOL: &[&str] = &["name", "instanceType", "count", "min", "max", "spot", "diskGiB", "labels", "taints"];
-const NEEDS: &[&str] = &["cpu", "memoryGiB", "gpu"];
-const TAINT: &[&str] = &["key", "value", "effect"];
-const AWS: &[&str] = &["addons", "clusterRoleArn", "nodeRoleArn", "accessEntry"];
+pub(super) const BUDGET: &[&str] = &["hourlyUsd", "monthlyUsd", "warnAt"];
+pub(super) const NETWORK: &[&str] = &["cidr", "zoneCount", "zones", "nat", "apiAllow", "existing"];
+pub(super) const EXISTING: &[&str] = &["vpc", "privateSubnets", "publicSubnets"];
+pub(super) const POOL: &[&str] =
+    &["name", "instanceType", "count", "min", "max", "spot", "diskGiB", "labels", "taints"];
+pub(super) const NEEDS: &[&str] = &["cpu", "memoryGiB", "gpu"];
+pub(super) const TAINT: &[&str] = &["key", "value", "effect"];
+pub(super) const AWS: &[&str] = &["addons", "clusterRoleArn", "nodeRoleArn", "accessEntry"];
 /// Every section with its keys, to say where a misplaced key belongs.
 pub(super) const SECTIONS: &[(&str, &[&str])] = &[
     ("", TOP),
@@ -53,9 +54,9 @@ pub(super) const SECTIONS: &[(&str, &[&str])] = &[
     ("instanceType", NEEDS),
 ];
 /// Most nodes of one pool: what Kubernetes itself is tested with.
-const MOST_NODES: u32 = 5_000;
+pub(super) const MOST_NODES: u32 = 5_000;
 /// Smallest root disk that node images fit on, and the largest of the usual volume type.
-const DISK_GIB: (u32, u32) = (20, 16_384);
+pub(super) const DISK_GIB: (u32, u32) = (20, 16_384);
 
 /// What was read, what is wrong with it, and where everything stands.
 pub(super) struct Read {

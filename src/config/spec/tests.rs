@@ -300,6 +300,100 @@ fn advice_is_given_where_a_range_is_allowed_but_odd() {
     assert!(advice(&ClusterSpec::default()).is_empty());
 }
 
+/// Whether the schema takes this text, read as editors read it.
+fn fits(text: &str) -> bool {
+    static VALIDATOR: std::sync::LazyLock<jsonschema::Validator> =
+        std::sync::LazyLock::new(|| jsonschema::draft202012::new(&schema()).unwrap());
+    serde_yaml::from_str::<serde_json::Value>(text).is_ok_and(|value| VALIDATOR.is_valid(&value))
+}
+
+#[test]
+fn the_schema_takes_what_the_reader_takes() {
+    for body in [
+        "",
+        "name: demo\nprovider: null\nregion:\nbudget: {}\naws: ~",
+        "version: 1.35\naccount: 123456789012\nenvironment: 5\nttl: 1d2h3m4s\nprotect: True",
+        "network: { cidr: 10.0.0.0/16, zones: [us-east-1a, us-east-1b], nat: per-zone, apiAllow: [0.0.0.0/0] }",
+        "network: { existing: { vpc: vpc-0123456789abcdef0, privateSubnets: [subnet-0123456789abcdef0, subnet-1] } }",
+        "nodePools: [{ name: a }, { name: b, instanceType: { cpu: 0.5, gpu: 'T4:1' }, min: 0, max: 2, count: 1 }]",
+        "nodePools: [{ name: a, labels: { x: , example.com/y: true, z: 5 }, taints: [{ key: k, effect: NoExecute }] }]",
+        "tags: { 'cost centre': , team: 7 }\nadmins: [a, b]\naws: { addons: [], accessEntry: false }",
+    ] {
+        let text = format!("apiVersion: kubewright/v1\nkind: Cluster\n{body}\n");
+        assert!(parse(&text, "c.yaml").is_ok(), "{:?}", parse(&text, "c.yaml"));
+        assert!(fits(&text), "the schema refuses {text}");
+    }
+    assert!(fits(FULL));
+    assert!(parse(&format!("# yaml-language-server: $schema=./cluster.schema.json\n{FULL}"), "c.yaml").is_ok());
+}
+
+#[test]
+fn what_one_value_alone_makes_wrong_both_refuse() {
+    for body in [
+        "nmae: demo",
+        "metadata: {}",
+        "name: Demo_1",
+        "provider: awss",
+        "version: v1.35",
+        "ttl: soon",
+        "protect: yes",
+        "budget: { hourlyUsd: -1 }",
+        "budget: { warnAt: 80 }",
+        "budget: { daily: 3 }",
+        "network: { nat: singel }",
+        "network: { zoneCount: 7 }",
+        "network: { apiAllow: [] }",
+        "network: { apiAllow: [1.2.3.4] }",
+        "network: { existing: { vpc: vpc-1 } }",
+        "nodePools: []",
+        "nodePools: [{ count: 2 }]",
+        "nodePools: [{ name: a, cout: 2 }]",
+        "nodePools: [{ name: A }]",
+        "nodePools: [{ name: a, diskGiB: 8 }]",
+        "nodePools: [{ name: a, instanceType: {} }]",
+        "nodePools: [{ name: a, instanceType: { gpu: T4 } }]",
+        "nodePools: [{ name: a, labels: { 'a b': c } }]",
+        "nodePools: [{ name: a, taints: [{ key: k, effect: NoSchedul }] }]",
+        "nodePools: [{ name: a, taints: [{ value: y }] }]",
+        "nodePools: [5]",
+        "tags: { kubewright-stack: x }",
+        "tags: { environment: x }",
+        "tags: [a]",
+        "admins: ['a b']",
+        "aws: { clusterRoleArn: eks }",
+        "aws: { addon: [] }",
+    ] {
+        let text = format!("apiVersion: kubewright/v1\nkind: Cluster\n{body}\n");
+        assert!(parse(&text, "c.yaml").is_err(), "{body}");
+        assert!(!fits(&text), "the schema takes {body}");
+    }
+    for text in ["name: demo", "apiVersion: v2\nkind: Cluster", "apiVersion: kubewright/v1\nkind: cluster", "[1]"] {
+        assert!(parse(text, "c.yaml").is_err() && !fits(text), "{text}");
+    }
+}
+
+#[test]
+fn the_schema_has_every_key_of_the_reader_and_no_other() {
+    let schema = schema();
+    let at = |pointer: &str| schema.pointer(pointer).unwrap_or_else(|| panic!("{pointer}"));
+    let pool = "/properties/nodePools/items/properties";
+    for (pointer, keys) in [
+        ("/properties".to_owned(), read::TOP),
+        ("/properties/budget/properties".to_owned(), read::BUDGET),
+        ("/properties/network/properties".to_owned(), read::NETWORK),
+        ("/properties/network/properties/existing/properties".to_owned(), read::EXISTING),
+        (pool.to_owned(), read::POOL),
+        (format!("{pool}/instanceType/anyOf/1/properties"), read::NEEDS),
+        (format!("{pool}/taints/items/properties"), read::TAINT),
+        ("/properties/aws/properties".to_owned(), read::AWS),
+    ] {
+        let mut known: Vec<&str> = at(&pointer).as_object().unwrap().keys().map(String::as_str).collect();
+        let mut keys = keys.to_vec();
+        (known.sort_unstable(), keys.sort_unstable());
+        assert_eq!(known, keys, "{pointer}");
+    }
+}
+
 fn label() -> impl Strategy<Value = String> {
     "[A-Za-z0-9]([A-Za-z0-9_.-]{0,20}[A-Za-z0-9])?"
 }
@@ -388,7 +482,9 @@ prop_compose! {
 proptest! {
     #[test]
     fn what_is_written_reads_back(spec in specs()) {
-        prop_assert_eq!(parse(&write(&spec), "again"), Ok(spec));
+        let text = write(&spec);
+        prop_assert!(fits(&text), "the schema refuses {text}");
+        prop_assert_eq!(parse(&text, "again"), Ok(spec));
     }
 
     #[test]

@@ -1,10 +1,11 @@
 //! `kubewright.destroy/v1` and `kubewright.protect/v1`.
 
 use super::{Audit, Stack};
+use schemars::JsonSchema;
 use serde::Serialize;
 
 /// How a destroy ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub enum DestroyOutcome {
     /// All of it is gone, and a second look proved it.
@@ -18,7 +19,7 @@ pub enum DestroyOutcome {
 }
 
 /// One deleted object.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Gone {
     /// The step that had made it.
     pub step: String,
@@ -29,7 +30,7 @@ pub struct Gone {
 }
 
 /// One object that stays: at the user's wish, or because it would not go.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Remaining {
     /// The step that made it.
@@ -45,7 +46,7 @@ pub struct Remaining {
 }
 
 /// The body.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Destroy {
     /// The stack.
@@ -67,7 +68,7 @@ pub struct Destroy {
 }
 
 /// The body of `protect`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Protect {
     /// The stack.

@@ -2,11 +2,12 @@
 
 use super::Stack;
 use jiff::Timestamp;
+use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::Value;
 
 /// One thing that happened.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct HistoryEntry {
     /// Its place in the journal: the number of its line.
@@ -38,7 +39,7 @@ pub struct HistoryEntry {
 }
 
 /// One process's work on the stack.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct HistoryRun {
     /// Its id.
@@ -70,7 +71,7 @@ pub struct HistoryRun {
 }
 
 /// The journal's chain of hashes, whole as far as it was read.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Chain {
     /// How many lines.
@@ -82,7 +83,7 @@ pub struct Chain {
 }
 
 /// The body.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct History {
     /// The stack.
@@ -111,7 +112,7 @@ pub struct History {
 }
 
 /// What a journal's check came to.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Verified {
     /// `demo-7f3a1b2c`.
@@ -127,7 +128,7 @@ pub struct Verified {
 }
 
 /// The body of `history --verify`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct HistoryVerify {
     /// Every journal that was checked.
     pub journals: Vec<Verified>,

@@ -1,11 +1,12 @@
 //! `kubewright.init/v1`.
 
 use super::{Eta, Stack};
+use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::Value;
 
 /// The body.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Init {
     /// The cluster it describes; it has no id while it is not built.

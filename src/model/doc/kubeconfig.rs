@@ -1,10 +1,11 @@
 //! `kubewright.kubeconfig/v1`.
 
 use super::Stack;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 /// What happened to the context.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub enum ContextAction {
     /// It was added or changed.
@@ -16,7 +17,7 @@ pub enum ContextAction {
 }
 
 /// The credential plugin as kubectl calls it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Exec {
     /// Absolute path of the program.
     pub command: String,
@@ -25,7 +26,7 @@ pub struct Exec {
 }
 
 /// The body.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct KubeconfigReport {
     /// The cluster.

@@ -3,24 +3,29 @@
 //! Money is a USD number, unknown is null; times are RFC 3339 UTC; keys are camelCase.
 
 mod destroy;
+mod event;
 mod history;
 mod init;
 mod kubeconfig;
 mod plan;
 mod provision;
 mod sandbox;
+mod schema;
 mod status;
 
 pub use destroy::{Destroy, DestroyOutcome, Gone, Protect, Remaining};
+pub use event::{EventDetail, EventLine, EventPhase, Progress};
 pub use history::{Chain, History, HistoryEntry, HistoryRun, HistoryVerify, Verified};
 pub use init::Init;
 pub use kubeconfig::{ContextAction, Exec, KubeconfigReport};
-pub use plan::{Action, BudgetVerdict, Eta, Plan, PlanStep, Preflight};
+pub use plan::{Action, Basis, BudgetVerdict, Eta, Plan, PlanStep, Preflight};
 pub use provision::{Cluster, Commands, Kubeconfig, Provision, ProvisionOutcome};
 pub use sandbox::{SandboxFault, SandboxObject, SandboxOp, SandboxRequests, SandboxShow, SandboxTotals, SandboxWorld};
-pub use status::{Defaults, Drift, Lock, Phase, Pool, Status, StatusCluster, StatusFailure};
+pub use schema::{SchemaKind, SchemaList};
+pub use status::{Defaults, Drift, Lock, Owner, Phase, Pool, Regions, Status, StatusCluster, StatusFailure};
 
 use jiff::Timestamp;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 /// What every document begins with.
@@ -41,18 +46,39 @@ pub struct Document<T> {
 }
 
 /// The body of a document that has nothing but an error.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Nothing {}
 
+/// The kinds of causes; `error::Class` has the same.
+pub const CLASSES: [&str; 16] = [
+    "unexpected",
+    "usage",
+    "spec",
+    "auth",
+    "notFound",
+    "quota",
+    "capacity",
+    "budget",
+    "declined",
+    "conflict",
+    "state",
+    "incomplete",
+    "check",
+    "unreachable",
+    "timeout",
+    "interrupted",
+];
+
 /// A failure.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Error {
     /// `KW-AWS-QUOTA`; `kubewright help KW-AWS-QUOTA` explains it.
     pub id: String,
     /// The kind of cause.
+    #[schemars(extend("enum" = CLASSES))]
     pub class: String,
-    /// The process's exit code.
+    /// The process's exit code, as it is, or as it would be if this were all that went wrong.
     pub exit: u8,
     /// In words.
     pub message: String,
@@ -75,7 +101,7 @@ pub struct Error {
 }
 
 /// A stack.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Stack {
     /// The user's name.
     pub name: String,
@@ -90,7 +116,7 @@ pub struct Stack {
 }
 
 /// Where an object comes from.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Origin {
     /// A step made it.
@@ -106,7 +132,7 @@ pub enum Origin {
 }
 
 /// One object of a stack.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Res {
     /// The step that made it.
@@ -123,7 +149,8 @@ pub struct Res {
     /// Zone.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub zone: Option<String>,
-    /// State in our words: pending, intended, acted, ready, failed, deleting, deleteFailed, deleted.
+    /// State in our words.
+    #[schemars(extend("enum" = ["pending", "intended", "acted", "ready", "failed", "deleting", "deleteFailed", "deleted"]))]
     pub state: String,
     /// Whose it is.
     pub origin: Origin,
@@ -132,7 +159,7 @@ pub struct Res {
 }
 
 /// The second look.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Audit {
     /// Nothing missing, nothing unexpected.
     pub clean: bool,

@@ -1,11 +1,12 @@
 //! `kubewright.plan/v1`: what `provision --dry-run` prints.
 
 use super::Stack;
+use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::Value;
 
 /// What would happen to a step.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub enum Action {
     /// Made.
@@ -19,7 +20,7 @@ pub enum Action {
 }
 
 /// One step.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct PlanStep {
     /// Its path.
@@ -38,26 +39,41 @@ pub struct PlanStep {
     pub p50_seconds: u32,
     /// Nine of ten.
     pub p90_seconds: u32,
+    /// Where these times are from.
+    pub basis: Basis,
     /// Price while it stands; null when unknown.
     pub usd_per_hour: Option<f64>,
 }
 
 /// How long the whole takes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Eta {
     /// Median seconds along the critical path.
     pub p50_seconds: u64,
     /// Nine of ten.
     pub p90_seconds: u64,
+    /// Where these times are from; history as soon as one of them is.
+    pub basis: Basis,
+}
+
+/// Where a duration is from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub enum Basis {
+    /// The table of usual durations.
+    Table,
+    /// The same, moved by what this machine has seen.
+    History,
 }
 
 /// One preflight answer.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 pub struct Preflight {
     /// Its id.
     pub id: String,
-    /// ok, warn, fail, unknown.
+    /// How it was answered.
+    #[schemars(extend("enum" = ["ok", "warn", "fail", "unknown"]))]
     pub status: String,
     /// In words.
     pub message: String,
@@ -76,17 +92,18 @@ pub struct Preflight {
 }
 
 /// The budget's answer.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct BudgetVerdict {
     /// The tightest limit, by the hour; null without one.
     pub limit_usd_per_hour: Option<f64>,
-    /// none, ok, warn, over, overridden, unknown.
+    /// What it says.
+    #[schemars(extend("enum" = ["none", "ok", "warn", "over", "overridden", "unknown"]))]
     pub verdict: String,
 }
 
 /// The body.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Plan {
     /// The stack; its id is null while it does not exist.

@@ -2,10 +2,11 @@
 
 use super::{Audit, Res, Stack};
 use jiff::Timestamp;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 /// How a provision ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub enum ProvisionOutcome {
     /// Built from nothing.
@@ -23,7 +24,7 @@ pub enum ProvisionOutcome {
 }
 
 /// The cluster itself.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Cluster {
     /// API server host.
@@ -39,7 +40,7 @@ pub struct Cluster {
 }
 
 /// Where the context was written.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Kubeconfig {
     /// The file.
     pub path: String,
@@ -48,7 +49,7 @@ pub struct Kubeconfig {
 }
 
 /// What to type next.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Commands {
     /// Goes on.
     pub resume: String,
@@ -57,7 +58,7 @@ pub struct Commands {
 }
 
 /// The body.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Provision {
     /// The stack.

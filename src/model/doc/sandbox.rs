@@ -1,11 +1,12 @@
 //! `kubewright.sandbox-show/v1`.
 
 use jiff::Timestamp;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
 /// The pretend world.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct SandboxWorld {
     /// Its id.
@@ -21,7 +22,7 @@ pub struct SandboxWorld {
 }
 
 /// One pretend object.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct SandboxObject {
     /// Cloud.
@@ -46,7 +47,8 @@ pub struct SandboxObject {
     /// What it is part of.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub parent: Option<String>,
-    /// api, controller, builtin, seeded.
+    /// Who made it.
+    #[schemars(extend("enum" = ["api", "controller", "builtin", "seeded"]))]
     pub created_by: String,
     /// When, in its time.
     pub created_at: Timestamp,
@@ -57,7 +59,7 @@ pub struct SandboxObject {
 }
 
 /// Sums without the builtin objects.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct SandboxTotals {
     /// Objects.
@@ -69,7 +71,7 @@ pub struct SandboxTotals {
 }
 
 /// One operation's count.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct SandboxOp {
     /// `ec2:CreateVpc`.
     pub op: String,
@@ -82,7 +84,7 @@ pub struct SandboxOp {
 }
 
 /// The calls.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct SandboxRequests {
     /// All.
@@ -94,7 +96,7 @@ pub struct SandboxRequests {
 }
 
 /// One fault rule.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct SandboxFault {
     /// As given.
     pub spec: String,
@@ -103,7 +105,7 @@ pub struct SandboxFault {
 }
 
 /// The body.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct SandboxShow {
     /// The world.
     pub world: SandboxWorld,

@@ -2,11 +2,12 @@
 
 use super::{Error, Stack};
 use jiff::Timestamp;
+use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::Value;
 
 /// Where a cluster is in its life.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Phase {
     /// A run is at it.
@@ -38,7 +39,7 @@ impl Phase {
 }
 
 /// A node pool.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Pool {
     /// Its name.
@@ -58,7 +59,7 @@ pub struct Pool {
 }
 
 /// A difference between journal and cloud.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Drift {
     /// The step.
     pub step: Option<String>,
@@ -70,8 +71,19 @@ pub struct Drift {
     pub what: String,
 }
 
+/// Who made a cluster.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct Owner {
+    /// `kubewright`, `eksctl`, `cloudformation`, `terraform` …
+    pub tool: String,
+    /// `user@host`, where that is known.
+    pub by: Option<String>,
+    /// What says so: `tag alpha.eksctl.io/cluster-name=legacy`.
+    pub evidence: Option<String>,
+}
+
 /// Who works on it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Lock {
     /// `user@host pid 4211`.
     pub holder: String,
@@ -80,7 +92,7 @@ pub struct Lock {
 }
 
 /// What a job gets when it asks for nothing.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Defaults {
     /// Namespace.
@@ -94,13 +106,16 @@ pub struct Defaults {
 }
 
 /// One cluster.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct StatusCluster {
     /// The stack.
     pub stack: Stack,
-    /// kubewright or other.
+    /// Whose it is.
+    #[schemars(extend("enum" = ["kubewright", "other"]))]
     pub managed_by: String,
+    /// Who made it, where tags or the journal tell; null when nothing does.
+    pub owner: Option<Owner>,
     /// Where it is in its life.
     pub phase: Phase,
     /// The cloud's own word; null when the cloud was not asked.
@@ -119,6 +134,9 @@ pub struct StatusCluster {
     pub node_pools: Vec<Pool>,
     /// What it costs as it stands now; null when unknown.
     pub usd_per_hour: Option<f64>,
+    /// The known part of it, where the whole is unknown; null when nothing is known. For clusters without a journal
+    /// here both count control plane and machines, not disks and addresses.
+    pub usd_per_hour_at_least: Option<f64>,
     /// What it has cost since it was confirmed running.
     pub accrued_usd: Option<f64>,
     /// When it was begun.
@@ -140,7 +158,7 @@ pub struct StatusCluster {
 }
 
 /// A place that could not be read.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct StatusFailure {
     /// Cloud.
     pub provider: String,
@@ -150,11 +168,22 @@ pub struct StatusFailure {
     pub error: Error,
 }
 
+/// How much of the world a wide look has seen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct Regions {
+    /// Regions that answered.
+    pub read: usize,
+    /// Regions that did not, or not to everything.
+    pub refused: usize,
+}
+
 /// The body.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 pub struct Status {
     /// Whether every place answered.
     pub complete: bool,
+    /// With `--all`: the regions that were looked at; else null.
+    pub regions: Option<Regions>,
     /// The clusters.
     pub clusters: Vec<StatusCluster>,
     /// The places that did not answer.

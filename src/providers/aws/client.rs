@@ -240,6 +240,47 @@ fn in_confidence(config: SdkConfig, secrets: &Secrets) -> SdkConfig {
     config.into_builder().credentials_provider(SharedCredentialsProvider::new(heard)).build()
 }
 
+/// The same configuration, whose credentials are asked for once and then kept while they last: one sign-on serves all
+/// the clients that are made from it.
+pub fn with_kept_credentials(config: &SdkConfig) -> SdkConfig {
+    let Some(inner) = config.credentials_provider() else { return config.clone() };
+    let kept = Kept { inner, last: Arc::default(), time: config.time_source().unwrap_or_default() };
+    with_credentials(config.clone(), SharedCredentialsProvider::new(kept))
+}
+
+/// The same configuration for another region.
+pub fn in_region(config: &SdkConfig, region: &Region) -> SdkConfig {
+    config.clone().into_builder().region(aws_config::Region::new(region.to_string())).build()
+}
+
+/// Credentials that end sooner are asked for anew.
+const ABOUT_TO_END: Duration = Duration::from_secs(60);
+
+#[derive(Debug, Clone)]
+struct Kept {
+    inner: SharedCredentialsProvider,
+    last: Arc<tokio::sync::Mutex<Option<Credentials>>>,
+    time: SharedTimeSource,
+}
+
+impl ProvideCredentials for Kept {
+    fn provide_credentials<'a>(&'a self) -> future::ProvideCredentials<'a>
+    where
+        Self: 'a,
+    {
+        future::ProvideCredentials::new(async move {
+            let mut last = self.last.lock().await;
+            let lasts = |it: &Credentials| it.expiry().is_none_or(|end| end > self.time.now() + ABOUT_TO_END);
+            if let Some(kept) = last.as_ref().filter(|it| lasts(it)) {
+                return Ok(kept.clone());
+            }
+            let found = self.inner.provide_credentials().await?;
+            *last = Some(found.clone());
+            Ok(found)
+        })
+    }
+}
+
 #[derive(Debug)]
 struct InConfidence {
     inner: SharedCredentialsProvider,

@@ -11,7 +11,7 @@ use super::versions;
 use crate::engine::proof::{TAG_STACK, TAG_STEP, protects};
 use crate::engine::{Clock, StepError};
 use crate::model::{ClusterName, Stack};
-use crate::providers::{CloudCluster, CloudPool, StackSeen};
+use crate::providers::{Bill, CloudCluster, CloudPool, StackSeen};
 use aws_sdk_ec2::types::Filter;
 use aws_sdk_eks::types::{CapacityTypes, Cluster, Nodegroup};
 use base64::{Engine as _, engine::general_purpose::STANDARD};
@@ -20,7 +20,7 @@ use jiff::Timestamp;
 use std::collections::BTreeMap;
 
 /// Describes under way at once: EKS allows few a second.
-const AT_ONCE: usize = 4;
+pub(super) const AT_ONCE: usize = 4;
 /// On roles, which know no region of their own.
 pub const TAG_REGION: &str = "kubewright-region";
 
@@ -49,7 +49,7 @@ pub async fn describe(cx: &AwsCx, name: &str) -> Result<Option<Cluster>, StepErr
     }
 }
 
-fn show(cluster: &Cluster) -> CloudCluster {
+pub(super) fn show(cluster: &Cluster) -> CloudCluster {
     let tags = tags::from_map(cluster.tags());
     let ca = cluster.certificate_authority().and_then(|ca| ca.data());
     let issues = cluster.health().map(|health| health.issues()).unwrap_or_default();
@@ -65,6 +65,7 @@ fn show(cluster: &Cluster) -> CloudCluster {
         tags,
         issues: issues.iter().map(|it| issue(it.code().map(|code| code.as_str()), it.message())).collect(),
         node_pools: Vec::new(),
+        bill: Bill::default(),
     }
 }
 
@@ -77,7 +78,7 @@ fn issue(code: Option<&str>, message: Option<&str>) -> String {
     }
 }
 
-async fn pools(cx: &AwsCx, cluster: &str) -> Result<Vec<CloudPool>, StepError> {
+pub(super) async fn pools(cx: &AwsCx, cluster: &str) -> Result<Vec<CloudPool>, StepError> {
     let call = cx.eks.list_nodegroups().cluster_name(cluster).into_paginator().items().send();
     let names = match call.collect::<Result<Vec<String>, _>>().await {
         Ok(names) => names,
@@ -126,11 +127,16 @@ async fn support_ends(cx: &AwsCx, version: Option<&str>) -> Option<String> {
 /// As the calls': a listing that fails must not pass for an empty one.
 pub async fn stacks(cx: &AwsCx, clock: &dyn Clock, name: Option<&ClusterName>) -> Result<Vec<StackSeen>, StepError> {
     let (ec2, roles, clusters) = futures::join!(ec2_objects(cx, clock), roles(cx, clock), clusters(cx, clock, name));
+    let mut seen = stacks_among(ec2?.into_iter().chain(roles?).chain(clusters?));
+    seen.retain(|seen| name.is_none_or(|name| seen.stack.name == *name));
+    Ok(seen)
+}
+
+/// The stacks of ours that these objects tell of.
+pub(super) fn stacks_among(objects: impl IntoIterator<Item = (Tags, Option<Timestamp>)>) -> Vec<StackSeen> {
     let mut seen: BTreeMap<Stack, StackSeen> = BTreeMap::new();
-    for (tags, made) in ec2?.into_iter().chain(roles?).chain(clusters?) {
-        let Some(stack) = tags::stack_of(&tags).filter(|stack| name.is_none_or(|name| stack.name == *name)) else {
-            continue;
-        };
+    for (tags, made) in objects {
+        let Some(stack) = tags::stack_of(&tags) else { continue };
         let entry = seen.entry(stack.clone()).or_insert_with(|| empty(stack));
         entry.objects += 1;
         // Only what carries both of our tags speaks for the stack.
@@ -142,17 +148,17 @@ pub async fn stacks(cx: &AwsCx, clock: &dyn Clock, name: Option<&ClusterName>) -
             tags.get(tags::TAG_CREATED_AT).and_then(|at| Timestamp::from_second(at.parse().ok()?).ok()).or(made);
         entry.created_at = [entry.created_at, begun].into_iter().flatten().min();
     }
-    Ok(seen.into_values().collect())
+    seen.into_values().collect()
 }
 
 fn empty(stack: Stack) -> StackSeen {
     StackSeen { stack, builder: None, created_at: None, expires_at: None, protect: false, spec: None, objects: 0 }
 }
 
-type Seen = Vec<(Tags, Option<Timestamp>)>;
+pub(super) type Seen = Vec<(Tags, Option<Timestamp>)>;
 
 /// What a plan makes in EC2, kind by kind: any of them may be the only one that stands.
-async fn ec2_objects(cx: &AwsCx, clock: &dyn Clock) -> Result<Seen, StepError> {
+pub(super) async fn ec2_objects(cx: &AwsCx, clock: &dyn Clock) -> Result<Seen, StepError> {
     let by = tags::filter("tag-key", TAG_STACK);
     macro_rules! listing {
         ($op:literal, $what:literal, $call:ident, $tags:ident) => {
@@ -197,6 +203,12 @@ async fn nat_gateways(cx: &AwsCx, by: &Filter) -> Result<Seen, StepError> {
 
 /// IAM is global: roles of stacks in other regions are left out by their tag.
 async fn roles(cx: &AwsCx, clock: &dyn Clock) -> Result<Seen, StepError> {
+    let here = |tags: &Tags| tags.get(TAG_REGION).is_none_or(|region| region == cx.region.as_str());
+    Ok(all_roles(cx, clock).await?.into_iter().filter(|(tags, _)| here(tags)).collect())
+}
+
+/// The tags of every role below our path, of whatever region.
+pub(super) async fn all_roles(cx: &AwsCx, clock: &dyn Clock) -> Result<Seen, StepError> {
     let list = || async {
         let call = cx.iam.list_roles().path_prefix(super::names::ROLE_PATH).into_paginator().items().send();
         call.collect::<Result<Vec<_>, _>>().await.map_err(|err| fail("iam:ListRoles", "roles", err))
@@ -215,8 +227,16 @@ async fn roles(cx: &AwsCx, clock: &dyn Clock) -> Result<Seen, StepError> {
     };
     let names = found.into_iter().map(|role| role.role_name);
     let tagged: Vec<Tags> = stream::iter(names).map(read).buffered(AT_ONCE).try_collect().await?;
-    let here = |tags: &Tags| tags.get(TAG_REGION).is_none_or(|region| region == cx.region.as_str());
-    Ok(tagged.into_iter().filter(here).map(|tags| (tags, None)).collect())
+    Ok(tagged.into_iter().map(|tags| (tags, None)).collect())
+}
+
+/// The names of the region's clusters.
+pub(super) async fn cluster_names(cx: &AwsCx, clock: &dyn Clock) -> Result<Vec<String>, StepError> {
+    let list = || async {
+        let call = cx.eks.list_clusters().into_paginator().items().send();
+        call.collect::<Result<Vec<String>, _>>().await.map_err(|err| fail("eks:ListClusters", "clusters", err))
+    };
+    patient(clock, list).await
 }
 
 /// Clusters, or the one that a stack of this name has: others may be none of our business to read.
@@ -225,11 +245,7 @@ async fn clusters(cx: &AwsCx, clock: &dyn Clock, name: Option<&ClusterName>) -> 
         let found = patient(clock, || describe(cx, name.as_str())).await?;
         return Ok(found.iter().map(|it| (tags::from_map(it.tags()), time(it.created_at()))).collect());
     }
-    let list = || async {
-        let call = cx.eks.list_clusters().into_paginator().items().send();
-        call.collect::<Result<Vec<String>, _>>().await.map_err(|err| fail("eks:ListClusters", "clusters", err))
-    };
-    let names = patient(clock, list).await?;
+    let names = cluster_names(cx, clock).await?;
     let read = |name: String| async move { patient(clock, || describe(cx, &name)).await };
     let found: Vec<Option<Cluster>> = stream::iter(names).map(read).buffered(AT_ONCE).try_collect().await?;
     Ok(found.iter().flatten().map(|it| (tags::from_map(it.tags()), time(it.created_at()))).collect())

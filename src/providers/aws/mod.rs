@@ -2,7 +2,7 @@
 //!
 //! [`provider`] is the door. [`resolve`] decides, [`preflight`] asks what may be asked before the first write, [`plan`]
 //! lays the steps out, [`steps`] knows how each object is found, made and removed, [`kinds`] brings a journalled step
-//! back to its code, [`sweep`] and [`leftovers`] look for what is to go. Nothing in here knows which endpoint it talks to.
+//! back to its code, [`sweep`] and [`leftovers`] look for what is to go, [`survey`] at a whole region. Nothing in here knows which endpoint it talks to.
 
 pub mod adopted;
 pub mod client;
@@ -27,6 +27,7 @@ pub mod resolve;
 pub mod retag;
 pub mod stages;
 pub mod steps;
+pub mod survey;
 pub mod sweep;
 pub mod tags;
 #[cfg(test)]

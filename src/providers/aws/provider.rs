@@ -2,14 +2,19 @@
 
 use super::client::{self, AwsCx, AwsOptions};
 use super::patience::patient;
-use super::{clusters, error, kinds, leftovers, offers, plan, preflight, resolve, retag, stages, sweep, tags, token};
+use super::{
+    clusters, error, kinds, leftovers, offers, plan, preflight, resolve, retag, stages, survey, sweep, tags, token,
+};
 use crate::engine::{
     AnyStep, Backend, Clock, Leftover, Observed, Owned, Plan, PlannedStep, RateLimit, StepError, StepId, SweepPoint,
     Swept,
 };
 use crate::model::{Cloud, ClusterName, ClusterSpec, Region, ResolvedSpec, Stack};
-use crate::providers::{Check, CloudCluster, ClusterToken, Identity, Offers, Provider, StackSeen, VolumeFate};
+use crate::providers::{
+    Check, CloudCluster, ClusterToken, Identity, Offers, Provider, StackSeen, Survey, VolumeFate,
+};
 use async_trait::async_trait;
+use aws_types::SdkConfig;
 use jiff::Timestamp;
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -18,13 +23,16 @@ pub struct Aws {
     cx: Arc<AwsCx>,
     clock: Arc<dyn Clock>,
     options: AwsOptions,
+    /// The same configuration, for other regions.
+    wide: SdkConfig,
 }
 
 impl Aws {
     /// Loads the configuration; makes no call unless the credentials ask for one. None when nothing names a region.
     pub async fn open(options: AwsOptions, clock: Arc<dyn Clock>) -> Option<Self> {
         let (config, region) = client::load(&options).await?;
-        Some(Self { cx: Arc::new(AwsCx::new(&config, region)), clock, options })
+        let wide = client::with_kept_credentials(&config);
+        Some(Self { cx: Arc::new(AwsCx::new(&config, region)), clock, options, wide })
     }
 
     /// Where the credentials come from, in the user's words.
@@ -92,6 +100,28 @@ impl Provider for Aws {
 
     async fn stacks(&self, name: Option<&ClusterName>) -> Result<Vec<StackSeen>, StepError> {
         clusters::stacks(&self.cx, &*self.clock, name).await
+    }
+
+    async fn regions(&self) -> Result<Vec<Region>, StepError> {
+        survey::regions(&self.cx, &*self.clock).await
+    }
+
+    fn elsewhere(&self, region: &Region) -> Arc<dyn Provider> {
+        let config = client::in_region(&self.wide, region);
+        let cx = AwsCx::new(&config, region.clone());
+        if let Some(account) = self.cx.account() {
+            cx.set_account(account);
+        }
+        let (clock, options, wide) = (Arc::clone(&self.clock), self.options.clone(), self.wide.clone());
+        Arc::new(Self { cx: Arc::new(cx), clock, options, wide })
+    }
+
+    async fn survey(&self) -> Result<Survey, StepError> {
+        survey::survey(&self.cx, &*self.clock).await
+    }
+
+    async fn traces(&self) -> Result<Vec<(Region, StackSeen)>, StepError> {
+        survey::traces(&self.cx, &*self.clock).await
     }
 
     async fn retag(&self, stack: &Stack, owned: &[Owned], tags: &BTreeMap<String, String>) -> Result<(), StepError> {

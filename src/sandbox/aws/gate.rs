@@ -8,7 +8,7 @@ use super::{
 use crate::sandbox::{
     hub::{Call, Hub, Refusal},
     server::{Body, full},
-    world::{Scope, Tx, WorldError},
+    world::{Closed, Scope, Tx, WorldError},
 };
 use hyper::{Response, http::request::Parts};
 use jiff::Timestamp;
@@ -74,6 +74,20 @@ pub async fn handle(hub: &Hub, parts: &Parts, body: &[u8]) -> Option<Response<Bo
         Err(Trouble::Api(error)) => return refuse(target.protocol, auth_words(target.protocol, error)),
         Err(Trouble::World(error)) => return refuse(target.protocol, disk_failed(&error)),
     };
+    match hub.transact(|tx| Ok::<_, WorldError>(tx.in_force().closed.get(&claim.region).copied())).unwrap_or_default() {
+        Some(Closed::Silent) => return None,
+        Some(Closed::Off) => {
+            let why = "The security token included in the request is invalid.";
+            let error = ApiError::new(403, "InvalidClientTokenId", why);
+            return refuse(target.protocol, auth_words(target.protocol, error));
+        }
+        // IAM and STS know no region to be kept out of, for such policies leave them out.
+        Some(Closed::Denied) if !matches!(service.name(), "iam" | "sts") => {
+            let action = format!("{}:{}", service.name(), target.op);
+            return refuse(target.protocol, denied(target.protocol, &caller, &action, By::Organisation));
+        }
+        Some(Closed::Denied) | None => {}
+    }
     let scope = Scope::new(&caller.account, &claim.region);
     let dry = target.pairs.iter().any(|(name, value)| name == "DryRun" && value == "true");
     let call = Call {
@@ -132,7 +146,7 @@ fn perform(
     let action = format!("{}:{}", service.name(), target.op);
     // Who one is may always be asked.
     if target.op != "GetCallerIdentity" && !iam::may(tx, caller, &action) {
-        return Err(Trouble::Api(denied(target.protocol, caller, &action)));
+        return Err(Trouble::Api(denied(target.protocol, caller, &action, By::Identity)));
     }
     let mut cx = CallCx {
         op: &target.op,
@@ -161,11 +175,18 @@ fn perform(
     }
 }
 
-fn denied(protocol: Protocol, caller: &Caller, action: &str) -> ApiError {
-    let why = format!(
-        "User: {} is not authorized to perform: {action} because no identity-based policy allows the {action} action",
-        caller.arn
-    );
+/// Which policy says no.
+enum By {
+    Identity,
+    Organisation,
+}
+
+fn denied(protocol: Protocol, caller: &Caller, action: &str, by: By) -> ApiError {
+    let reason = match by {
+        By::Identity => format!("because no identity-based policy allows the {action} action"),
+        By::Organisation => "with an explicit deny in a service control policy".to_owned(),
+    };
+    let why = format!("User: {} is not authorized to perform: {action} {reason}", caller.arn);
     match protocol {
         Protocol::Ec2 => ApiError::new(
             403,

@@ -7,6 +7,7 @@ mod kubeconfig;
 pub mod plan;
 mod provision;
 mod sandbox;
+mod schema;
 mod status;
 
 use crate::model::doc::{Audit, Stack};

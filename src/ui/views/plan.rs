@@ -86,13 +86,14 @@ pub fn price_table(rows: &[Row], hourly: f64, complete: bool, eta: doc::Eta, col
         table.row(cells.into_iter().take(shown));
     }
     let more = if complete { "" } else { "+" };
+    let learned = if eta.basis == doc::Basis::History { ", moved by earlier runs here" } else { "" };
     let total = [
         "total".to_owned(),
         String::new(),
         format!("{hourly:.4}{more}"),
         format!("{:.2}{more}", hourly * HOURS_PER_MONTH),
         about(eta.p50_seconds),
-        format!("p90 {}", about(eta.p90_seconds)),
+        format!("p90 {}{learned}", about(eta.p90_seconds)),
     ];
     table.row(total.into_iter().take(shown));
     table.lines().join("\n") + "\n"

@@ -10,12 +10,15 @@ use crate::ui::{
 use jiff::Timestamp;
 
 const HOURS_PER_MONTH: f64 = 730.0;
+/// What `managedBy` says of clusters that kubewright did not make.
+const OTHER: &str = "other";
 
 impl View for Status {
     const KIND: &'static str = "status";
 
     fn human(&self, now: Timestamp, sandbox: bool) -> String {
         match self.clusters.as_slice() {
+            some if self.regions.is_some() && !some.is_empty() => list(some, now, sandbox),
             [] if !self.failures.is_empty() => "no cluster could be read\n".to_owned(),
             [] => "no clusters\n".to_owned(),
             [one] => depth(one, now, sandbox),
@@ -29,7 +32,10 @@ impl View for Status {
 }
 
 fn word(cluster: &StatusCluster) -> String {
+    let foreign = if cluster.managed_by == OTHER { "foreign" } else { "" };
     match cluster.phase {
+        Phase::Ready if !foreign.is_empty() => foreign.to_owned(),
+        phase if !foreign.is_empty() => format!("{foreign}, {}", phase.as_str()),
         Phase::Degraded => "UNHEALTHY".to_owned(),
         Phase::Failed => "FAILED".to_owned(),
         phase => phase.as_str().to_owned(),
@@ -112,16 +118,27 @@ fn depth(cluster: &StatusCluster, now: Timestamp, sandbox: bool) -> String {
 }
 
 fn list(clusters: &[StatusCluster], now: Timestamp, sandbox: bool) -> String {
-    let mut table = Table::new(&["REF", "STATE", ">AGE", ">$/h", ">$/month", "EXPIRES"]);
-    let mut sum = Some(0.0);
+    let mut table = Table::new(&["REF", "STATE", ">AGE", ">$/h", ">$/month", "OWNER", "EXPIRES"]);
+    let mut sum = 0.0;
+    let mut whole = true;
     for cluster in clusters {
-        sum = sum.zip(cluster.usd_per_hour).map(|(sum, usd): (f64, f64)| sum + usd);
+        let (usd, more) = match (cluster.usd_per_hour, cluster.usd_per_hour_at_least) {
+            (Some(usd), _) => (Some(usd), ""),
+            (None, least) => (least, "+"),
+        };
+        whole &= more.is_empty();
+        sum += usd.unwrap_or(0.0);
+        let price = |scale: f64, digits: usize| {
+            usd.map_or_else(|| "?".to_owned(), |usd| format!("{:.digits$}{more}", usd * scale))
+        };
+        let unverified = if cluster.cloud_status.is_none() { "*" } else { "" };
         table.row([
             format!("{}/{}", place(&cluster.stack), cluster.stack.name),
-            word(cluster),
+            format!("{}{unverified}", word(cluster)),
             cluster.created_at.map_or_else(|| "-".to_owned(), |at| age(at, now)),
-            cluster.usd_per_hour.map_or_else(|| "?".to_owned(), |usd| format!("{usd:.4}")),
-            cluster.usd_per_hour.map_or_else(|| "?".to_owned(), |usd| format!("{:.0}", usd * HOURS_PER_MONTH)),
+            price(1.0, 4),
+            price(HOURS_PER_MONTH, 0),
+            owner(cluster),
             match cluster.expires_at {
                 _ if cluster.protect => "protected".to_owned(),
                 Some(at) => moment(at, now),
@@ -129,21 +146,34 @@ fn list(clusters: &[StatusCluster], now: Timestamp, sandbox: bool) -> String {
             },
         ]);
     }
-    let total =
-        |scale: f64, digits: usize| sum.map_or_else(|| "?".to_owned(), |sum| format!("{:.digits$}", sum * scale));
-    table.row([
-        "total".to_owned(),
-        String::new(),
-        String::new(),
-        total(1.0, 4),
-        total(HOURS_PER_MONTH, 0),
-        String::new(),
-    ]);
+    let more = if whole { "" } else { "+" };
+    let total = |scale: f64, digits: usize| match sum {
+        0.0 if !whole => "?".to_owned(),
+        sum => format!("{:.digits$}{more}", sum * scale),
+    };
+    let blank = String::new;
+    table.row(["total".to_owned(), blank(), blank(), total(1.0, 4), total(HOURS_PER_MONTH, 0), blank(), blank()]);
     let mut text = table.lines().join("\n") + "\n";
+    for cluster in clusters.iter().filter(|cluster| cluster.phase == Phase::Incomplete && cluster.lock.is_none()) {
+        for issue in &cluster.issues {
+            text.push_str(&format!("  {}/{}: {issue}\n", place(&cluster.stack), cluster.stack.name));
+        }
+    }
+    if clusters.iter().any(|cluster| cluster.cloud_status.is_none()) {
+        text.push_str("* from the journal; the cloud was not asked\n");
+    }
     if sandbox {
         text.push_str("SANDBOX\n");
     }
     text
+}
+
+/// Who made it: the tool where it is not us, else the person.
+fn owner(cluster: &StatusCluster) -> String {
+    let owner = cluster.owner.as_ref();
+    let known =
+        owner.and_then(|owner| owner.by.clone().or_else(|| (owner.tool != "kubewright").then(|| owner.tool.clone())));
+    known.unwrap_or_else(|| "-".to_owned())
 }
 
 fn age(from: Timestamp, now: Timestamp) -> String {

@@ -1,4 +1,4 @@
-//! The committed completions and manual pages are those that the binary writes now.
+//! The committed completions, manual pages and schemas are those that the binary writes now.
 
 use crate::support::Home;
 use std::{collections::BTreeMap, fs, path::Path};
@@ -14,10 +14,10 @@ fn files(dir: &Path) -> BTreeMap<String, String> {
 }
 
 #[test]
-fn completions_and_man_pages_are_fresh() {
+fn completions_man_pages_and_schemas_are_fresh() {
     let home = Home::new();
     home.run(&["generate", "."]).expect(0);
-    for dir in ["completions", "man"] {
+    for dir in ["completions", "man", "schemas"] {
         let (committed, now) = (files(&Path::new(env!("CARGO_MANIFEST_DIR")).join(dir)), files(&home.path().join(dir)));
         let names = |files: &BTreeMap<String, String>| files.keys().cloned().collect::<Vec<_>>();
         assert_eq!(names(&committed), names(&now), "run `kubewright generate .`");

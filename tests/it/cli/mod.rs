@@ -6,6 +6,7 @@ mod bad_input;
 mod completion;
 #[cfg(all(feature = "aws", feature = "sandbox"))]
 mod credentials;
+mod contract;
 #[cfg(all(feature = "aws", feature = "sandbox"))]
 mod dotenv;
 mod generated;

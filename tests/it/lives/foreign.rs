@@ -47,7 +47,7 @@ impl World {
         })
     }
 
-    fn role(&self, name: &str, service: &str) -> String {
+    pub(super) fn role(&self, name: &str, service: &str) -> String {
         let trust = TRUST.replace("SERVICE", service);
         let role =
             self.wait(self.iam().create_role().role_name(name).assume_role_policy_document(trust).send()).unwrap();

@@ -12,3 +12,4 @@ mod plants;
 pub(crate) mod rig;
 mod shapes;
 mod status;
+mod wide;

@@ -12,7 +12,10 @@ use kubewright::{
         doc::{SandboxObject, SandboxShow},
     },
     providers::{self, OpenOptions},
-    sandbox::{self, Running, ServeOptions, aws::sts, client::ClockClient, clock::Speed, world::Settings},
+    sandbox::{
+        self, Running, ServeOptions, aws::sts, client::ClockClient, clock::Speed, conditions::Conditions,
+        world::Settings,
+    },
     store::Holder,
 };
 use serde_json::Value;
@@ -28,7 +31,7 @@ pub(crate) struct World {
 }
 
 /// `ahead`: how many minutes the clouds' clock is ahead of this machine's.
-async fn serve(home: &Home, faults: &str, speed: Speed, ahead: i64) -> Running {
+async fn serve(home: &Home, faults: &str, speed: Speed, conditions: Conditions, ahead: i64) -> Running {
     let holder = Holder {
         user: "tests".to_owned(),
         host: "localhost".to_owned(),
@@ -43,7 +46,7 @@ async fn serve(home: &Home, faults: &str, speed: Speed, ahead: i64) -> Running {
         seed: Some(7),
         port: None,
         settings: Settings { read_lag_ms: (0, 0), ..Settings::default() },
-        conditions: Default::default(),
+        conditions,
         pods_local: false,
         wall: Arc::new(move || jiff::Timestamp::now() + jiff::SignedDuration::from_mins(ahead)),
         bits: Arc::new(|| 7),
@@ -60,14 +63,23 @@ impl World {
 
     /// A new world with these misfortunes, at this speed.
     pub(crate) fn with(faults: &str, speed: Speed) -> Self {
-        Self::ahead(faults, speed, 0)
+        Self::made(faults, speed, Conditions::default(), 0)
+    }
+
+    /// A new world whose clouds are like this.
+    pub(crate) fn under(faults: &str, speed: Speed, conditions: Conditions) -> Self {
+        Self::made(faults, speed, conditions, 0)
     }
 
     /// As [`Self::with`], with clouds that are so many minutes ahead of this machine.
     pub(crate) fn ahead(faults: &str, speed: Speed, minutes: i64) -> Self {
+        Self::made(faults, speed, Conditions::default(), minutes)
+    }
+
+    fn made(faults: &str, speed: Speed, conditions: Conditions, ahead: i64) -> Self {
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
         let home = Home::new();
-        let server = runtime.block_on(serve(&home, faults, speed, minutes));
+        let server = runtime.block_on(serve(&home, faults, speed, conditions, ahead));
         let (key, secret) = sts::default_keys();
         let credentials = Credentials::new(key, secret, None, None, "tests");
         let config = SdkConfig::builder()
@@ -90,7 +102,7 @@ impl World {
     /// The same world under a new server, at the same address.
     pub(crate) fn restart(&mut self, faults: &str, speed: Speed) {
         self.stop();
-        self.server = Some(self.runtime.block_on(serve(&self.home, faults, speed, 0)));
+        self.server = Some(self.runtime.block_on(serve(&self.home, faults, speed, Conditions::default(), 0)));
     }
 
     fn server(&self) -> &Running {
@@ -125,6 +137,12 @@ impl World {
     /// Forgets what this machine knows of its stacks.
     pub(crate) fn lose_journals(&self) {
         std::fs::remove_dir_all(self.home.path().join("kw/sandbox/stacks")).unwrap();
+    }
+
+    /// The clients of another region.
+    pub(crate) fn of_region(&self, region: &'static str) -> (aws_sdk_ec2::Client, aws_sdk_eks::Client) {
+        let config = self.config.clone().into_builder().region(Region::new(region)).build();
+        (aws_sdk_ec2::Client::new(&config), aws_sdk_eks::Client::new(&config))
     }
 
     pub(crate) fn ec2(&self) -> aws_sdk_ec2::Client {

@@ -2,6 +2,7 @@
 
 #[cfg(all(feature = "aws", feature = "sandbox"))]
 pub(crate) mod canary;
+pub(crate) mod contract;
 #[cfg(all(feature = "aws", feature = "sandbox"))]
 pub(crate) mod gateway;
 #[cfg(all(feature = "aws", feature = "sandbox"))]
@@ -66,11 +67,14 @@ impl Said {
     /// Runs a command to its end, with nobody to answer its questions.
     pub(crate) fn of(command: &mut Command) -> Self {
         let output = command.stdin(std::process::Stdio::null()).output().unwrap();
-        Self {
+        let said = Self {
             code: output.status.code().unwrap_or(-1),
             out: String::from_utf8(output.stdout).unwrap(),
             err: String::from_utf8(output.stderr).unwrap(),
-        }
+        };
+        // Every answer of every test keeps the contract with scripts.
+        contract::check(command, &said);
+        said
     }
 
     /// stdout as the one document it must be.

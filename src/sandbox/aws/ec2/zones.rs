@@ -8,7 +8,10 @@ use super::{
     filter::{self, Filter},
     wire::Request,
 };
-use crate::sandbox::{aws::ApiError, world::Scope};
+use crate::sandbox::{
+    aws::ApiError,
+    world::{Closed, Scope},
+};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -212,7 +215,6 @@ struct DescribeRegions {
     #[serde(default)]
     region_name: Vec<String>,
     #[serde(default)]
-    #[expect(dead_code, reason = "every region of the partition is enabled here, so it changes nothing")]
     all_regions: bool,
     #[serde(default)]
     filter: Vec<Filter>,
@@ -225,14 +227,20 @@ pub(super) fn describe_regions(cx: &mut Ec2<'_, '_>, request: Request) -> Result
     if let Some(unknown) = wanted.region_name.iter().find(|name| !is_region(name) || gov(name) != here) {
         return Err(fail("InvalidParameterValue", format!("Invalid region provided: {unknown}")));
     }
+    let closed = cx.tx.in_force().closed.clone();
+    let is_off = |name: &str| closed.get(name) == Some(&Closed::Off);
     let rows = REGIONS
         .iter()
-        .filter(|region| gov(region.name) == here)
+        .filter(|region| gov(region.name) == here && (wanted.all_regions || !is_off(region.name)))
         .filter(|region| wanted.region_name.is_empty() || wanted.region_name.iter().any(|name| name == region.name))
         .map(|region| {
             json!({
                 "regionName": region.name, "regionEndpoint": format!("ec2.{}.amazonaws.com", region.name),
-                "optInStatus": if region.opt_in { "opted-in" } else { "opt-in-not-required" },
+                "optInStatus": match region.opt_in {
+                    _ if is_off(region.name) => "not-opted-in",
+                    true => "opted-in",
+                    false => "opt-in-not-required",
+                },
             })
         })
         .collect();

@@ -1,0 +1,286 @@
+//! `status --all`: every cluster of every region that is on in the account, whoever made it, at once.
+//!
+//! One region that does not answer hides nothing of the others: it is named, and the answer says that it is not whole.
+
+use super::{blank, caused_by, empty, from_journal, ours, unknown_here, unreadable, verify};
+use crate::app::cloud::{self, Connected};
+use crate::app::{command::Place, money, places, stacks};
+use crate::engine::Plan;
+use crate::env::Env;
+use crate::error::CliError;
+use crate::model::doc::{Phase, Regions, Stack, Status, StatusCluster, StatusFailure};
+use crate::model::{self, Cloud, Region};
+use crate::providers::{BUILT, Bill, Provider, StackSeen, Survey};
+use futures::stream::{self, StreamExt};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+    time::Duration,
+};
+
+/// Regions that are asked at once. Each keeps its own limits, so that only this machine's connections are shared.
+const REGIONS_AT_ONCE: usize = 8;
+/// Own stacks that are looked at in depth at once.
+const STACKS_AT_ONCE: usize = 4;
+/// Stands for the region where a whole account could not be read, or what in it knows no region.
+const EVERYWHERE: &str = "global";
+
+/// Looks at everything.
+pub(super) async fn look(env: &Env) -> Result<Status, CliError> {
+    let began = env.wall.now();
+    let mut status = empty();
+    let mut regions = Regions { read: 0, refused: 0 };
+    let mut own = Vec::new();
+    for known in stacks::all_live(env)? {
+        match known {
+            Ok(known) => own.push(known),
+            Err((stack, error)) => status.failures.push(unreadable(env, &stack, &error)),
+        }
+    }
+    let clouds = cloud::named(env, None)?.map_or_else(|| BUILT.to_vec(), |cloud| vec![cloud]);
+    for cloud in clouds {
+        match account(env, cloud).await {
+            Ok(account) => {
+                regions.read += account.read();
+                regions.refused += account.refused();
+                let (here, elsewhere): (Vec<_>, Vec<_>) = own.into_iter().partition(|known| account.has(known));
+                own = elsewhere;
+                account.into_status(env, here, &mut status).await;
+            }
+            Err(error) => status.failures.push(failure(cloud, EVERYWHERE, &error)),
+        }
+    }
+    for known in own {
+        let cluster = from_journal(env, &known);
+        if let Some(plan) = known.state.plan().filter(|plan| !failed_at(&status, &plan.provider, EVERYWHERE)) {
+            status.failures.push(failure(plan.provider, plan.region.as_str(), &not_looked_at(plan)));
+        }
+        status.clusters.push(cluster);
+    }
+    let place = |it: &StatusCluster| (it.stack.provider.clone(), it.stack.region.clone(), it.stack.name.clone());
+    status.clusters.sort_by_key(place);
+    status.complete = status.failures.is_empty();
+    status.regions = Some(regions);
+    say(env, regions, env.wall.now().duration_since(began).try_into().unwrap_or_default());
+    Ok(status)
+}
+
+fn say(env: &Env, regions: Regions, took: Duration) {
+    let Regions { read, refused } = regions;
+    let word = if read == 1 { "region" } else { "regions" };
+    env.ui.say(&format!("{read} {word} read in {:.1} s; {refused} refused", took.as_secs_f64()));
+}
+
+fn failure(cloud: Cloud, region: &str, error: &CliError) -> StatusFailure {
+    StatusFailure { provider: cloud.to_string(), region: region.to_owned(), error: error.to_doc() }
+}
+
+fn failed_at(status: &Status, cloud: &Cloud, region: &str) -> bool {
+    let cloud = cloud.to_string();
+    status.failures.iter().any(|failure| failure.provider == cloud && failure.region == region)
+}
+
+/// Why a stack of ours was not looked at, although its account's cloud was.
+fn not_looked_at(plan: &Plan) -> CliError {
+    CliError::new(
+        "KW-ACCOUNT",
+        format!("`{}` is in account {}, which was not looked at", plan.stack.name, plan.account),
+    )
+    .hint(format!("kubewright status {} with credentials of {}", plan.stack.name, plan.account))
+}
+
+/// One account with what was found in its regions.
+struct Account {
+    connected: Connected,
+    found: Vec<(Arc<dyn Provider>, Result<Survey, CliError>)>,
+    /// What belongs to no region.
+    traces: Vec<(Region, StackSeen)>,
+    failures: Vec<StatusFailure>,
+}
+
+/// Reads one account.
+async fn account(env: &Env, cloud: Cloud) -> Result<Account, CliError> {
+    let connected = cloud::connect_anywhere(env, cloud).await?;
+    let home = &connected.provider;
+    let mut failures = Vec::new();
+    let regions: Vec<Region> = match env.settings.typed_region() {
+        Some(region) => vec![region.clone()],
+        None => match home.regions().await {
+            Ok(regions) => regions,
+            Err(error) => {
+                // Who may not ask which regions are on may still look into each.
+                failures.push(failure(cloud, home.region().as_str(), &error.into()));
+                places::regions(cloud).iter().cloned().map(Region).collect()
+            }
+        },
+    };
+    let read = |region: Region| async move {
+        let there = home.elsewhere(&region);
+        let found = there.survey().await.map_err(CliError::from);
+        (there, found)
+    };
+    let surveys = stream::iter(regions).map(read).buffered(REGIONS_AT_ONCE).collect::<Vec<_>>();
+    let (found, traces) = futures::join!(surveys, home.traces());
+    let traces = traces.unwrap_or_else(|error| {
+        failures.push(failure(cloud, EVERYWHERE, &error.into()));
+        Vec::new()
+    });
+    for (there, survey) in &found {
+        let region = there.region().as_str();
+        match survey {
+            Ok(survey) => {
+                failures.extend(survey.refused.iter().map(|error| failure(cloud, region, &error.clone().into())));
+            }
+            Err(error) => failures.push(failure(cloud, region, error)),
+        }
+    }
+    Ok(Account { connected, found, traces, failures })
+}
+
+impl Account {
+    fn read(&self) -> usize {
+        self.found.len() - self.refused()
+    }
+
+    fn refused(&self) -> usize {
+        self.found.iter().filter(|(_, found)| !found.as_ref().is_ok_and(|found| found.refused.is_empty())).count()
+    }
+
+    /// Whether this stack is in this account.
+    fn has(&self, known: &stacks::Known) -> bool {
+        known.state.plan().is_some_and(|plan| {
+            plan.provider == self.connected.provider.cloud() && plan.account == self.connected.who.account
+        })
+    }
+
+    /// Joins what was found with the journals of this account.
+    async fn into_status(self, env: &Env, own: Vec<stacks::Known>, status: &mut Status) {
+        let cloud = self.connected.provider.cloud();
+        status.failures.extend(self.failures);
+        let answered: BTreeMap<&Region, &Arc<dyn Provider>> =
+            self.found.iter().filter(|(_, found)| found.is_ok()).map(|(there, _)| (there.region(), there)).collect();
+        let known: BTreeSet<model::Stack> = own.iter().map(|known| known.stack.clone()).collect();
+        let look = |known: stacks::Known| {
+            let there = known.state.plan().and_then(|plan| answered.get(&plan.region).copied());
+            async move {
+                let mut cluster = from_journal(env, &known);
+                let verified = match there {
+                    Some(there) => Some(verify(env, there, &known, &mut cluster).await),
+                    None => None,
+                };
+                (cluster, verified)
+            }
+        };
+        let looked: Vec<_> = stream::iter(own).map(look).buffered(STACKS_AT_ONCE).collect().await;
+        for (cluster, verified) in looked {
+            let region = cluster.stack.region.clone();
+            match verified {
+                Some(Ok(())) => {}
+                Some(Err(error)) => status.failures.push(failure(cloud, &region, &error)),
+                // The region has said why not, unless nobody asked it: it is off, or not the one that was typed.
+                None if failed_at(status, &cloud, &region) => {}
+                None if env.settings.typed_region().is_some() => continue,
+                None => {
+                    let error = CliError::new("KW-UNREACHABLE", format!("{region} is not among the account's regions"));
+                    status.failures.push(failure(cloud, &region, &error));
+                }
+            }
+            status.clusters.push(cluster);
+        }
+        let mut told: BTreeMap<(Region, model::Stack), StackSeen> = BTreeMap::new();
+        let asked: BTreeSet<&Region> = answered.keys().copied().collect();
+        let by_roles = self.traces.into_iter().filter(|(region, _)| asked.contains(region));
+        let by_region = self.found.iter().flat_map(|(there, found)| {
+            found.iter().flat_map(|found| &found.stacks).map(|seen| (there.region().clone(), seen.clone()))
+        });
+        for (region, seen) in by_region.chain(by_roles) {
+            match told.entry((region, seen.stack.clone())) {
+                std::collections::btree_map::Entry::Vacant(free) => drop(free.insert(seen)),
+                std::collections::btree_map::Entry::Occupied(mut there) => there.get_mut().objects += seen.objects,
+            }
+        }
+        let account = &self.connected.who.account;
+        for (there, found) in &self.found {
+            let Ok(found) = found else { continue };
+            for seen in found.clusters.iter().filter(|seen| seen.stack.as_ref().is_none_or(|it| !known.contains(it))) {
+                let mut cluster = unknown_here(account, there.as_ref(), seen);
+                (cluster.usd_per_hour, cluster.usd_per_hour_at_least) = priced(&seen.bill);
+                if let Some(told) = seen.stack.as_ref().and_then(|it| told.get(&(there.region().clone(), it.clone()))) {
+                    cluster.expires_at = cluster.expires_at.max(told.expires_at);
+                    cluster.protect |= told.protect;
+                    cluster.created_at = [cluster.created_at, told.created_at].into_iter().flatten().min();
+                }
+                status.clusters.push(cluster);
+            }
+        }
+        let stands = |stack: &model::Stack| {
+            let mut clusters = self.found.iter().flat_map(|(_, found)| found.iter().flat_map(|found| &found.clusters));
+            clusters.any(|cluster| cluster.stack.as_ref() == Some(stack))
+        };
+        for ((region, stack), seen) in told {
+            if !known.contains(&stack) && !stands(&stack) {
+                status.clusters.push(leftover(env, cloud, account, region, &seen));
+            }
+        }
+    }
+}
+
+/// What it costs, and how much of that is known.
+fn priced(bill: &Bill) -> (Option<f64>, Option<f64>) {
+    let prices: Vec<Option<f64>> =
+        bill.usage.iter().map(|usage| money::of_usage(std::slice::from_ref(usage))).collect();
+    let known = prices.iter().any(Option::is_some);
+    let least = money::sum(prices.iter().copied().filter(Option::is_some)).filter(|_| known);
+    let whole = money::sum(prices).filter(|_| known && bill.complete);
+    (whole, if whole.is_some() { None } else { least })
+}
+
+/// Objects of a stack of ours without a cluster: half built, or half removed, by another machine or by one that forgot.
+fn leftover(env: &Env, cloud: Cloud, account: &str, region: Region, seen: &StackSeen) -> StatusCluster {
+    let stack = Stack {
+        name: seen.stack.name.to_string(),
+        id: Some(seen.stack.id.to_string()),
+        provider: cloud.to_string(),
+        account: Some(account.to_owned()),
+        region: region.to_string(),
+    };
+    let mut row = blank(stack, Phase::Incomplete);
+    row.cloud_status = Some("ABSENT".to_owned());
+    row.owner = Some(ours(seen.builder.clone(), Some(crate::engine::proof::TAG_STACK)));
+    row.created_at = seen.created_at;
+    row.expires_at = seen.expires_at;
+    row.protect = seen.protect;
+    let place = Place::at(env, seen.stack.name.clone(), cloud, region);
+    row.issues.push(format!(
+        "{} with its tag and no cluster; to remove: {} --stack {}",
+        crate::ui::style::count(seen.objects, "object"),
+        place.by_tags(),
+        seen.stack.id
+    ));
+    row
+}
+
+/// The error of an answer that is not whole: that is exit 11. 3 only where credentials are all there is to it: a policy
+/// that keeps some regions out is not, as long as others answered.
+pub(super) fn incomplete(status: &Status) -> Option<CliError> {
+    let first = status.failures.first()?;
+    let count = status.failures.len();
+    let what = if count == 1 { "one place was".to_owned() } else { format!("{count} places were") };
+    let mut error = CliError::new("KW-UNREACHABLE", format!("the answer is not whole: {what} not read"));
+    let read_none = status.regions.is_none_or(|regions| regions.read == 0);
+    let signed_out = |failure: &StatusFailure| {
+        failure.error.class == "auth" && (read_none || !failure.error.id.ends_with("-DENIED"))
+    };
+    if status.failures.iter().all(signed_out) {
+        caused_by(&mut error, first);
+    }
+    for failure in &status.failures {
+        error.details.push(format!("{}/{}: {}", failure.provider, failure.region, failure.error.message));
+        for hint in &failure.error.hints {
+            if !error.hints.contains(hint) {
+                error.hints.push(hint.clone());
+            }
+        }
+    }
+    Some(error)
+}
