@@ -2,7 +2,29 @@
 
 use super::rig::World;
 use aws_sdk_ec2::types::{ResourceType, Tag, TagSpecification};
-use kubewright::sandbox::clock::Speed;
+use kubewright::sandbox::{clock::Speed, conditions::Conditions};
+
+impl World {
+    /// A network with the marks of a stack, as a build leaves it that came no further.
+    fn plant_network(&self, stack: &str) {
+        let marks = [("kubewright-stack", stack), ("kubewright-step", "network__vpc"), ("cluster_name", "demo")];
+        let tags = marks.map(|(key, value)| Tag::builder().key(key).value(value).build());
+        let tags = TagSpecification::builder().resource_type(ResourceType::Vpc).set_tags(Some(tags.to_vec())).build();
+        let call = self.ec2().create_vpc().cidr_block("10.9.0.0/16").tag_specifications(tags).send();
+        self.wait(call).unwrap();
+    }
+}
+
+#[test]
+fn what_was_made_last_is_found_although_the_first_look_misses_it() {
+    let slow = Conditions { lag_ms: Some(20_000), ..Conditions::default() };
+    let world = World::under("", Speed::Max, slow);
+    world.plant_network("demo-0a1b2c3d");
+    let said = world.go(&["destroy", "demo", "--confirm", "demo", "--ignore-not-found", "-o", "json"]).expect(0);
+    assert!(said.err.contains("looking once more"), "{}", said.err);
+    assert_eq!(said.json()["outcome"], "destroyed");
+    world.assert_empty();
+}
 
 #[test]
 fn any_machine_goes_on_after_recover() {
@@ -41,13 +63,7 @@ fn the_tags_are_enough_and_names_are_not() {
     let built = world.build(&["demo"]);
     let ours = built["stack"]["id"].as_str().unwrap().to_owned();
     // A second stack of the name, as a race of two machines leaves it.
-    world.wait(async {
-        let tags =
-            [("kubewright-stack", "demo-ffffffff"), ("kubewright-step", "network__vpc"), ("cluster_name", "demo")];
-        let tags = tags.map(|(key, value)| Tag::builder().key(key).value(value).build());
-        let tags = TagSpecification::builder().resource_type(ResourceType::Vpc).set_tags(Some(tags.to_vec())).build();
-        world.ec2().create_vpc().cidr_block("10.9.0.0/16").tag_specifications(tags).send().await.unwrap();
-    });
+    world.plant_network("demo-ffffffff");
     world.minutes(1);
     world.lose_journals();
     let calls = world.show().requests.mutating;
