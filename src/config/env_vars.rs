@@ -65,6 +65,7 @@ pub const VARIABLES: &[Variable] = &[
     var("KUBEWRIGHT_SANDBOX_SOLD_OUT", Topic::Sandbox, "machine types it has none of: m6a.large,t3.large@us-east-1b"),
     var("KUBEWRIGHT_SANDBOX_LAG", Topic::Sandbox, "how long its searches miss what was just made: 20s"),
     var("KUBEWRIGHT_SANDBOX_IAM_LAG", Topic::Sandbox, "how long its services miss what was just changed in IAM: 40s"),
+    var("KUBEWRIGHT_SANDBOX_POLICY", Topic::Sandbox, "file of IAM policies that its credentials are limited to"),
     var("KUBEWRIGHT_SANDBOX_PODS", Topic::Sandbox, "local: pods run as processes of this machine"),
     var("AWS_ENDPOINT_URL", Topic::Endpoint, "every AWS service; AWS_ENDPOINT_URL_EC2 and the like for one"),
     var("KUBEWRIGHT_PRICE_AWS_ENDPOINT", Topic::Endpoint, "AWS price lists"),

@@ -2,7 +2,7 @@
 //! machines, lags. Read from flags and variables; what is not said stays as the world has it.
 
 use super::{
-    aws::{ec2, regions, servicequotas},
+    aws::{ec2, iam, regions, servicequotas},
     world::Settings,
 };
 use crate::model::time::parse_span;
@@ -21,6 +21,8 @@ pub struct Conditions {
     pub lag_ms: Option<u64>,
     /// Until other services see an IAM change, in virtual milliseconds.
     pub iam_lag_ms: Option<u64>,
+    /// IAM policies of the pretend credentials, which may then do what these say and no more.
+    pub policies: Vec<String>,
 }
 
 impl Conditions {
@@ -30,6 +32,9 @@ impl Conditions {
         settings.quotas.extend(self.quotas.iter().chain(&self.stock).map(|(name, value)| (name.clone(), *value)));
         settings.read_lag_ms = self.lag_ms.map_or(settings.read_lag_ms, |ms| (ms, ms));
         settings.iam_lag_ms = self.iam_lag_ms.map_or(settings.iam_lag_ms, |ms| (ms, ms));
+        if !self.policies.is_empty() {
+            settings.policies.clone_from(&self.policies);
+        }
         settings
     }
 
@@ -92,6 +97,15 @@ impl Conditions {
         self.iam_lag_ms = Some(millis(text)?);
         Ok(())
     }
+
+    /// Takes the text of a file of IAM policies: one document, or several in a row. More files add up.
+    ///
+    /// # Errors
+    /// Why it cannot be understood.
+    pub fn add_policies(&mut self, text: &str) -> Result<(), String> {
+        self.policies.extend(iam::read_policies(text)?);
+        Ok(())
+    }
 }
 
 fn listed(text: &str) -> impl Iterator<Item = &str> {
@@ -135,6 +149,24 @@ mod tests {
         );
         assert_eq!((now.read_lag_ms, now.iam_lag_ms), ((20_000, 20_000), world.iam_lag_ms));
         assert_eq!(Conditions::default().over(&world), world);
+    }
+
+    #[test]
+    fn policies_are_read_as_iam_would() {
+        let allow =
+            r#"{"Version": "2012-10-17", "Statement": {"Effect": "Allow", "Action": "ec2:*", "Resource": "*"}}"#;
+        let mut said = Conditions::default();
+        said.add_policies(&format!("{allow}\n{allow}\n")).expect("two documents");
+        assert_eq!(said.over(&Settings::default()).policies.len(), 2);
+        let judged =
+            allow.replace("\"*\"}", "\"*\", \"Condition\": {\"IpAddress\": {\"aws:SourceIp\": \"10.0.0.0/8\"}}}");
+        let long = allow.replace("ec2:*", &format!("ec2:{}", "x".repeat(7_000)));
+        for (bad, why) in
+            [("", "no policy"), ("{", "no JSON"), ("{}", "Syntax"), (&judged, "IpAddress"), (&long, "6144")]
+        {
+            let refused = Conditions::default().add_policies(bad).expect_err(bad);
+            assert!(refused.contains(why), "{bad}: {refused}");
+        }
     }
 
     #[test]

@@ -6,6 +6,7 @@ mod destroy;
 mod history;
 mod kubeconfig;
 mod plan;
+mod policy;
 mod provision;
 mod sandbox;
 mod status;
@@ -14,8 +15,11 @@ pub use destroy::{Destroy, DestroyOutcome, Gone, Protect, Remaining};
 pub use history::{History, HistoryEntry};
 pub use kubeconfig::{ContextAction, Exec, KubeconfigReport};
 pub use plan::{Action, BudgetVerdict, Eta, Plan, PlanStep, Preflight};
+pub use policy::{Policy, PolicyDocument};
 pub use provision::{Cluster, Commands, Kubeconfig, Provision, ProvisionOutcome};
-pub use sandbox::{SandboxFault, SandboxObject, SandboxOp, SandboxRequests, SandboxShow, SandboxTotals, SandboxWorld};
+pub use sandbox::{
+    SandboxAction, SandboxFault, SandboxObject, SandboxOp, SandboxRequests, SandboxShow, SandboxTotals, SandboxWorld,
+};
 pub use status::{Defaults, Drift, Lock, Phase, Pool, Status, StatusCluster, StatusFailure};
 
 use jiff::Timestamp;

@@ -128,11 +128,9 @@ fn perform(
             Params::new(target.pairs.clone(), "InvalidParameterException", "InvalidParameterException")
         }
     };
-    let action = format!("{}:{}", service.name(), target.op);
-    // Who one is may always be asked.
-    if target.op != "GetCallerIdentity" && !iam::may(tx, caller, &action) {
-        return Err(Trouble::Api(denied(target.protocol, caller, &action)));
-    }
+    let asked =
+        iam::Request { service: service.name(), op: &target.op, pairs: &target.pairs, path: &target.path, body, scope };
+    iam::authorize(tx, caller, target.protocol, &asked).map_err(Trouble::Api)?;
     let mut cx = CallCx {
         op: &target.op,
         version: target.version.as_deref(),
@@ -157,23 +155,6 @@ fn perform(
         (Err(error), _) => Err(Trouble::Api(error)),
         (Ok(_), Some(name)) => Err(Trouble::Api(unknown(name))),
         (Ok(reply), None) => Ok(reply),
-    }
-}
-
-fn denied(protocol: Protocol, caller: &Caller, action: &str) -> ApiError {
-    let why = format!(
-        "User: {} is not authorized to perform: {action} because no identity-based policy allows the {action} action",
-        caller.arn
-    );
-    match protocol {
-        Protocol::Ec2 => ApiError::new(
-            403,
-            "UnauthorizedOperation",
-            format!("You are not authorized to perform this operation. {why}"),
-        ),
-        Protocol::Query(_) => ApiError::new(403, "AccessDenied", why),
-        Protocol::Json(_) => ApiError::bad("AccessDeniedException", why),
-        Protocol::RestJson => ApiError::new(403, "AccessDeniedException", why),
     }
 }
 
