@@ -161,6 +161,43 @@ pub enum VolumeFate {
     Delete,
 }
 
+/// Which part of a stack's life permissions are for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Purpose {
+    /// The whole of it.
+    All,
+    /// Plan, build, continue.
+    Build,
+    /// Status, access, protection, recovery.
+    Operate,
+    /// Take down.
+    Destroy,
+}
+
+/// One policy in the cloud's own words.
+#[derive(Debug, Clone, PartialEq)]
+pub struct PolicyDocument {
+    /// A name for it.
+    pub name: String,
+    /// Its size as the cloud counts it.
+    pub characters: usize,
+    /// The document.
+    pub document: serde_json::Value,
+}
+
+/// The least that one cluster's life needs to be allowed.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Policies {
+    /// Several where one would be longer than the cloud takes; all of them are needed.
+    pub documents: Vec<PolicyDocument>,
+    /// Every action in them.
+    pub actions: Vec<String>,
+    /// Those of them without which something is not known beforehand, and nothing fails.
+    pub optional: Vec<String>,
+    /// What stays wider than this cluster, and why.
+    pub wide: Vec<String>,
+}
+
 /// Whether two plans of one step differ in nothing but tags, which can change while the object stands. Params of every
 /// provider hold such tags under this one key.
 pub fn differ_in_tags_only(one: &PlannedStep, other: &PlannedStep) -> bool {
@@ -265,6 +302,30 @@ pub fn static_token(
     }
 }
 
+/// The least that a life of this cluster needs, without credentials and without asking anybody. `spec` has a name.
+///
+/// # Errors
+/// Every problem of the spec that needs no cloud to be found; `Permanent` for a cloud that is not in this build.
+#[cfg_attr(not(feature = "aws"), expect(unused_variables, reason = "this build has no cloud to say what it asks for"))]
+pub fn policies(
+    cloud: Cloud,
+    spec: &ClusterSpec,
+    region: &Region,
+    account: Option<&str>,
+    purpose: Purpose,
+) -> Result<Policies, Vec<StepError>> {
+    match cloud {
+        #[cfg(feature = "aws")]
+        Cloud::Aws => aws::policies(spec, region, account, purpose),
+        other => Err(vec![not_built(other)]),
+    }
+}
+
+fn not_built(cloud: Cloud) -> StepError {
+    let message = format!("provider {cloud} is not in this build");
+    StepError::new(ErrorClass::Permanent, "KW-USAGE", message).with_residue(Residue::None)
+}
+
 /// The clouds of this build.
 pub const BUILT: &[Cloud] = &[
     #[cfg(feature = "aws")]
@@ -285,9 +346,6 @@ pub async fn open(cloud: Cloud, options: OpenOptions) -> Result<Option<Arc<dyn P
             let opened = aws::Aws::open(options, clock).await;
             Ok(opened.map(|aws| Arc::new(aws) as Arc<dyn Provider>))
         }
-        other => {
-            let message = format!("provider {other} is not in this build");
-            Err(StepError::new(ErrorClass::Permanent, "KW-USAGE", message).with_residue(Residue::None))
-        }
+        other => Err(not_built(other)),
     }
 }
