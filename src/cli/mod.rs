@@ -8,6 +8,7 @@ mod help;
 mod history;
 mod kubeconfig;
 mod parse;
+mod policy;
 mod protect;
 mod provision;
 mod recover;
@@ -58,6 +59,8 @@ pub enum Command {
     Token(token::TokenArgs),
     /// Guard a cluster against destroy and reap, or lift that
     Protect(protect::ProtectArgs),
+    /// Print the least that a cluster's life needs to be allowed, as IAM policies; needs no credentials
+    Policy(policy::PolicyArgs),
     /// Show what happened to a stack
     History(history::HistoryArgs),
     /// The built-in pretend clouds
@@ -91,6 +94,7 @@ pub async fn run(env: &mut Env, command: Command) -> Result<Exit, CliError> {
         Command::Kubeconfig(args) => kubeconfig::run(env, args).await,
         Command::Token(args) => token::run(env, args).await,
         Command::Protect(args) => protect::run(env, args).await,
+        Command::Policy(args) => policy::run(env, args),
         Command::History(args) => history::run(env, &args),
         Command::Sandbox(args) => sandbox::run(env, args).await,
         Command::Completion(args) => generate::completion(env, &args),

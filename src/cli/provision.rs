@@ -27,13 +27,23 @@ enum OnFailureArg {
 
 /// Address translation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
-enum NatArg {
+pub(super) enum NatArg {
     /// None; nodes get public addresses
     None,
     /// One for all zones
     Single,
     /// One in each zone
     PerZone,
+}
+
+impl From<NatArg> for Nat {
+    fn from(nat: NatArg) -> Self {
+        match nat {
+            NatArg::None => Self::None,
+            NatArg::Single => Self::Single,
+            NatArg::PerZone => Self::PerZone,
+        }
+    }
 }
 
 /// Plan a cluster, price it, and build it; again on an unfinished one: continue
@@ -140,11 +150,7 @@ pub(super) async fn run(env: &mut Env, args: ProvisionArgs) -> Result<Exit, CliE
             pools: args.pools,
             zones: args.zones,
             zone_count: args.zone_count,
-            nat: args.nat.map(|nat| match nat {
-                NatArg::None => Nat::None,
-                NatArg::Single => Nat::Single,
-                NatArg::PerZone => Nat::PerZone,
-            }),
+            nat: args.nat.map(Into::into),
             network_cidr: args.network_cidr,
             api_allow: args.api_allow,
             set: args.set,

@@ -4,6 +4,7 @@ mod destroy;
 mod history;
 mod kubeconfig;
 pub mod plan;
+mod policy;
 mod provision;
 mod sandbox;
 mod status;

@@ -4,8 +4,8 @@
 mod failure;
 mod foreign;
 mod journal;
-mod leftovers;
-mod network;
+pub(crate) mod leftovers;
+pub(crate) mod network;
 pub(crate) mod rig;
 mod shapes;
 mod status;
