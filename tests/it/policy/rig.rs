@@ -6,9 +6,14 @@ use serde_json::Value;
 use std::collections::BTreeSet;
 
 /// Actions that a life asks for only where something went wrong that these tests do not bring about.
-pub(super) const RARE: [(&str, &str); 4] = [
+pub(super) const RARE: [(&str, &str); 9] = [
     ("ec2:ReplaceRoute", "a route of ours that leads elsewhere, because its gateway was made anew"),
     ("ec2:TerminateInstances", "machines whose node group went without them"),
+    ("ec2:RevokeSecurityGroupEgress", "groups that outlived their load balancer and name each other"),
+    ("ec2:RevokeSecurityGroupIngress", "groups that outlived their load balancer and name each other"),
+    ("elasticloadbalancing:DeleteLoadBalancer", "a load balancer that the cluster itself could not remove any more"),
+    ("elasticloadbalancing:DeleteTargetGroup", "a target group that the cluster itself could not remove any more"),
+    ("elasticloadbalancing:DescribeTags", "a load balancer that the cluster itself could not remove any more"),
     ("eks:ListFargateProfiles", "a cluster that EKS keeps for profiles of somebody else's"),
     ("servicequotas:GetAWSDefaultServiceQuota", "a limit for which the account has no value of its own"),
 ];
