@@ -7,7 +7,7 @@ mod rehearsal;
 
 pub use provider::ProviderChoice;
 #[cfg(feature = "sandbox")]
-pub use rehearsal::{rehearse, sandbox_error};
+pub use rehearsal::{add_policies, rehearse, sandbox_error};
 
 use crate::config::{dotenv, layers::Layers};
 use crate::engine::{Clock, Ids, RunId, RunInfo, StopReceiver, StopSignal};

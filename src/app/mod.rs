@@ -11,6 +11,7 @@ pub mod kubeconfig;
 mod money;
 mod outcome;
 pub mod places;
+pub mod policy;
 pub mod protect;
 pub mod provision;
 mod readiness;

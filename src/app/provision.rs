@@ -6,6 +6,7 @@ mod report;
 mod run;
 
 pub use super::money::Limits;
+pub(super) use prepare::wished;
 pub(super) use report::{host_and_port, something_stands};
 
 use super::stacks;

@@ -41,6 +41,7 @@ const KINDS: &[Kind] = &[
     kind::<doc::Init>("init", "a cluster.yaml that was written"),
     kind::<doc::KubeconfigReport>("kubeconfig", "what became of a context"),
     kind::<doc::Plan>("plan", "what provision --dry-run would build, its cost and time"),
+    kind::<doc::Policy>("policy", "the least that a cluster's life needs to be allowed"),
     kind::<doc::Protect>("protect", "whether a stack is protected"),
     kind::<doc::Provision>("provision", "what a build made"),
     kind::<doc::SandboxShow>("sandbox-show", "the pretend clouds' own view"),

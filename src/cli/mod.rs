@@ -9,6 +9,7 @@ mod history;
 mod init;
 mod kubeconfig;
 mod parse;
+mod policy;
 mod protect;
 mod provision;
 mod recover;
@@ -62,6 +63,8 @@ pub enum Command {
     Token(token::TokenArgs),
     /// Guard a cluster against destroy and reap, or lift that
     Protect(protect::ProtectArgs),
+    /// Print the least that a cluster's life needs to be allowed, as IAM policies; needs no credentials
+    Policy(policy::PolicyArgs),
     /// Show what happened to a stack
     History(history::HistoryArgs),
     /// Print the JSON Schema of cluster.yaml, or of a kind of document
@@ -101,6 +104,7 @@ pub async fn run(env: &mut Env, command: Command) -> Result<Exit, CliError> {
         Command::Kubeconfig(args) => kubeconfig::run(env, args).await,
         Command::Token(args) => token::run(env, args).await,
         Command::Protect(args) => protect::run(env, args).await,
+        Command::Policy(args) => policy::run(env, args),
         Command::History(args) => history::run(env, args),
         Command::Schema(args) => schema::run(env, &args),
         Command::Sandbox(args) => sandbox::run(env, args).await,

@@ -27,13 +27,23 @@ enum OnFailureArg {
 
 /// Address translation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
-enum NatArg {
+pub(super) enum NatArg {
     /// None; nodes get public addresses
     None,
     /// One for all zones
     Single,
     /// One in each zone
     PerZone,
+}
+
+impl From<NatArg> for Nat {
+    fn from(nat: NatArg) -> Self {
+        match nat {
+            NatArg::None => Self::None,
+            NatArg::Single => Self::Single,
+            NatArg::PerZone => Self::PerZone,
+        }
+    }
 }
 
 /// Plan a cluster, price it, and build it; again on an unfinished one: continue
@@ -128,11 +138,7 @@ impl SpecArgs {
             pools: self.pools,
             zones: self.zones,
             zone_count: self.zone_count,
-            nat: self.nat.map(|nat| match nat {
-                NatArg::None => Nat::None,
-                NatArg::Single => Nat::Single,
-                NatArg::PerZone => Nat::PerZone,
-            }),
+            nat: self.nat.map(Into::into),
             network_cidr: self.network_cidr,
             api_allow: self.api_allow,
             set: self.set,

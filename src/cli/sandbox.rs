@@ -67,12 +67,16 @@ struct ConditionArgs {
     /// How long other services miss what was just changed in IAM [default: 2s to 10s] [env: KUBEWRIGHT_SANDBOX_IAM_LAG]
     #[arg(long, value_name = "D")]
     iam_lag: Option<String>,
+    /// IAM policies that the pretend credentials are limited to, as `kubewright policy` prints them; may be repeated
+    /// [default: they may do everything] [env: KUBEWRIGHT_SANDBOX_POLICY]
+    #[arg(long, value_name = "FILE", value_hint = clap::ValueHint::FilePath)]
+    policy: Vec<PathBuf>,
 }
 
 #[cfg(feature = "sandbox")]
 impl ConditionArgs {
     /// These flags over what the variables said.
-    fn over(&self, conditions: &mut crate::sandbox::conditions::Conditions) -> Result<(), CliError> {
+    fn over(&self, env: &Env, conditions: &mut crate::sandbox::conditions::Conditions) -> Result<(), CliError> {
         let refuse = |flag: &'static str| move |why: String| CliError::usage(format!("{flag}: {why}"));
         if !self.quota.is_empty() {
             conditions.set_quotas(&self.quota.join(",")).map_err(refuse("--quota"))?;
@@ -88,6 +92,12 @@ impl ConditionArgs {
         }
         if let Some(lag) = &self.iam_lag {
             conditions.set_iam_lag(lag).map_err(refuse("--iam-lag"))?;
+        }
+        if !self.policy.is_empty() {
+            conditions.policies.clear();
+        }
+        for file in &self.policy {
+            crate::env::add_policies(conditions, &env.here.join(file), "--policy")?;
         }
         Ok(())
     }
@@ -148,7 +158,7 @@ async fn serve(env: &Env, args: ServeArgs) -> Result<Exit, CliError> {
     if let Some(fault) = args.fault {
         options.faults = fault;
     }
-    args.conditions.over(&mut options.conditions)?;
+    args.conditions.over(env, &mut options.conditions)?;
     options.seed = args.seed.or(options.seed);
     options.port = args.port.or(options.port);
     if let Some(pods) = args.pods {
@@ -202,7 +212,7 @@ async fn reset(env: &Env, args: ResetArgs) -> Result<Exit, CliError> {
     options.faults = args.fault.unwrap_or_default();
     options.settings.faults.clone_from(&options.faults);
     options.conditions = crate::sandbox::conditions::Conditions::default();
-    args.conditions.over(&mut options.conditions)?;
+    args.conditions.over(env, &mut options.conditions)?;
     crate::sandbox::reset(&options).await.map_err(crate::env::sandbox_error)?;
     env.forget_rehearsed_stacks()?;
     env.ui.say("a new, empty pretend world");

@@ -70,6 +70,7 @@ pub const VARIABLES: &[Variable] = &[
         Topic::Sandbox,
         "regions of no use: eu-west-3=denied,ap-east-1=off,sa-east-1=silent",
     ),
+    var("KUBEWRIGHT_SANDBOX_POLICY", Topic::Sandbox, "file of IAM policies that its credentials are limited to"),
     var("KUBEWRIGHT_SANDBOX_PODS", Topic::Sandbox, "local: pods run as processes of this machine"),
     var("AWS_ENDPOINT_URL", Topic::Endpoint, "every AWS service; AWS_ENDPOINT_URL_EC2 and the like for one"),
     var("KUBEWRIGHT_PRICE_AWS_ENDPOINT", Topic::Endpoint, "AWS price lists"),

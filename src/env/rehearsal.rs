@@ -25,6 +25,19 @@ pub fn sandbox_error(error: SandboxError) -> CliError {
     }
 }
 
+/// Longest file of policies worth reading: ten of the longest that IAM takes.
+const POLICIES_LIMIT: u64 = 1 << 18;
+
+/// Limits the pretend credentials to what the policies in a file allow. `by` is who named it.
+///
+/// # Errors
+/// The file cannot be read, or IAM would not take what is in it.
+pub fn add_policies(conditions: &mut Conditions, file: &Path, by: &str) -> Result<(), CliError> {
+    let text = crate::store::read_text(file, POLICIES_LIMIT);
+    let text = text.map_err(|error| CliError::usage(format!("{by}: {error}")))?;
+    conditions.add_policies(&text).map_err(|why| CliError::usage(format!("{by}: {}: {why}", file.display())))
+}
+
 fn options(vars: &Variables) -> Result<ServeOptions, CliError> {
     let set = |name: &str| vars.get(name).filter(|text| !text.is_empty());
     let speed = match set("KUBEWRIGHT_SANDBOX_SPEED") {
@@ -55,6 +68,9 @@ fn options(vars: &Variables) -> Result<ServeOptions, CliError> {
         if let Some(text) = set(name) {
             take(&mut conditions, text).map_err(|why| CliError::usage(format!("variable {name}: {why}")))?;
         }
+    }
+    if let Some(file) = set("KUBEWRIGHT_SANDBOX_POLICY") {
+        add_policies(&mut conditions, Path::new(file), "variable KUBEWRIGHT_SANDBOX_POLICY")?;
     }
     Ok(ServeOptions {
         dir: sandbox_home(vars)?,

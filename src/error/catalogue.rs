@@ -247,7 +247,7 @@ pub const CATALOGUE: &[Entry] = &[
         "KW-AWS-DENIED",
         Class::Auth,
         "AWS does not allow these credentials to do that. The message names the action.",
-        "Have that action allowed, or use other credentials.",
+        "Have that action allowed, or use other credentials. `kubewright policy NAME` prints all that the cluster needs, as IAM policies.",
     ),
     entry(
         "KW-AWS-QUOTA",

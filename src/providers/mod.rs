@@ -169,6 +169,43 @@ pub enum VolumeFate {
     Delete,
 }
 
+/// Which part of a stack's life permissions are for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Purpose {
+    /// The whole of it.
+    All,
+    /// Plan, build, continue.
+    Build,
+    /// Status, access, protection, recovery.
+    Operate,
+    /// Take down.
+    Destroy,
+}
+
+/// One policy in the cloud's own words.
+#[derive(Debug, Clone, PartialEq)]
+pub struct PolicyDocument {
+    /// A name for it.
+    pub name: String,
+    /// Its size as the cloud counts it.
+    pub characters: usize,
+    /// The document.
+    pub document: serde_json::Value,
+}
+
+/// The least that one cluster's life needs to be allowed.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Policies {
+    /// Several where one would be longer than the cloud takes; all of them are needed.
+    pub documents: Vec<PolicyDocument>,
+    /// Every action in them.
+    pub actions: Vec<String>,
+    /// Those of them without which something is not known beforehand, and nothing fails.
+    pub optional: Vec<String>,
+    /// What stays wider than this cluster, and why.
+    pub wide: Vec<String>,
+}
+
 /// Whether two plans of one step differ in nothing but tags, which can change while the object stands. Params of every
 /// provider hold such tags under this one key.
 pub fn differ_in_tags_only(one: &PlannedStep, other: &PlannedStep) -> bool {
@@ -320,6 +357,28 @@ pub const fn first_region(cloud: Cloud) -> &'static str {
     }
 }
 
+/// The least that a life of this cluster needs, without credentials and without asking anybody. `spec` has a name.
+///
+/// # Errors
+/// Every problem of the spec that needs no cloud to be found; `Permanent` for a cloud that is not in this build.
+pub fn policies(
+    cloud: Cloud,
+    spec: &ClusterSpec,
+    region: &Region,
+    account: Option<&str>,
+    purpose: Purpose,
+) -> Result<Policies, Vec<StepError>> {
+    match entry(cloud) {
+        Some(entry) => (entry.policies)(spec, region, account, purpose),
+        None => Err(vec![not_built(cloud)]),
+    }
+}
+
+fn not_built(cloud: Cloud) -> StepError {
+    let message = format!("provider {cloud} is not in this build");
+    StepError::new(ErrorClass::Permanent, "KW-USAGE", message).with_residue(Residue::None)
+}
+
 /// One cloud of this build.
 pub struct Entry {
     /// Which.
@@ -328,6 +387,8 @@ pub struct Entry {
     pub plugin: &'static dyn Plugin,
     /// Opens it; see [`open`].
     pub open: fn(OpenOptions) -> BoxFuture<'static, Result<Option<Arc<dyn Provider>>, StepError>>,
+    /// Says what it needs to be allowed; see [`policies`].
+    pub policies: fn(&ClusterSpec, &Region, Option<&str>, Purpose) -> Result<Policies, Vec<StepError>>,
 }
 
 /// The registry: a new cloud is its folder and its line here.
@@ -365,9 +426,6 @@ pub fn plugin(cloud: Cloud) -> Option<&'static dyn Plugin> {
 pub async fn open(cloud: Cloud, options: OpenOptions) -> Result<Option<Arc<dyn Provider>>, StepError> {
     match entry(cloud) {
         Some(entry) => (entry.open)(options).await,
-        None => {
-            let message = format!("provider {cloud} is not in this build");
-            Err(StepError::new(ErrorClass::Permanent, "KW-USAGE", message).with_residue(Residue::None))
-        }
+        None => Err(not_built(cloud)),
     }
 }

@@ -2,7 +2,7 @@
 //! machines, lags. Read from flags and variables; what is not said stays as the world has it.
 
 use super::{
-    aws::{ec2, regions, servicequotas},
+    aws::{ec2, iam, regions, servicequotas},
     world::{Closed, Settings},
 };
 use crate::model::time::parse_span;
@@ -24,6 +24,8 @@ pub struct Conditions {
     /// Regions that are of no use: `eu-west-3` → denied.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub closed: BTreeMap<String, Closed>,
+    /// IAM policies of the pretend credentials, which may then do what these say and no more.
+    pub policies: Vec<String>,
 }
 
 impl Conditions {
@@ -34,6 +36,9 @@ impl Conditions {
         settings.closed.extend(self.closed.iter().map(|(region, why)| (region.clone(), *why)));
         settings.read_lag_ms = self.lag_ms.map_or(settings.read_lag_ms, |ms| (ms, ms));
         settings.iam_lag_ms = self.iam_lag_ms.map_or(settings.iam_lag_ms, |ms| (ms, ms));
+        if !self.policies.is_empty() {
+            settings.policies.clone_from(&self.policies);
+        }
         settings
     }
 
@@ -119,6 +124,15 @@ impl Conditions {
         self.iam_lag_ms = Some(millis(text)?);
         Ok(())
     }
+
+    /// Takes the text of a file of IAM policies: one document, or several in a row. More files add up.
+    ///
+    /// # Errors
+    /// Why it cannot be understood.
+    pub fn add_policies(&mut self, text: &str) -> Result<(), String> {
+        self.policies.extend(iam::read_policies(text)?);
+        Ok(())
+    }
 }
 
 fn listed(text: &str) -> impl Iterator<Item = &str> {
@@ -165,6 +179,24 @@ mod tests {
         let closed: Vec<(&str, Closed)> = now.closed.iter().map(|(region, why)| (region.as_str(), *why)).collect();
         assert_eq!(closed, [("ap-east-1", Closed::Off), ("eu-west-3", Closed::Denied)]);
         assert_eq!(Conditions::default().over(&world), world);
+    }
+
+    #[test]
+    fn policies_are_read_as_iam_would() {
+        let allow =
+            r#"{"Version": "2012-10-17", "Statement": {"Effect": "Allow", "Action": "ec2:*", "Resource": "*"}}"#;
+        let mut said = Conditions::default();
+        said.add_policies(&format!("{allow}\n{allow}\n")).expect("two documents");
+        assert_eq!(said.over(&Settings::default()).policies.len(), 2);
+        let judged =
+            allow.replace("\"*\"}", "\"*\", \"Condition\": {\"IpAddress\": {\"aws:SourceIp\": \"10.0.0.0/8\"}}}");
+        let long = allow.replace("ec2:*", &format!("ec2:{}", "x".repeat(7_000)));
+        for (bad, why) in
+            [("", "no policy"), ("{", "no JSON"), ("{}", "Syntax"), (&judged, "IpAddress"), (&long, "6144")]
+        {
+            let refused = Conditions::default().add_policies(bad).expect_err(bad);
+            assert!(refused.contains(why), "{bad}: {refused}");
+        }
     }
 
     #[test]

@@ -8,7 +8,10 @@ use crate::{
     cost,
     model::{
         Usage,
-        doc::{SandboxFault, SandboxObject, SandboxOp, SandboxRequests, SandboxShow, SandboxTotals, SandboxWorld},
+        doc::{
+            SandboxAction, SandboxFault, SandboxObject, SandboxOp, SandboxRequests, SandboxShow, SandboxTotals,
+            SandboxWorld,
+        },
     },
 };
 
@@ -63,6 +66,15 @@ pub fn of_world(world: &World) -> SandboxShow {
             total: by_op.iter().map(|op| op.count).sum(),
             mutating: by_op.iter().filter(|op| op.mutating).map(|op| op.count).sum(),
             by_op,
+            by_action: world
+                .actions()
+                .iter()
+                .map(|(action, asked)| SandboxAction {
+                    action: action.clone(),
+                    allowed: asked.allowed,
+                    denied: asked.denied,
+                })
+                .collect(),
         },
         objects,
         faults: Vec::new(),

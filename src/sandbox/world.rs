@@ -51,6 +51,8 @@ pub struct Settings {
     /// Regions that this account cannot use, and why. Left out where there are none, so that older servers read it.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub closed: BTreeMap<String, Closed>,
+    /// IAM policies of the accounts' permanent users; none at all lets them do everything.
+    pub policies: Vec<String>,
 }
 
 impl Default for Settings {
@@ -61,6 +63,7 @@ impl Default for Settings {
             faults: String::new(),
             quotas: BTreeMap::new(),
             closed: BTreeMap::new(),
+            policies: Vec::new(),
         }
     }
 }
@@ -97,6 +100,15 @@ pub struct OpCount {
     pub count: u64,
     /// Of these, calls answered with an error.
     pub failed: u64,
+}
+
+/// How often an action was asked for, by its own call or by another's.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Asked {
+    /// Times it was allowed.
+    pub allowed: u64,
+    /// Times it was denied.
+    pub denied: u64,
 }
 
 /// All objects, indexed.
@@ -145,6 +157,8 @@ pub struct World {
     draws: u64,
     ops: BTreeMap<String, OpCount>,
     ops_unsaved: BTreeSet<String>,
+    actions: BTreeMap<String, Asked>,
+    actions_unsaved: BTreeSet<String>,
     site: Site,
     log: Box<dyn Log>,
 }
@@ -171,6 +185,8 @@ impl World {
             draws: 0,
             ops: BTreeMap::new(),
             ops_unsaved: BTreeSet::new(),
+            actions: BTreeMap::new(),
+            actions_unsaved: BTreeSet::new(),
             site: Site::default(),
             log,
         }
@@ -212,6 +228,7 @@ impl World {
             self.state.set(key, None);
         }
         self.ops.extend(line.ops);
+        self.actions.extend(line.actions);
     }
 
     /// Rewrites the log as one birth and one line of everything. Done when a server starts.
@@ -224,10 +241,12 @@ impl World {
             settings: Some(self.settings.clone()),
             put: self.state.objects.values().cloned().collect(),
             ops: self.ops.clone(),
+            actions: self.actions.clone(),
             ..Line::default()
         });
         self.log.replace(&[birth, all])?;
         self.ops_unsaved.clear();
+        self.actions_unsaved.clear();
         Ok(())
     }
 
@@ -300,6 +319,24 @@ impl World {
         self.ops_unsaved.insert(op.to_owned());
     }
 
+    /// How often each action was asked for.
+    pub fn actions(&self) -> &BTreeMap<String, Asked> {
+        &self.actions
+    }
+
+    /// Counts a question. Made durable with the next change or tick.
+    fn note_question(&mut self, action: &str, allowed: bool) {
+        let entry = self.actions.entry(action.to_owned()).or_default();
+        entry.allowed += u64::from(allowed);
+        entry.denied += u64::from(!allowed);
+        self.actions_unsaved.insert(action.to_owned());
+    }
+
+    fn take_actions(&mut self) -> BTreeMap<String, Asked> {
+        let unsaved = std::mem::take(&mut self.actions_unsaved);
+        unsaved.into_iter().filter_map(|name| self.actions.get(&name).cloned().map(|asked| (name, asked))).collect()
+    }
+
     fn take_ops(&mut self) -> BTreeMap<String, OpCount> {
         let unsaved = std::mem::take(&mut self.ops_unsaved);
         unsaved.into_iter().filter_map(|op| self.ops.get(&op).cloned().map(|count| (op, count))).collect()
@@ -308,7 +345,7 @@ impl World {
     /// Notes the time and the counts. With `sync` durably, otherwise a crash may forget it.
     pub fn tick(&mut self, now: Timestamp, sync: bool) -> Result<(), WorldError> {
         self.now = self.now.max(now);
-        let line = Line { at: Some(self.now), ops: self.take_ops(), ..Line::default() };
+        let line = Line { at: Some(self.now), ops: self.take_ops(), actions: self.take_actions(), ..Line::default() };
         self.log.append(&encode(&line), sync)?;
         Ok(())
     }

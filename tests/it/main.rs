@@ -17,6 +17,8 @@ mod error_ids;
 mod faults;
 #[cfg(all(feature = "aws", feature = "sandbox"))]
 mod lives;
+#[cfg(all(feature = "aws", feature = "sandbox"))]
+mod policy;
 mod support;
 #[cfg(all(feature = "aws", feature = "sandbox"))]
 mod terminal;

@@ -106,6 +106,19 @@ impl Wish {
     }
 }
 
+/// What NAME, file and flags come to without asking any cloud; for a stack begun here they lie over what is recorded.
+pub(in crate::app) fn wished(env: &Env, request: &ProvisionRequest) -> Result<ClusterSpec, CliError> {
+    let wish = Wish::read(env, request)?;
+    let recorded = stacks::live(env, &wish.name)?.and_then(|known| known.state.plan().cloned());
+    let recorded = recorded.and_then(|plan| serde_json::from_value::<ResolvedSpec>(plan.spec.clone()).ok());
+    let mut spec = match recorded {
+        Some(recorded) => wish.over(env, request, &respec::as_wished(&recorded))?,
+        None => wish.spec.clone(),
+    };
+    spec.name = Some(wish.name);
+    Ok(spec)
+}
+
 /// What has a flag of its own beats the file, but not another word of the same command line.
 fn said_once(sets: &[String], key: &str, flag: &str, given: Option<String>) -> Result<(), CliError> {
     let set = sets.iter().filter_map(|set| set.split_once('=')).find(|(path, _)| *path == key);

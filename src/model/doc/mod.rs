@@ -8,6 +8,7 @@ mod history;
 mod init;
 mod kubeconfig;
 mod plan;
+mod policy;
 mod provision;
 mod sandbox;
 mod schema;
@@ -19,8 +20,11 @@ pub use history::{Chain, History, HistoryEntry, HistoryRun, HistoryVerify, Verif
 pub use init::Init;
 pub use kubeconfig::{ContextAction, Exec, KubeconfigReport};
 pub use plan::{Action, Basis, BudgetVerdict, Eta, Plan, PlanStep, Preflight};
+pub use policy::{Policy, PolicyDocument};
 pub use provision::{Cluster, Commands, Kubeconfig, Provision, ProvisionOutcome};
-pub use sandbox::{SandboxFault, SandboxObject, SandboxOp, SandboxRequests, SandboxShow, SandboxTotals, SandboxWorld};
+pub use sandbox::{
+    SandboxAction, SandboxFault, SandboxObject, SandboxOp, SandboxRequests, SandboxShow, SandboxTotals, SandboxWorld,
+};
 pub use schema::{SchemaKind, SchemaList};
 pub use status::{Defaults, Drift, Lock, Owner, Phase, Pool, Regions, Status, StatusCluster, StatusFailure};
 

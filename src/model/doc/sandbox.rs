@@ -83,6 +83,17 @@ pub struct SandboxOp {
     pub failed: u64,
 }
 
+/// How often a permission was asked for, by its own call or by another's.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct SandboxAction {
+    /// `iam:PassRole`.
+    pub action: String,
+    /// Times it was allowed.
+    pub allowed: u64,
+    /// Times it was denied.
+    pub denied: u64,
+}
+
 /// The calls.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
@@ -93,6 +104,9 @@ pub struct SandboxRequests {
     pub mutating: u64,
     /// By operation.
     pub by_op: Vec<SandboxOp>,
+    /// By the permission that was asked for.
+    #[serde(default)]
+    pub by_action: Vec<SandboxAction>,
 }
 
 /// One fault rule.

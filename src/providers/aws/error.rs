@@ -151,9 +151,17 @@ fn answered(op: &'static str, what: &str, status: u16, code: Option<&str>, text:
         DENIED => {
             // EKS hides what it was refused itself.
             let unnamed = if text.contains("to launch instances") { "ec2:RunInstances" } else { op };
-            let action = denied_action(text).unwrap_or(unnamed);
-            made.message = format!("cannot {} {what}: {action} is not allowed for these credentials ({code})", verb(op));
-            made.with_hint(format!("allow {action}, then run the same command again"))
+            let action = denied_action(text);
+            let named = action.unwrap_or(unnamed);
+            made.message = format!("cannot {} {what}: {named} is not allowed for these credentials ({code})", verb(op));
+            // Without a name in the text this is the call that was refused, and what it lacked may be another action.
+            if action.is_none() && text.contains("Encoded authorization failure message") {
+                made = made.with_hint(format!(
+                    "AWS names only the call: it may also be ec2:CreateTags, or a condition on what {named} touches"
+                ));
+            }
+            made.with_hint(format!("allow {named}, then run the same command again"))
+                .with_hint("everything that a cluster needs: kubewright policy NAME")
         }
         EXPIRED => made.with_hint("sign in again (for SSO: aws sso login), then run the same command again"),
         CLOCK => made.with_hint("set this machine's clock (timedatectl set-ntp true), then run the same command again"),
@@ -239,7 +247,8 @@ fn classify(op: &str, code: &str, text: &str, status: u16) -> (ErrorClass, &'sta
         | "Blocked" => (Auth, AUTH),
         // EKS tries the launch template with the caller's rights, and wraps what EC2 answers.
         "InvalidRequestException" | "InvalidParameterException"
-            if text.contains("not authorized to launch instances") =>
+            if text.contains("not authorized to launch instances")
+                || text.contains("due to missing permissions for") =>
         {
             (Auth, DENIED)
         }
@@ -371,10 +380,18 @@ fn quota_code(code: &str, text: &str) -> Option<(&'static str, &'static str)> {
     })
 }
 
-/// The action AWS names in a refusal: "… is not authorized to perform: ec2:CreateVpc on resource …".
+/// The action that the message of such a refusal names.
+pub(super) fn action_of(err: &StepError) -> Option<&str> {
+    let (before, _) = err.message.split_once(" is not allowed for these credentials")?;
+    before.rsplit(' ').next().filter(|_| err.id == DENIED)
+}
+
+/// The action AWS names in a refusal: "… is not authorized to perform: ec2:CreateVpc on resource …", "… due to missing
+/// permissions for 'iam:GetRole'".
 fn denied_action(text: &str) -> Option<&str> {
-    let (_, rest) = text.split_once("to perform: ").or_else(|| text.split_once("to perform "))?;
-    let action = rest.split(|c: char| c.is_whitespace() || c == ',').next()?.trim_end_matches('.');
+    let marks = ["to perform: ", "to perform ", "missing permissions for "];
+    let (_, rest) = marks.into_iter().find_map(|mark| text.split_once(mark))?;
+    let action = rest.split(|c: char| c.is_whitespace() || c == ',').next()?.trim_matches(|c| c == '.' || c == '\'');
     let well_formed = action.split_once(':').is_some_and(|(service, name)| !service.is_empty() && !name.is_empty());
     (well_formed && !action.contains('/')).then_some(action)
 }
@@ -605,6 +622,15 @@ mod tests {
         let made = fail("eks:CreateNodegroup", "node group", service(400, Some("InvalidRequestException"), text));
         assert_eq!((made.class, made.id.as_str()), (ErrorClass::Auth, DENIED));
         assert!(made.message.contains("ec2:RunInstances"), "{}", made.message);
+        assert!(made.hints[0].contains("ec2:CreateTags"), "{:?}", made.hints);
+        assert_eq!(action_of(&made), Some("ec2:RunInstances"));
+    }
+
+    #[test]
+    fn a_look_of_eks_at_its_own_role_is_a_denial_of_that_look() {
+        let text = "Failed to validate if SLR: AWSServiceRoleForAmazonEKSNodegroup already exists due to missing permissions for 'iam:GetRole'";
+        let made = fail("eks:CreateNodegroup", "node group", service(400, Some("InvalidRequestException"), text));
+        assert_eq!((made.class, action_of(&made)), (ErrorClass::Auth, Some("iam:GetRole")));
     }
 
     #[test]

@@ -8,6 +8,7 @@ pub mod adopted;
 pub mod client;
 pub mod clusters;
 pub mod error;
+pub mod grants;
 pub mod in_cluster;
 pub mod instances;
 pub mod kinds;
@@ -19,6 +20,7 @@ pub mod patience;
 pub mod permissions;
 pub mod plan;
 pub mod plugin;
+pub mod policy;
 pub mod preflight;
 pub mod profiles;
 pub mod provider;
@@ -46,7 +48,7 @@ use futures::future::BoxFuture;
 use std::sync::Arc;
 
 /// AWS in the registry.
-pub const ENTRY: Entry = Entry { cloud: Cloud::Aws, plugin: &plugin::AwsPlugin, open };
+pub const ENTRY: Entry = Entry { cloud: Cloud::Aws, plugin: &plugin::AwsPlugin, open, policies: policy::policies };
 
 fn open(options: OpenOptions) -> BoxFuture<'static, Result<Option<Arc<dyn Provider>>, StepError>> {
     let OpenOptions { region, profile, role_arn, dotenv, clock, secrets } = options;

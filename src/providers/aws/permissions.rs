@@ -1,105 +1,448 @@
-//! The IAM actions that each kind of step asks for, to make it and to remove it, and what a teardown looks at and removes
-//! beside the steps (Service Authorization Reference, "Actions, resources, and condition keys" of EC2, EKS, IAM and CloudWatch Logs).
+//! The IAM actions that a stack's life asks for, in one table: by kind of step, and what every life asks for besides.
+//! Preflight simulates them before the first write; `kubewright policy` prints them as policies.
+//!
+//! Resources and condition keys are those of the Service Authorization Reference ("Actions, resources, and condition
+//! keys" of EC2, EKS, IAM, Elastic Load Balancing and CloudWatch Logs). A new kind of step needs its row here; what a
+//! row says of resources and conditions is spelled out in [`super::grants`].
 
 use super::steps;
 use std::collections::BTreeSet;
 
-/// What a kind needs. Reads that planning makes are left out: a plan that could be made has read. Those that only a
-/// teardown makes are asked for now, or a cluster is built that cannot be taken down.
-fn actions_of(kind: &str) -> &'static [&'static str] {
+/// In which parts of a stack's life something is asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Life(u8);
+
+impl Life {
+    /// Plan, build, continue.
+    pub const BUILD: Self = Self(1);
+    /// Status, access, protection, recovery.
+    pub const OPERATE: Self = Self(2);
+    /// Take down, and look again.
+    pub const DESTROY: Self = Self(4);
+    /// All of it.
+    pub const ALL: Self = Self(7);
+
+    const fn or(self, other: Self) -> Self {
+        Self(self.0 | other.0)
+    }
+
+    /// Whether the two have a part in common.
+    pub const fn meets(self, other: Self) -> bool {
+        self.0 & other.0 != 0
+    }
+}
+
+/// What an action is asked for on, and so how far it can be narrowed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum On {
+    /// AWS does not narrow it: reads of a region.
+    Region,
+    /// The same for services without regions.
+    Account,
+    /// A new thing of EC2's, tagged in the call, and the standing things of ours that it goes into.
+    Ec2New(&'static str, &'static [&'static str]),
+    /// Things of EC2's that carry our tag.
+    Ec2Ours(&'static [&'static str]),
+    /// Things of EC2's that the cluster made: they carry its name.
+    Ec2Caused(&'static [&'static str]),
+    /// Things of EC2's that GuardDuty put beside the nodes.
+    Ec2GuardDuty(&'static [&'static str]),
+    /// A launch from a template of ours.
+    Ec2Launch,
+    /// Tags in a creating call of EC2's.
+    Ec2Tags,
+    /// The cluster, not there yet.
+    EksNew,
+    /// The cluster, for what is made in it.
+    EksInside,
+    /// The cluster and what is in it, to be read.
+    EksRead(&'static str),
+    /// The cluster and what is in it, carrying our tag.
+    EksOurs(&'static str),
+    /// Node groups of the cluster that carry our tag or nobody's: EKS keeps the cluster as long as one stands.
+    EksGroups,
+    /// Tags in a creating call of EKS's.
+    EksTags,
+    /// Our roles, by their names.
+    Role,
+    /// The same for reads, which also ask whether a role is there: IAM then judges by the bare name, for what is not
+    /// there has no path.
+    RoleRead,
+    /// Our roles, and only with the policies of the plan.
+    RoleWithPolicy,
+    /// Our roles or those brought along, handed to EKS.
+    RolePassed,
+    /// Roles of all stacks: their tags tell them apart.
+    RolesOfAll,
+    /// The caller's own role, whatever it is called.
+    RoleOfCaller,
+    /// Instance profiles of EKS's.
+    Profile,
+    /// The role that node groups are run with by EKS itself.
+    LinkedRole,
+    /// AWS's own roles, made once for an account.
+    NewLinkedRole,
+    /// Load balancers and target groups that the cluster made.
+    Balancer,
+    /// The control plane's log group.
+    LogGroup,
+}
+
+/// One row: an action, what it is done to, when, and whether a life goes on without it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Need {
+    /// `ec2:CreateVpc`.
+    pub action: &'static str,
+    /// What it is done to.
+    pub on: On,
+    /// When.
+    pub life: Life,
+    /// Without it something is not known beforehand, and said so; nothing fails.
+    pub optional: bool,
+}
+
+const fn row(action: &'static str, on: On, life: Life) -> Need {
+    Need { action, on, life, optional: false }
+}
+
+/// A read that every part of a life makes.
+const fn read(action: &'static str) -> Need {
+    row(action, On::Region, Life::ALL)
+}
+
+const fn eks_read(action: &'static str, of: &'static str) -> Need {
+    row(action, On::EksRead(of), Life::ALL)
+}
+
+const fn make(action: &'static str, on: On) -> Need {
+    row(action, on, Life::BUILD)
+}
+
+/// A build changes it as well, for what it made before.
+const fn change(action: &'static str, on: On) -> Need {
+    row(action, on, Life::BUILD.or(Life::OPERATE))
+}
+
+const fn remove(action: &'static str, on: On) -> Need {
+    row(action, on, Life::DESTROY)
+}
+
+const fn ahead(action: &'static str, on: On) -> Need {
+    Need { optional: true, ..row(action, on, Life::BUILD) }
+}
+
+/// Tags in creating calls, and tags that protection and recovery write later.
+const EC2_TAGS: [Need; 2] = [
+    make("ec2:CreateTags", On::Ec2Tags),
+    change(
+        "ec2:CreateTags",
+        On::Ec2Ours(&[
+            "vpc",
+            "subnet",
+            "internet-gateway",
+            "elastic-ip",
+            "natgateway",
+            "route-table",
+            "security-group",
+            "vpc-endpoint",
+            "launch-template",
+        ]),
+    ),
+];
+
+/// What each kind asks for.
+fn of_kind(kind: &str) -> &'static [Need] {
+    use On::{
+        Ec2New, Ec2Ours, EksInside, EksNew, EksOurs, EksTags, LogGroup, Role, RolePassed, RoleRead, RoleWithPolicy,
+    };
     match kind {
-        steps::iam_role::KIND => &[
-            "iam:CreateRole",
-            "iam:GetRole",
-            "iam:TagRole",
-            "iam:PassRole",
-            "iam:DeleteRole",
-            "iam:ListRolePolicies",
-            "iam:ListInstanceProfilesForRole",
-            "iam:ListRoles",
-        ],
-        steps::role_policy::KIND => &["iam:AttachRolePolicy", "iam:ListAttachedRolePolicies", "iam:DetachRolePolicy"],
-        steps::vpc::KIND => &["ec2:CreateVpc", "ec2:ModifyVpcAttribute", "ec2:DeleteVpc"],
-        steps::subnet::KIND => &["ec2:CreateSubnet", "ec2:ModifySubnetAttribute", "ec2:DeleteSubnet"],
-        steps::internet_gateway::KIND => &["ec2:CreateInternetGateway", "ec2:DeleteInternetGateway"],
-        steps::gateway_attachment::KIND => &["ec2:AttachInternetGateway", "ec2:DetachInternetGateway"],
-        steps::elastic_ip::KIND => &["ec2:AllocateAddress", "ec2:ReleaseAddress"],
-        steps::nat_gateway::KIND => &["ec2:CreateNatGateway", "ec2:DeleteNatGateway"],
-        steps::route_table::KIND => &["ec2:CreateRouteTable", "ec2:DeleteRouteTable"],
-        steps::route::KIND => &["ec2:CreateRoute", "ec2:DeleteRoute"],
-        steps::route_table_association::KIND => &["ec2:AssociateRouteTable", "ec2:DisassociateRouteTable"],
-        steps::vpc_endpoint::KIND => &["ec2:CreateVpcEndpoint", "ec2:DeleteVpcEndpoints"],
-        steps::security_group::KIND => &[
-            "ec2:CreateSecurityGroup",
-            "ec2:DeleteSecurityGroup",
-            "ec2:RevokeSecurityGroupIngress",
-            "ec2:RevokeSecurityGroupEgress",
-        ],
-        steps::launch_template::KIND => &["ec2:CreateLaunchTemplate", "ec2:DeleteLaunchTemplate"],
-        steps::cluster::KIND => &[
-            "eks:CreateCluster",
-            "eks:DescribeCluster",
-            "eks:TagResource",
-            "eks:DeleteCluster",
-            "eks:ListNodegroups",
-            // What the cluster makes and leaves behind.
-            "ec2:DescribeInstances",
-            "ec2:DescribeNetworkInterfaces",
-            "ec2:DescribeSnapshots",
-            "ec2:DescribeVolumes",
-            "ec2:DeleteNetworkInterface",
-            "ec2:TerminateInstances",
-            "elasticloadbalancing:DescribeLoadBalancers",
-            "elasticloadbalancing:DescribeTags",
-            "elasticloadbalancing:DescribeTargetGroups",
-            "elasticloadbalancing:DeleteLoadBalancer",
-            "elasticloadbalancing:DeleteTargetGroup",
-        ],
-        // EKS checks that the caller could start what the launch template describes.
-        steps::node_group::KIND => {
-            &["eks:CreateNodegroup", "eks:DescribeNodegroup", "eks:DeleteNodegroup", "ec2:RunInstances"]
+        steps::iam_role::KIND => {
+            const {
+                &[
+                    row("iam:GetRole", RoleRead, Life::ALL),
+                    make("iam:CreateRole", Role),
+                    change("iam:TagRole", Role),
+                    make("iam:PassRole", RolePassed),
+                    remove("iam:DeleteRole", Role),
+                    // What somebody else attached keeps a role from going.
+                    row("iam:ListAttachedRolePolicies", RoleRead, Life::ALL),
+                    remove("iam:DetachRolePolicy", Role),
+                    remove("iam:ListRolePolicies", RoleRead),
+                    remove("iam:DeleteRolePolicy", Role),
+                    remove("iam:ListInstanceProfilesForRole", RoleRead),
+                    remove("iam:RemoveRoleFromInstanceProfile", On::Profile),
+                    remove("iam:DeleteInstanceProfile", On::Profile),
+                ]
+            }
         }
-        steps::addon::KIND => &["eks:CreateAddon", "eks:DescribeAddon", "eks:DeleteAddon"],
-        steps::access_entry::KIND => &["eks:CreateAccessEntry", "eks:DescribeAccessEntry", "eks:DeleteAccessEntry"],
-        steps::access_policy::KIND => &["eks:AssociateAccessPolicy", "eks:DisassociateAccessPolicy"],
-        steps::pod_identity::KIND => &["eks:CreatePodIdentityAssociation", "eks:DeletePodIdentityAssociation"],
+        steps::role_policy::KIND => {
+            const {
+                &[
+                    row("iam:ListAttachedRolePolicies", RoleRead, Life::ALL),
+                    make("iam:AttachRolePolicy", RoleWithPolicy),
+                    remove("iam:DetachRolePolicy", Role),
+                ]
+            }
+        }
+        steps::vpc::KIND => {
+            const {
+                &[
+                    read("ec2:DescribeVpcs"),
+                    read("ec2:DescribeVpcAttribute"),
+                    make("ec2:CreateVpc", Ec2New("vpc", &[])),
+                    make("ec2:ModifyVpcAttribute", Ec2Ours(&["vpc"])),
+                    remove("ec2:DeleteVpc", Ec2Ours(&["vpc"])),
+                    // GuardDuty's, where it watches the nodes: a network of ours cannot go while they stand in it.
+                    remove("ec2:DeleteVpcEndpoints", On::Ec2GuardDuty(&["vpc-endpoint"])),
+                    remove("ec2:DeleteSecurityGroup", On::Ec2GuardDuty(&["security-group"])),
+                ]
+            }
+        }
+        steps::subnet::KIND => {
+            const {
+                &[
+                    read("ec2:DescribeSubnets"),
+                    make("ec2:CreateSubnet", Ec2New("subnet", &["vpc"])),
+                    make("ec2:ModifySubnetAttribute", Ec2Ours(&["subnet"])),
+                    remove("ec2:DeleteSubnet", Ec2Ours(&["subnet"])),
+                ]
+            }
+        }
+        steps::internet_gateway::KIND => {
+            const {
+                &[
+                    read("ec2:DescribeInternetGateways"),
+                    make("ec2:CreateInternetGateway", Ec2New("internet-gateway", &[])),
+                    remove("ec2:DeleteInternetGateway", Ec2Ours(&["internet-gateway"])),
+                ]
+            }
+        }
+        steps::gateway_attachment::KIND => {
+            const {
+                &[
+                    make("ec2:AttachInternetGateway", Ec2Ours(&["internet-gateway", "vpc"])),
+                    remove("ec2:DetachInternetGateway", Ec2Ours(&["internet-gateway", "vpc"])),
+                ]
+            }
+        }
+        steps::elastic_ip::KIND => {
+            const {
+                &[
+                    read("ec2:DescribeAddresses"),
+                    make("ec2:AllocateAddress", Ec2New("elastic-ip", &[])),
+                    remove("ec2:ReleaseAddress", Ec2Ours(&["elastic-ip"])),
+                ]
+            }
+        }
+        steps::nat_gateway::KIND => {
+            const {
+                &[
+                    read("ec2:DescribeNatGateways"),
+                    make("ec2:CreateNatGateway", Ec2New("natgateway", &["subnet", "elastic-ip"])),
+                    remove("ec2:DeleteNatGateway", Ec2Ours(&["natgateway"])),
+                ]
+            }
+        }
+        steps::route_table::KIND => {
+            const {
+                &[
+                    read("ec2:DescribeRouteTables"),
+                    make("ec2:CreateRouteTable", Ec2New("route-table", &["vpc"])),
+                    remove("ec2:DeleteRouteTable", Ec2Ours(&["route-table"])),
+                ]
+            }
+        }
+        steps::route::KIND => {
+            const {
+                &[
+                    make("ec2:CreateRoute", Ec2Ours(&["route-table"])),
+                    make("ec2:ReplaceRoute", Ec2Ours(&["route-table"])),
+                    remove("ec2:DeleteRoute", Ec2Ours(&["route-table"])),
+                ]
+            }
+        }
+        steps::route_table_association::KIND => {
+            const {
+                &[
+                    make("ec2:AssociateRouteTable", Ec2Ours(&["route-table", "subnet"])),
+                    remove("ec2:DisassociateRouteTable", Ec2Ours(&["route-table"])),
+                ]
+            }
+        }
+        steps::vpc_endpoint::KIND => {
+            const {
+                &[
+                    read("ec2:DescribeVpcEndpoints"),
+                    make("ec2:CreateVpcEndpoint", Ec2New("vpc-endpoint", &["vpc", "route-table"])),
+                    remove("ec2:DeleteVpcEndpoints", Ec2Ours(&["vpc-endpoint"])),
+                ]
+            }
+        }
+        steps::security_group::KIND => {
+            const {
+                &[
+                    read("ec2:DescribeSecurityGroups"),
+                    make("ec2:CreateSecurityGroup", Ec2New("security-group", &["vpc"])),
+                    remove("ec2:DeleteSecurityGroup", Ec2Ours(&["security-group"])),
+                    remove("ec2:RevokeSecurityGroupIngress", Ec2Ours(&["security-group"])),
+                    remove("ec2:RevokeSecurityGroupEgress", Ec2Ours(&["security-group"])),
+                ]
+            }
+        }
+        steps::launch_template::KIND => {
+            const {
+                &[
+                    read("ec2:DescribeLaunchTemplates"),
+                    make("ec2:CreateLaunchTemplate", Ec2New("launch-template", &[])),
+                    remove("ec2:DeleteLaunchTemplate", Ec2Ours(&["launch-template"])),
+                ]
+            }
+        }
+        steps::existing::VPC_KIND => const { &[read("ec2:DescribeVpcs")] },
+        steps::existing::SUBNET_KIND => {
+            const { &[read("ec2:DescribeSubnets"), read("ec2:DescribeRouteTables"), read("ec2:DescribeVpcEndpoints")] }
+        }
+        steps::cluster::KIND => {
+            const {
+                &[
+                    eks_read("eks:DescribeCluster", "cluster"),
+                    eks_read("eks:ListNodegroups", "cluster"),
+                    make("eks:CreateCluster", EksNew),
+                    make("eks:TagResource", EksTags),
+                    change("eks:TagResource", EksOurs("cluster")),
+                    change("eks:TagResource", EksOurs("nodegroup")),
+                    // EKS takes its roles from us: the cluster's, and its own if the account has none yet.
+                    make("iam:PassRole", RolePassed),
+                    make("iam:CreateServiceLinkedRole", On::NewLinkedRole),
+                    remove("eks:DeleteCluster", EksOurs("cluster")),
+                    Need { optional: true, ..row("eks:ListFargateProfiles", On::EksRead("cluster"), Life::DESTROY) },
+                    // What the cluster makes and leaves behind.
+                    remove("ec2:DeleteNetworkInterface", On::Ec2Caused(&["network-interface"])),
+                    remove("ec2:DeleteNetworkInterface", Ec2Ours(&["network-interface"])),
+                    remove("ec2:DeleteSecurityGroup", On::Ec2Caused(&["security-group"])),
+                    remove("ec2:RevokeSecurityGroupIngress", On::Ec2Caused(&["security-group"])),
+                    remove("ec2:RevokeSecurityGroupEgress", On::Ec2Caused(&["security-group"])),
+                    remove("ec2:DeleteVolume", Ec2Ours(&["volume"])),
+                    remove("ec2:DeleteSnapshot", Ec2Ours(&["snapshot"])),
+                    remove("ec2:TerminateInstances", Ec2Ours(&["instance"])),
+                    remove("elasticloadbalancing:DeleteLoadBalancer", On::Balancer),
+                    remove("elasticloadbalancing:DeleteTargetGroup", On::Balancer),
+                ]
+            }
+        }
+        steps::node_group::KIND => {
+            const {
+                &[
+                    eks_read("eks:DescribeNodegroup", "nodegroup"),
+                    make("eks:CreateNodegroup", EksInside),
+                    make("iam:PassRole", RolePassed),
+                    // EKS checks that the caller could start what the launch template describes, and see its own role.
+                    make("ec2:RunInstances", On::Ec2Launch),
+                    make("iam:GetRole", On::LinkedRole),
+                    remove("eks:DeleteNodegroup", On::EksGroups),
+                ]
+            }
+        }
+        steps::addon::KIND => {
+            const {
+                &[
+                    eks_read("eks:DescribeAddon", "addon"),
+                    ahead("eks:DescribeAddonVersions", On::Region),
+                    make("eks:CreateAddon", EksInside),
+                    remove("eks:DeleteAddon", EksOurs("addon")),
+                ]
+            }
+        }
+        steps::access_entry::KIND => {
+            const {
+                &[
+                    eks_read("eks:DescribeAccessEntry", "access-entry"),
+                    make("eks:CreateAccessEntry", EksInside),
+                    remove("eks:DeleteAccessEntry", EksOurs("access-entry")),
+                ]
+            }
+        }
+        steps::access_policy::KIND => {
+            const {
+                &[
+                    eks_read("eks:ListAssociatedAccessPolicies", "access-entry"),
+                    make("eks:AssociateAccessPolicy", EksOurs("access-entry")),
+                    remove("eks:DisassociateAccessPolicy", EksOurs("access-entry")),
+                ]
+            }
+        }
+        steps::pod_identity::KIND => {
+            const {
+                &[
+                    eks_read("eks:ListPodIdentityAssociations", "cluster"),
+                    eks_read("eks:DescribePodIdentityAssociation", "podidentityassociation"),
+                    make("eks:CreatePodIdentityAssociation", EksInside),
+                    remove("eks:DeletePodIdentityAssociation", EksOurs("podidentityassociation")),
+                ]
+            }
+        }
         steps::log_group::KIND => {
-            &["logs:CreateLogGroup", "logs:TagResource", "logs:PutRetentionPolicy", "logs:DeleteLogGroup"]
+            const {
+                &[
+                    make("logs:CreateLogGroup", LogGroup),
+                    change("logs:TagResource", LogGroup),
+                    make("logs:PutRetentionPolicy", LogGroup),
+                    remove("logs:DeleteLogGroup", LogGroup),
+                ]
+            }
         }
         _ => &[],
     }
 }
 
-/// What an EKS action is allowed or denied for: the end of its ARN, with `CLUSTER` for the cluster's name.
-pub fn eks_resource(name: &str) -> &'static str {
-    // What is made inside a cluster is asked of the cluster; what is done to it later, of itself.
-    if name.starts_with("Create") || name.starts_with("List") {
-        "cluster/CLUSTER"
-    } else if name.contains("Nodegroup") {
-        "nodegroup/CLUSTER/default/00000000-0000-0000-0000-000000000000"
-    } else if name.contains("Addon") {
-        "addon/CLUSTER/vpc-cni/00000000-0000-0000-0000-000000000000"
-    } else if name.contains("Access") {
-        "access-entry/CLUSTER/role/123456789012/admin/00000000-0000-0000-0000-000000000000"
-    } else if name.contains("PodIdentity") {
-        "podidentityassociation/CLUSTER/a-00000000000000000"
-    } else {
-        "cluster/CLUSTER"
-    }
-}
+/// What every life asks for, whatever its plan: whose stacks there are, what the region has, what is left over.
+const ALWAYS: &[Need] = &[
+    // A stack of the name may stand, with or without the things that this plan has.
+    read("ec2:DescribeVpcs"),
+    read("ec2:DescribeSubnets"),
+    read("ec2:DescribeInternetGateways"),
+    read("ec2:DescribeAddresses"),
+    read("ec2:DescribeNatGateways"),
+    read("ec2:DescribeRouteTables"),
+    read("ec2:DescribeSecurityGroups"),
+    read("ec2:DescribeVpcEndpoints"),
+    read("ec2:DescribeLaunchTemplates"),
+    row("iam:ListRoles", On::Account, Life::ALL),
+    row("iam:ListRoleTags", On::RolesOfAll, Life::ALL),
+    // What can be chosen.
+    make("ec2:DescribeAvailabilityZones", On::Region),
+    make("eks:DescribeClusterVersions", On::Region),
+    ahead("ec2:DescribeInstanceTypes", On::Region),
+    ahead("ec2:DescribeInstanceTypeOfferings", On::Region),
+    // Limits and what is in use, permissions, and the caller's own role.
+    ahead("servicequotas:GetServiceQuota", On::Region),
+    ahead("servicequotas:GetAWSDefaultServiceQuota", On::Region),
+    ahead("iam:GetAccountSummary", On::Account),
+    ahead("iam:SimulatePrincipalPolicy", On::Account),
+    ahead("iam:GetRole", On::RoleOfCaller),
+    // All clusters of the region, of which ours may be one.
+    Need { optional: true, ..row("eks:ListClusters", On::Region, Life::BUILD.or(Life::OPERATE)) },
+    Need { optional: true, ..row("eks:DescribeClusterVersions", On::Region, Life::OPERATE) },
+    // What the cluster may have left.
+    row("ec2:DescribeInstances", On::Region, Life::BUILD.or(Life::DESTROY)),
+    row("ec2:DescribeNetworkInterfaces", On::Region, Life::DESTROY),
+    row("ec2:DescribeVolumes", On::Region, Life::DESTROY),
+    row("ec2:DescribeSnapshots", On::Region, Life::DESTROY),
+    row("elasticloadbalancing:DescribeLoadBalancers", On::Region, Life::DESTROY),
+    row("elasticloadbalancing:DescribeTags", On::Region, Life::DESTROY),
+    row("elasticloadbalancing:DescribeTargetGroups", On::Region, Life::DESTROY),
+    // Every audit lists what carries the stack's tags, a log group of ours among it.
+    read("logs:DescribeLogGroups"),
+    row("logs:ListTagsForResource", On::LogGroup, Life::ALL),
+];
 
-/// Whether an IAM action is about no role in particular.
-pub fn is_about_all(name: &str) -> bool {
-    name == "ListRoles"
-}
-
-/// Every action that steps of these kinds need, sorted.
-pub fn actions<'k>(kinds: impl Iterator<Item = &'k str>) -> BTreeSet<&'static str> {
-    let mut all: BTreeSet<&'static str> = kinds.flat_map(actions_of).copied().collect();
-    if all.iter().any(|action| action.starts_with("ec2:Create")) {
-        // Asked for with every tag in a creating call.
-        all.insert("ec2:CreateTags");
+/// Everything that a stack of these kinds asks for in these parts of its life, sorted by action.
+pub fn needs<'k>(kinds: impl Iterator<Item = &'k str>, life: Life) -> BTreeSet<Need> {
+    let mut all: BTreeSet<Need> = kinds.flat_map(of_kind).chain(ALWAYS).copied().collect();
+    if all.iter().any(|need| matches!(need.on, On::Ec2New(..))) {
+        all.extend(EC2_TAGS);
     }
+    all.retain(|need| need.life.meets(life));
     all
 }
 
@@ -110,24 +453,27 @@ mod tests {
     use crate::providers::aws::{plan, testing};
 
     #[test]
-    fn what_stands_in_a_cluster_is_asked_for_by_its_own_arn() {
-        assert_eq!(eks_resource("CreateNodegroup"), "cluster/CLUSTER");
-        assert_eq!(eks_resource("DeleteCluster"), "cluster/CLUSTER");
-        assert!(eks_resource("DeleteNodegroup").starts_with("nodegroup/CLUSTER/"));
-        assert!(eks_resource("DescribeAddon").starts_with("addon/CLUSTER/"));
-        assert!(eks_resource("AssociateAccessPolicy").starts_with("access-entry/CLUSTER/"));
-        assert!(eks_resource("DeletePodIdentityAssociation").starts_with("podidentityassociation/CLUSTER/"));
-    }
-
-    #[test]
     fn every_kind_that_is_made_is_covered() {
         let spec = testing::spec("demo");
         let plan = plan::plan(&spec, &"demo-0a1b2c3d".parse().unwrap(), [].into()).unwrap();
         for step in plan.steps.iter().filter(|step| !matches!(step.identity, Identity::External { .. })) {
-            let needed = actions_of(&step.kind);
-            assert!(needed.len() >= 2, "{} needs an action to make and one to remove it", step.kind);
+            for life in [Life::BUILD, Life::DESTROY] {
+                let acts = of_kind(&step.kind).iter().any(|need| need.life == life && !need.optional);
+                assert!(acts, "{} needs an action to make and one to remove it", step.kind);
+            }
         }
-        let all = actions(plan.steps.iter().map(|step| step.kind.as_str()));
-        assert!(all.contains("ec2:CreateTags") && all.contains("iam:PassRole"));
+        let all = needs(plan.steps.iter().map(|step| step.kind.as_str()), Life::ALL);
+        let has = |action: &str| all.iter().any(|need| need.action == action);
+        assert!(has("ec2:CreateTags") && has("iam:PassRole") && has("iam:CreateServiceLinkedRole"));
+    }
+
+    #[test]
+    fn parts_of_a_life_ask_for_their_own() {
+        let of = |life| needs([steps::vpc::KIND].into_iter(), life);
+        let has = |life, action: &str| of(life).iter().any(|need| need.action == action);
+        assert!(has(Life::BUILD, "ec2:CreateVpc") && !has(Life::BUILD, "ec2:DeleteVpc"));
+        assert!(has(Life::DESTROY, "ec2:DeleteVpc") && !has(Life::DESTROY, "ec2:CreateVpc"));
+        assert!(has(Life::OPERATE, "ec2:CreateTags") && !has(Life::OPERATE, "ec2:ModifyVpcAttribute"));
+        assert!(has(Life::ALL, "ec2:DescribeVpcs") && has(Life::OPERATE, "ec2:DescribeVpcs"));
     }
 }

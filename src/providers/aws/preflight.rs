@@ -3,17 +3,23 @@
 //! Reads only, all at once. What cannot be read is `unknown` and stops nothing.
 
 use super::client::{AwsCx, Principal};
+use super::grants::{self, Names};
 use super::layout::letter;
 use super::patience::patient;
+use super::permissions::{self, Life, Need, On};
 use super::plan::cluster_name;
 use super::quotas::{self, Demand};
 use super::versions::{self, MIN_DAYS, Support};
-use super::{adopted, clusters, error, instances, permissions, steps, tags, zones};
+use super::{adopted, clusters, error, instances, steps, tags, zones};
 use crate::engine::{Clock, ErrorClass, Identity, Plan, PlannedStep, StepError};
-use crate::model::ResolvedSpec;
+use crate::model::{ClusterName, ResolvedSpec};
 use crate::providers::{Check, CheckStatus};
 use aws_sdk_iam::types::{ContextEntry, ContextKeyTypeEnum, PolicyEvaluationDecisionType};
+use futures::stream::{self, StreamExt, TryStreamExt};
 use std::collections::{BTreeMap, BTreeSet};
+
+/// Simulations under way at once: IAM allows a few a second.
+const AT_ONCE: usize = 4;
 
 /// What every check starts from.
 struct Ground<'a> {
@@ -338,34 +344,41 @@ impl Ground<'_> {
             ..Demand::default()
         };
         let types: BTreeSet<String> = self.pools().map(|(_, name, _)| name).collect();
-        let told =
-            if types.is_empty() { Vec::new() } else { instances::describe(self.cx, &types).await.unwrap_or_default() };
+        let mut checks = Vec::new();
+        let read = async || match types.is_empty() {
+            true => Ok(Vec::new()),
+            false => patient(self.clock, || instances::describe(self.cx, &types)).await,
+        };
+        let told = match read().await {
+            Ok(told) => told,
+            Err(err) => {
+                let what = "what the machine types have cannot be read, the embedded table stands in";
+                checks.push(unknown("machine-types", what, &err));
+                Vec::new()
+            }
+        };
         for (pool, name, nodes) in self.pools() {
             let kind = told.iter().find(|it| it.name == name).cloned().or_else(|| instances::from_catalogue(&name));
             let spot = self.spec.node_pools.iter().any(|it| it.name == pool && it.spot);
             demand.machines(&name, spot, nodes, kind.map_or(0, |kind| kind.vcpus));
         }
-        quotas::checks(self.cx, self.clock, &demand).await
+        checks.extend(quotas::checks(self.cx, self.clock, &demand).await);
+        checks
     }
 
     /// What the caller may do, by simulation. IAM does not tell everybody.
     async fn permissions(&self) -> Vec<Check> {
-        let actions = permissions::actions(self.fresh.iter().map(|step| step.kind.as_str()));
-        if actions.is_empty() {
-            return Vec::new();
-        }
-        match patient(self.clock, || self.simulate(&actions)).await {
+        let kinds = self.fresh.iter().map(|step| step.kind.as_str());
+        let needs: Vec<Need> = permissions::needs(kinds, Life::ALL).into_iter().filter(|need| !need.optional).collect();
+        match patient(self.clock, || self.simulate(&needs)).await {
             Ok(None) => Vec::new(),
-            Ok(Some((denied, doubtful))) => verdict(actions.len(), &denied, &doubtful),
+            Ok(Some(lacking)) => lacking.checks(&needs, &self.plan.stack.name),
             Err(err) => vec![unknown("permissions", "permissions cannot be simulated", &err)],
         }
     }
 
-    /// Denied actions, and those that hang on conditions unknown here. None for callers that cannot be simulated.
-    async fn simulate(
-        &self,
-        actions: &BTreeSet<&'static str>,
-    ) -> Result<Option<(Vec<String>, Vec<String>)>, StepError> {
+    /// What is denied. None for callers that cannot be simulated.
+    async fn simulate(&self, needs: &[Need]) -> Result<Option<Lacking>, StepError> {
         let failed = |err| error::fail("iam:SimulatePrincipalPolicy", "permissions", err);
         let who = self
             .cx
@@ -382,63 +395,40 @@ impl Ground<'_> {
             },
             Principal::Other => return Ok(None),
         };
-        let (mut denied, mut doubtful) = (Vec::new(), Vec::new());
-        // One question for each kind of resource: a policy may name them apart.
-        let mut questions: BTreeMap<String, Vec<String>> = BTreeMap::new();
-        for action in actions {
-            questions.entry(self.resource(action)).or_default().push((*action).to_owned());
+        let names = Names::of(self.plan, &self.spec);
+        let context = context(&names);
+        // One question for each set of things: a policy may name them apart.
+        let mut questions: BTreeMap<(Vec<String>, bool), Vec<String>> = BTreeMap::new();
+        for need in needs {
+            let things = grants::samples(need, &names);
+            if !things.is_empty() {
+                let asked = questions.entry((things, is_certain(need.on))).or_default();
+                if !asked.iter().any(|action| action == need.action) {
+                    asked.push(need.action.to_owned());
+                }
+            }
         }
-        for (resource, asked) in questions {
-            let call = self.cx.iam.simulate_principal_policy().policy_source_arn(&source).resource_arns(resource);
-            let call = call.set_action_names(Some(asked));
-            let results = call.set_context_entries(Some(self.context())).into_paginator().items().send();
-            for result in results.collect::<Result<Vec<_>, _>>().await.map_err(failed)? {
+        let (source, context) = (&source, &context);
+        let ask = |((things, certain), actions): ((Vec<String>, bool), Vec<String>)| async move {
+            let call = self.cx.iam.simulate_principal_policy().policy_source_arn(source);
+            let call = call.set_resource_arns(Some(things)).set_context_entries(Some(context.clone()));
+            let call = call.set_action_names(Some(actions));
+            let results = call.into_paginator().items().send().collect::<Result<Vec<_>, _>>().await.map_err(failed)?;
+            Ok::<_, StepError>((certain, results))
+        };
+        let answers: Vec<_> = stream::iter(questions).map(ask).buffered(AT_ONCE).try_collect().await?;
+        let mut lacking = Lacking::default();
+        for (certain, results) in answers {
+            for result in results {
                 if *result.eval_decision() == PolicyEvaluationDecisionType::Allowed {
                     continue;
                 }
-                let action = result.eval_action_name();
-                let certain = result.missing_context_values().is_empty() && is_certain(action);
-                if certain { &mut denied } else { &mut doubtful }.push(action.to_owned());
+                let sure = certain && result.missing_context_values().is_empty();
+                let list = if sure { &mut lacking.denied } else { &mut lacking.doubtful };
+                list.insert(result.eval_action_name().to_owned());
             }
         }
-        Ok(Some((denied, doubtful)))
-    }
-
-    /// What an action would be done to, as the plan would make it.
-    fn resource(&self, action: &str) -> String {
-        let (partition, region, account) = (self.cx.partition, &self.plan.region, &self.plan.account);
-        let (service, name) = action.split_once(':').unwrap_or((action, ""));
-        let kind = permissions::eks_resource(name);
-        match (service, kind) {
-            ("iam", _) if permissions::is_about_all(name) => "*".to_owned(),
-            ("iam", _) => {
-                format!("arn:{partition}:iam::{account}:role{}kw-{}-cluster", super::names::ROLE_PATH, self.plan.stack)
-            }
-            ("eks", kind) => {
-                let cluster = cluster_name(&self.plan.stack);
-                format!("arn:{partition}:eks:{region}:{account}:{}", kind.replace("CLUSTER", &cluster))
-            }
-            _ => "*".to_owned(),
-        }
-    }
-
-    fn context(&self) -> Vec<ContextEntry> {
-        let entry = |key: String, value: String| {
-            ContextEntry::builder()
-                .context_key_name(key)
-                .context_key_values(value)
-                .context_key_type(ContextKeyTypeEnum::String)
-                .build()
-        };
-        let stack = self.plan.stack.to_string();
-        let mut known = vec![
-            entry("aws:RequestedRegion".to_owned(), self.plan.region.to_string()),
-            entry("iam:PassedToService".to_owned(), "eks.amazonaws.com".to_owned()),
-        ];
-        for side in ["RequestTag", "ResourceTag"] {
-            known.push(entry(format!("aws:{side}/{}", crate::engine::proof::TAG_STACK), stack.clone()));
-        }
-        known
+        Ok(Some(lacking))
     }
 
     /// Whether another machine could rebuild the journal from the cloud.
@@ -452,52 +442,102 @@ impl Ground<'_> {
     }
 }
 
-/// Judged for one made-up resource of each kind: what EC2 and load balancing policies narrow by is not known here, and
-/// conditions may speak of anything. Only a plain lack of any statement, where the resource is as real as can be or
-/// the action has none, is certain.
-fn is_certain(action: &str) -> bool {
-    let (service, name) = action.split_once(':').unwrap_or((action, ""));
-    matches!(service, "iam" | "eks") || (service == "elasticloadbalancing" && name.starts_with("Describe"))
+/// What is known of a request, for a simulation.
+fn context(names: &Names) -> Vec<ContextEntry> {
+    let entry = |(key, value)| {
+        ContextEntry::builder()
+            .context_key_name(key)
+            .context_key_values(value)
+            .context_key_type(ContextKeyTypeEnum::String)
+            .build()
+    };
+    grants::context(names).into_iter().map(entry).collect()
 }
 
-fn verdict(asked: usize, denied: &[String], doubtful: &[String]) -> Vec<Check> {
-    let mut checks = Vec::new();
-    if !denied.is_empty() {
-        let message = format!("these credentials are not allowed: {}", denied.join(", "));
-        let hints = vec!["allow these actions, then run the same command again".to_owned()];
-        checks.push(failing(ErrorClass::Auth, Check { hints, ..Check::of(error::DENIED, CheckStatus::Fail, message) }));
+/// Things that the plan makes cannot be named in a policy before they are there, and the tags they will carry are known.
+/// What the cluster will make by itself a policy may tell by marks that nobody knows here.
+const fn is_certain(on: On) -> bool {
+    !matches!(on, On::Ec2Caused(_) | On::Ec2GuardDuty(_) | On::Balancer | On::Profile | On::LogGroup)
+}
+
+/// Actions that a simulation did not allow.
+#[derive(Debug, Default)]
+struct Lacking {
+    denied: BTreeSet<String>,
+    /// They hang on conditions unknown here.
+    doubtful: BTreeSet<String>,
+}
+
+impl Lacking {
+    fn checks(&self, needs: &[Need], name: &ClusterName) -> Vec<Check> {
+        let joined = |list: &BTreeSet<String>| list.iter().map(String::as_str).collect::<Vec<_>>().join(", ");
+        let mut checks = Vec::new();
+        // Changes that only a teardown makes. Who has none of them is meant to build and nothing else.
+        let teardown = |need: &&Need| need.life == Life::DESTROY && is_certain(need.on);
+        let teardown: BTreeSet<&str> = needs.iter().filter(teardown).map(|need| need.action).collect();
+        let changes = |action: &&&str| !action.contains(":Describe") && !action.contains(":List");
+        let (all, none) = (teardown.iter().filter(changes), self.denied.iter());
+        let builds_only = all.clone().count() > 0 && all.clone().all(|action| self.denied.contains(*action));
+        let stops: BTreeSet<String> =
+            none.filter(|action| !(builds_only && teardown.contains(action.as_str()))).cloned().collect();
+        if !stops.is_empty() {
+            let message = format!("these credentials are not allowed: {}", joined(&stops));
+            let hints = vec![
+                "allow these actions, then run the same command again".to_owned(),
+                format!("everything that this cluster needs: kubewright policy {name}"),
+            ];
+            let check = Check { hints, ..Check::of(error::DENIED, CheckStatus::Fail, message) };
+            checks.push(failing(ErrorClass::Auth, check));
+        }
+        if builds_only {
+            let message = "these credentials can build it and not take it down: others will have to";
+            checks.push(Check::of("permissions", CheckStatus::Warn, message));
+        }
+        if !self.doubtful.is_empty() {
+            let message = format!("may not be allowed, as far as a simulation can tell: {}", joined(&self.doubtful));
+            checks.push(Check::of("permissions", CheckStatus::Warn, message));
+        }
+        if checks.is_empty() {
+            let asked: BTreeSet<&str> = needs.iter().map(|need| need.action).collect();
+            let message = format!("{} actions allowed, by simulation", asked.len());
+            checks.push(Check::of("permissions", CheckStatus::Ok, message));
+        }
+        checks
     }
-    if !doubtful.is_empty() {
-        let message = format!("may not be allowed, as far as a simulation can tell: {}", doubtful.join(", "));
-        checks.push(Check::of("permissions", CheckStatus::Warn, message));
-    }
-    if checks.is_empty() {
-        checks.push(Check::of("permissions", CheckStatus::Ok, format!("{asked} actions allowed, by simulation")));
-    }
-    checks
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    #[test]
-    fn a_certain_denial_stops_and_a_doubtful_one_warns() {
-        let name = |action: &str| vec![action.to_owned()];
-        let both = verdict(3, &name("iam:CreateRole"), &name("ec2:CreateVpc"));
-        assert_eq!(both.iter().map(|it| it.status).collect::<Vec<_>>(), [CheckStatus::Fail, CheckStatus::Warn]);
-        assert!(both[0].message.contains("iam:CreateRole") && both[0].class == Some(ErrorClass::Auth));
-        assert_eq!(verdict(3, &[], &[])[0].status, CheckStatus::Ok);
+    fn lacking(denied: &[&str], doubtful: &[&str]) -> Vec<Check> {
+        let set = |list: &[&str]| list.iter().map(|it| (*it).to_owned()).collect();
+        let needs: Vec<Need> = permissions::needs([steps::vpc::KIND].into_iter(), Life::ALL).into_iter().collect();
+        let name = "demo".parse().unwrap();
+        Lacking { denied: set(denied), doubtful: set(doubtful) }.checks(&needs, &name)
     }
 
     #[test]
-    fn only_what_a_simulation_can_know_is_certain() {
-        for certain in ["iam:CreateRole", "eks:CreateNodegroup", "elasticloadbalancing:DescribeLoadBalancers"] {
-            assert!(is_certain(certain), "{certain}");
-        }
-        for doubtful in ["ec2:CreateVpc", "ec2:DescribeVolumes", "elasticloadbalancing:DeleteLoadBalancer"] {
-            assert!(!is_certain(doubtful), "{doubtful}");
-        }
+    fn a_certain_denial_stops_and_a_doubtful_one_warns() {
+        let both = lacking(&["iam:CreateRole"], &["ec2:CreateVpc"]);
+        assert_eq!(both.iter().map(|it| it.status).collect::<Vec<_>>(), [CheckStatus::Fail, CheckStatus::Warn]);
+        assert!(both[0].message.contains("iam:CreateRole") && both[0].class == Some(ErrorClass::Auth));
+        assert!(both[0].hints[1].contains("kubewright policy demo"), "{:?}", both[0].hints);
+        assert_eq!(lacking(&[], &[])[0].status, CheckStatus::Ok);
+    }
+
+    #[test]
+    fn who_can_only_build_is_warned_and_who_lacks_a_piece_is_stopped() {
+        let builder = lacking(&["ec2:DeleteVpc", "ec2:DescribeVolumes"], &[]);
+        assert_eq!(builder.iter().map(|it| it.status).collect::<Vec<_>>(), [CheckStatus::Warn], "{builder:?}");
+        assert_eq!(lacking(&["ec2:DescribeVolumes"], &[])[0].status, CheckStatus::Fail);
+        assert!(!lacking(&["ec2:DeleteVpc", "ec2:CreateVpc"], &[])[0].message.contains("DeleteVpc"));
+    }
+
+    #[test]
+    fn what_the_cluster_will_make_is_never_certain() {
+        assert!(is_certain(On::Ec2New("vpc", &[])) && is_certain(On::Role) && is_certain(On::Region));
+        assert!(!is_certain(On::Balancer) && !is_certain(On::Ec2Caused(&["security-group"])));
     }
 
     #[test]

@@ -10,9 +10,7 @@ use crate::engine::{
     Swept,
 };
 use crate::model::{Cloud, ClusterName, ClusterSpec, Region, ResolvedSpec, Stack};
-use crate::providers::{
-    Check, CloudCluster, ClusterToken, Identity, Offers, Provider, StackSeen, Survey, VolumeFate,
-};
+use crate::providers::{Check, CloudCluster, ClusterToken, Identity, Offers, Provider, StackSeen, Survey, VolumeFate};
 use async_trait::async_trait;
 use aws_types::SdkConfig;
 use jiff::Timestamp;

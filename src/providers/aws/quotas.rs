@@ -9,6 +9,7 @@ use crate::providers::{Check, CheckStatus};
 use aws_sdk_ec2::types::{InstanceLifecycleType, InstanceStateName, NatGatewayState};
 use aws_sdk_iam::types::SummaryKeyType;
 use futures::future::{BoxFuture, FutureExt};
+use std::collections::BTreeSet;
 
 /// What a plan takes of each limit.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -86,21 +87,24 @@ pub async fn checks(cx: &AwsCx, clock: &dyn Clock, demand: &Demand) -> Vec<Check
     let (answers, roles) = futures::join!(futures::future::join_all(asked), roles);
     let mut checks: Vec<Check> = Vec::new();
     let mut unknown: Vec<&str> = Vec::new();
+    let mut denied: BTreeSet<String> = BTreeSet::new();
     for answer in answers.into_iter().chain(roles) {
         match answer {
             Ok(check) => checks.push(check),
             Err((name, err)) => {
                 tracing::debug!(quota = name, error = %err, "limit cannot be read");
                 unknown.push(name);
+                denied.extend(error::action_of(&err).map(str::to_owned));
             }
         }
     }
     if !unknown.is_empty() {
-        checks.push(Check::of(
-            "quotas",
-            CheckStatus::Unknown,
-            format!("these limits cannot be read: {}", unknown.join(", ")),
-        ));
+        let why = match denied.into_iter().collect::<Vec<_>>().join(", ") {
+            none if none.is_empty() => String::new(),
+            actions => format!(" ({actions} not allowed)"),
+        };
+        let message = format!("these limits cannot be read: {}{why}", unknown.join(", "));
+        checks.push(Check::of("quotas", CheckStatus::Unknown, message));
     }
     checks
 }

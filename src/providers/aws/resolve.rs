@@ -15,11 +15,12 @@ use super::zones::{self, Zone};
 use super::{adopted, client, offers};
 use crate::engine::{Clock, ErrorClass, Residue, StepError};
 use crate::model::spec::{AwsSpec, InstanceWish, PoolSpec, ResolvedAws, ResolvedNetwork, ResolvedPool};
-use crate::model::{Cloud, ClusterSpec, ResolvedSpec};
+use crate::model::{Cloud, ClusterSpec, Region, ResolvedSpec};
 use crate::providers::{Identity, USUAL};
 use std::collections::{BTreeMap, BTreeSet};
 
 const NODES: u32 = USUAL.nodes;
+const DISK_GIB: u32 = 50;
 /// The default, and what stands in for it where the region does not have it: half of them do not.
 pub(super) const INSTANCE_TYPES: [&str; 4] = ["m6a.large", "m6i.large", "m5.large", "m7i.large"];
 
@@ -49,6 +50,8 @@ pub async fn resolve(
     let admin = admin(cx, clock, spec.aws.as_ref(), who);
     let (zones, types, offers, versions, adopted, admin) =
         futures::join!(zones, types, offers, versions, adopted, admin);
+    let refused = |answer: Option<&StepError>| answer.filter(|err| err.id == error::DENIED).cloned();
+    let (no_zones, no_versions) = (refused(zones.as_ref().err()), refused(versions.as_ref().err()));
     let facts = || -> Result<_, StepError> {
         Ok((if_known(zones)?, if_known(types)?, if_known(offers)?, if_known(versions)?, adopted?, admin?))
     };
@@ -56,7 +59,7 @@ pub async fn resolve(
         Ok(facts) => facts,
         Err(stop) => return Err(vec![stop]),
     };
-    let facts = Facts { zones, types, offers, versions };
+    let facts = Facts { zones, types, offers, versions, no_zones, no_versions };
     decide(work, cx, clock, spec, who, offline, facts, adopted, admin)
 }
 
@@ -80,7 +83,7 @@ pub fn guess(
     let zone = |name: String| Zone { name, id: String::new(), unfit: None };
     let zones = offers::embedded_zones(&cx.region).map(|all| all.into_iter().map(zone).collect());
     let versions = Some(versions::embedded(clock.now()));
-    let facts = Facts { zones, types: None, offers: None, versions };
+    let facts = Facts { zones, types: None, offers: None, versions, no_zones: None, no_versions: None };
     decide(work, cx, clock, spec, who, offline, facts, None, None)
 }
 
@@ -96,7 +99,7 @@ fn decide(
     adopted: Option<adopted::Adopted>,
     admin: Option<String>,
 ) -> Result<ResolvedSpec, Vec<StepError>> {
-    let version = work.version(spec.version.as_deref(), facts.versions.as_deref(), clock.now());
+    let version = work.version(spec.version.as_deref(), &facts, clock.now());
     let mut node_pools = work.pools(&offline.pools, &facts, cx);
     let mut network = offline.network;
     if let Some(adopted) = adopted {
@@ -132,12 +135,77 @@ fn decide(
     })
 }
 
+/// A spec as far as it goes without a cloud: enough for what the plan's shape decides. Zones, version and machines stand
+/// for any.
+///
+/// # Errors
+/// Every problem that needs no cloud to be found.
+pub fn offline(spec: &ClusterSpec, region: &Region) -> Result<ResolvedSpec, Vec<StepError>> {
+    let mut work = Work { problems: Vec::new(), defaults: Vec::new() };
+    let account = spec.account.clone().unwrap_or_else(|| "000000000000".to_owned());
+    let who = Identity { account, principal: String::new(), source: String::new(), expires_at: None };
+    let offline = Offline::of(&mut work, spec, &who);
+    let mut network = offline.network;
+    let asked = spec.network.as_ref();
+    let count = asked.and_then(|it| it.zones.as_ref().map(Vec::len).or(it.zone_count.map(usize::from)));
+    let letters = ('a'..='z').take(count.unwrap_or(2).clamp(2, MAX_ZONES));
+    network.zones = letters.map(|letter| format!("{region}{letter}")).collect();
+    if network.existing.is_none()
+        && let Err(why) = Layout::of(network.cidr, network.zones.len(), network.nat)
+    {
+        work.problem("KW-NET", why);
+    }
+    if !work.problems.is_empty() {
+        return Err(work.problems);
+    }
+    let pool = |wish: &PoolSpec| {
+        let count = wish.count.or(wish.min).or(wish.max).unwrap_or(NODES);
+        ResolvedPool {
+            name: wish.name.clone(),
+            instance_type: candidates(wish, region).0.into_iter().next().unwrap_or_default(),
+            arch: "amd64".to_owned(),
+            gpu: None,
+            count,
+            min: wish.min.unwrap_or(count),
+            max: wish.max.unwrap_or(count),
+            spot: wish.spot.unwrap_or(false),
+            disk_gib: wish.disk_gib.unwrap_or(DISK_GIB),
+            labels: wish.labels.clone(),
+            taints: wish.taints.clone(),
+        }
+    };
+    // Whoever builds it gets an entry, unless the spec does not want one.
+    let wants_entry = spec.aws.as_ref().and_then(|aws| aws.access_entry) != Some(false);
+    let admin = wants_entry.then(|| format!("arn:aws:iam::{}:user/caller", who.account));
+    Ok(ResolvedSpec {
+        name: spec.name.clone().expect("its absence is a problem, and there is none"),
+        provider: Cloud::Aws,
+        region: region.clone(),
+        account: who.account,
+        environment: spec.environment.clone(),
+        version: spec.version.clone().unwrap_or_default(),
+        ttl_secs: spec.ttl_secs,
+        protect: spec.protect.unwrap_or(false),
+        budget: spec.budget.clone().unwrap_or_default(),
+        network,
+        node_pools: offline.pools.iter().map(pool).collect(),
+        admins: spec.admins.clone(),
+        tags: spec.tags.clone(),
+        aws: Some(ResolvedAws { admin_principal_arn: admin, ..offline.aws }),
+        defaults: Vec::new(),
+    })
+}
+
 /// What the cloud said; none where it could not be known.
 struct Facts {
     zones: Option<Vec<Zone>>,
     types: Option<Vec<InstanceType>>,
     offers: Option<BTreeMap<String, BTreeSet<String>>>,
     versions: Option<Vec<Version>>,
+    /// The refusal, where the zones may not be read.
+    no_zones: Option<StepError>,
+    /// The refusal, where the versions may not be read.
+    no_versions: Option<StepError>,
 }
 
 struct Work {
@@ -182,13 +250,13 @@ impl Offline {
     }
 
     /// Every type that may be used, so that one call asks for all.
-    fn type_names(&self, region: &crate::model::Region) -> BTreeSet<String> {
+    fn type_names(&self, region: &Region) -> BTreeSet<String> {
         self.pools.iter().flat_map(|pool| candidates(pool, region).0).collect()
     }
 }
 
 /// The types a pool may use, best first, and whether the user named it.
-fn candidates(pool: &PoolSpec, region: &crate::model::Region) -> (Vec<String>, bool) {
+fn candidates(pool: &PoolSpec, region: &Region) -> (Vec<String>, bool) {
     match &pool.instance_type {
         None => (INSTANCE_TYPES.map(str::to_owned).to_vec(), false),
         Some(InstanceWish::Named(name)) => (vec![name.clone()], true),
@@ -207,6 +275,14 @@ impl Work {
 
     fn hinted(&mut self, id: &str, message: impl Into<String>, hint: impl Into<String>) {
         self.problems.push(stop(ErrorClass::Permanent, id, message).with_hint(hint));
+    }
+
+    /// Something cannot be chosen, because it cannot be known what there is: AWS's refusal if that is why, else `message`.
+    fn unknown(&mut self, id: &str, refusal: Option<&StepError>, message: &str, hint: &str) {
+        match refusal {
+            Some(refusal) => self.problems.push(refusal.clone().with_hint(format!("or {hint}"))),
+            None => self.hinted(id, message, hint),
+        }
     }
 
     /// The value, or the default, which is then named in the plan.

@@ -247,6 +247,12 @@ fn create_target_group_by(
     id
 }
 
+/// Tags of a balancer or target group, by ARN (or name, if classic).
+pub fn tags_of(tx: &Tx<'_>, scope: &Scope, id: &str) -> BTreeMap<String, String> {
+    let kinds = if id.starts_with("arn:") { &[BALANCER, TARGETS][..] } else { &[CLASSIC] };
+    kinds.iter().find_map(|kind| tx.get(scope, *kind, id)).map(|object| object.tags.clone()).unwrap_or_default()
+}
+
 /// Deletes a balancer by ARN (or name, if classic); its interfaces stay for minutes. Nothing happens when there is none.
 pub fn delete(tx: &mut Tx<'_>, scope: &Scope, id: &str) {
     let kind = if id.starts_with("arn:") { BALANCER } else { CLASSIC };

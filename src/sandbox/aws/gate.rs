@@ -84,7 +84,7 @@ pub async fn handle(hub: &Hub, parts: &Parts, body: &[u8]) -> Option<Response<Bo
         // IAM and STS know no region to be kept out of, for such policies leave them out.
         Some(Closed::Denied) if !matches!(service.name(), "iam" | "sts") => {
             let action = format!("{}:{}", service.name(), target.op);
-            return refuse(target.protocol, denied(target.protocol, &caller, &action, By::Organisation));
+            return refuse(target.protocol, iam::forbidden(target.protocol, &caller, &action));
         }
         Some(Closed::Denied) | None => {}
     }
@@ -143,11 +143,9 @@ fn perform(
             Params::new(target.pairs.clone(), "InvalidParameterException", "InvalidParameterException")
         }
     };
-    let action = format!("{}:{}", service.name(), target.op);
-    // Who one is may always be asked.
-    if target.op != "GetCallerIdentity" && !iam::may(tx, caller, &action) {
-        return Err(Trouble::Api(denied(target.protocol, caller, &action, By::Identity)));
-    }
+    let asked =
+        iam::Request { service: service.name(), op: &target.op, pairs: &target.pairs, path: &target.path, body, scope };
+    iam::authorize(tx, caller, target.protocol, &asked).map_err(Trouble::Api)?;
     let mut cx = CallCx {
         op: &target.op,
         version: target.version.as_deref(),
@@ -172,30 +170,6 @@ fn perform(
         (Err(error), _) => Err(Trouble::Api(error)),
         (Ok(_), Some(name)) => Err(Trouble::Api(unknown(name))),
         (Ok(reply), None) => Ok(reply),
-    }
-}
-
-/// Which policy says no.
-enum By {
-    Identity,
-    Organisation,
-}
-
-fn denied(protocol: Protocol, caller: &Caller, action: &str, by: By) -> ApiError {
-    let reason = match by {
-        By::Identity => format!("because no identity-based policy allows the {action} action"),
-        By::Organisation => "with an explicit deny in a service control policy".to_owned(),
-    };
-    let why = format!("User: {} is not authorized to perform: {action} {reason}", caller.arn);
-    match protocol {
-        Protocol::Ec2 => ApiError::new(
-            403,
-            "UnauthorizedOperation",
-            format!("You are not authorized to perform this operation. {why}"),
-        ),
-        Protocol::Query(_) => ApiError::new(403, "AccessDenied", why),
-        Protocol::Json(_) => ApiError::bad("AccessDeniedException", why),
-        Protocol::RestJson => ApiError::new(403, "AccessDeniedException", why),
     }
 }
 

@@ -90,6 +90,12 @@ fn by_arn(cx: &CallCx<'_, '_>, arn: &str) -> Result<Object, ApiError> {
         .map_err(|_| ApiError::bad("ResourceNotFoundException", "The specified resource does not exist."))
 }
 
+/// Tags of the log group with this ARN.
+pub fn tags_of(tx: &Tx<'_>, scope: &Scope, arn: &str) -> BTreeMap<String, String> {
+    let name = arn.split(":log-group:").nth(1).unwrap_or_default().trim_end_matches(":*");
+    tx.get(scope, GROUP, name).map(|object| object.tags.clone()).unwrap_or_default()
+}
+
 fn check_name(name: &str) -> Result<(), ApiError> {
     let allowed = |b: u8| b.is_ascii_alphanumeric() || b".-_/#".contains(&b);
     if (1..=512).contains(&name.len()) && name.bytes().all(allowed) {

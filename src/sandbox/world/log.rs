@@ -1,6 +1,6 @@
 //! The world's log: its lines, where they go, and why they cannot be read.
 
-use super::{Birth, Key, Object, OpCount, Settings};
+use super::{Asked, Birth, Key, Object, OpCount, Settings};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::{collections::BTreeMap, io};
@@ -25,6 +25,8 @@ pub(super) struct Line {
     pub(super) del: Vec<Key>,
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub(super) ops: BTreeMap<String, OpCount>,
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub(super) actions: BTreeMap<String, Asked>,
 }
 
 /// Where the world's lines go. The file behind it belongs to the store room.

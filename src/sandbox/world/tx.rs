@@ -25,6 +25,11 @@ impl<'w> Tx<'w> {
         &self.world.effective
     }
 
+    /// Counts that an action was asked for; that stays whatever becomes of the call.
+    pub fn note_question(&mut self, action: &str, allowed: bool) {
+        self.world.note_question(action, allowed);
+    }
+
     /// What this call makes from here on, and what takes its time to become usable, never will be.
     pub fn doom(&mut self) {
         self.dooming = true;
@@ -215,6 +220,7 @@ impl<'w> Tx<'w> {
         };
         if with_ops {
             line.ops = self.world.take_ops();
+            line.actions = self.world.take_actions();
         }
         self.world.log.append(&encode(&line), sync)?;
         self.committed = true;

@@ -5,6 +5,7 @@ mod history;
 mod init;
 mod kubeconfig;
 pub mod plan;
+mod policy;
 mod provision;
 mod sandbox;
 mod schema;

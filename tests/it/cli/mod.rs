@@ -4,9 +4,9 @@
 mod bad_input;
 #[cfg(all(feature = "aws", feature = "sandbox"))]
 mod completion;
+mod contract;
 #[cfg(all(feature = "aws", feature = "sandbox"))]
 mod credentials;
-mod contract;
 #[cfg(all(feature = "aws", feature = "sandbox"))]
 mod dotenv;
 mod generated;

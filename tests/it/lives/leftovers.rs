@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 impl World {
     /// A load balancer and two claims, one whose disk goes with it and one whose disk is retained; the disks' ids.
-    fn work_on(&self, name: &str) -> Vec<String> {
+    pub(crate) fn work_on(&self, name: &str) -> Vec<String> {
         let one = PostParams::default();
         self.wait(async {
             let client = self.kubernetes(name).await;

@@ -5,13 +5,13 @@ use aws_sdk_ec2::types::{Filter, ResourceType, Tag, TagSpecification};
 
 const ELB: &str = "kubernetes.io/role/internal-elb";
 
-struct Network {
+pub(crate) struct Network {
     vpc: String,
     private: Vec<String>,
 }
 
 impl Network {
-    fn yaml(&self) -> String {
+    pub(crate) fn yaml(&self) -> String {
         format!(
             "apiVersion: kubewright/v1\nkind: Cluster\nname: demo\nprovider: aws\nregion: us-east-1\n\
              network: {{ existing: {{ vpc: {}, privateSubnets: [{}] }} }}\n",
@@ -49,7 +49,7 @@ impl World {
     }
 
     /// A VPC as a company has it: a public subnet with a NAT gateway, two private ones behind it.
-    fn good_network(&self) -> Network {
+    pub(crate) fn good_network(&self) -> Network {
         let (vpc, nat, private) = self.wait(async {
             let ec2 = self.ec2();
             let vpc = self.vpc().await;

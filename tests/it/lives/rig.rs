@@ -105,6 +105,13 @@ impl World {
         self.server = Some(self.runtime.block_on(serve(&self.home, faults, speed, Conditions::default(), 0)));
     }
 
+    /// From here on the pretend credentials may do what these policies say and no more; none is everything.
+    pub(crate) fn limit(&self, policies: &[String]) {
+        let hub = self.server().hub();
+        let settings = hub.look(|world| world.in_force().clone());
+        hub.change_settings(Settings { policies: policies.to_vec(), ..settings }).unwrap();
+    }
+
     fn server(&self) -> &Running {
         self.server.as_ref().expect("the test has not stopped it")
     }
@@ -151,6 +158,10 @@ impl World {
 
     pub(crate) fn eks(&self) -> aws_sdk_eks::Client {
         aws_sdk_eks::Client::new(&self.config)
+    }
+
+    pub(crate) fn logs(&self) -> aws_sdk_cloudwatchlogs::Client {
+        aws_sdk_cloudwatchlogs::Client::new(&self.config)
     }
 
     pub(crate) fn iam(&self) -> aws_sdk_iam::Client {

@@ -5,16 +5,16 @@ use super::super::instances::{self, nearest_of};
 use super::super::layout::MAX_ZONES;
 use super::super::versions::{self, Support, Version};
 use super::super::zones::Zone;
-use super::{Facts, NODES, Pool, Work, candidates};
+use super::{DISK_GIB, Facts, NODES, Pool, Work, candidates};
 use crate::model::spec::{NetworkSpec, PoolSpec, ResolvedPool};
 use crate::providers::USUAL;
 use std::collections::BTreeSet;
 
 const ZONES: u8 = USUAL.zones;
-const DISK_GIB: u32 = 50;
 
 impl Work {
-    pub(super) fn version(&mut self, asked: Option<&str>, known: Option<&[Version]>, now: jiff::Timestamp) -> String {
+    pub(super) fn version(&mut self, asked: Option<&str>, facts: &Facts, now: jiff::Timestamp) -> String {
+        let known = facts.versions.as_deref();
         let standard = |all: &[Version]| {
             let names = all.iter().filter(|it| it.support == Support::Standard).map(|it| it.name.clone());
             format!("--version {}", names.collect::<Vec<_>>().join(", "))
@@ -43,8 +43,9 @@ impl Work {
                 }
                 None => self.problem("KW-AWS-VERSION", "EKS lists no version in standard support"),
             },
-            (None, None) => self.hinted(
+            (None, None) => self.unknown(
                 "KW-AWS-VERSION",
+                facts.no_versions.as_ref(),
                 "EKS's versions cannot be listed here, so none can be chosen",
                 "name one: --version 1.35",
             ),
@@ -144,8 +145,9 @@ impl Work {
             self.defaults.push("network.zoneCount".to_owned());
         }
         let Some(all) = &facts.zones else {
-            self.hinted(
+            self.unknown(
                 "KW-AWS-ZONE",
+                facts.no_zones.as_ref(),
                 "the region's zones cannot be listed here, so none can be chosen",
                 "name them: --zones us-east-1a,us-east-1b",
             );

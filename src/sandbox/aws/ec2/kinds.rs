@@ -5,7 +5,10 @@ use super::{
     Ec2, Thing, address, endpoint, fail, gateway, group, instance, interface, links, nat, route, subnet, template,
     volume, vpc,
 };
-use crate::sandbox::{aws::ApiError, world::Kind};
+use crate::sandbox::{
+    aws::ApiError,
+    world::{Kind, Object, Scope, Tx},
+};
 
 /// A type as tags and `DescribeTags` know it.
 #[derive(Debug, Clone, Copy)]
@@ -46,14 +49,28 @@ pub(crate) const ALL: &[Row] = &[
     row::<links::EgressGateway>("egress-only-internet-gateway"),
 ];
 
+/// The row of ids like this one.
+pub(crate) fn of_id(id: &str) -> Option<Row> {
+    let prefix = id.rsplit_once('-').map(|(prefix, _)| prefix)?;
+    ALL.iter().find(|row| row.prefix == prefix).copied()
+}
+
+/// The route table that an association is part of.
+pub(crate) fn table_of(tx: &Tx<'_>, scope: &Scope, association: &str) -> Option<String> {
+    let holds = |object: &&Object| {
+        let table: route::RouteTable = object.read();
+        table.main.as_deref() == Some(association) || table.associations.iter().any(|bound| bound.id == association)
+    };
+    tx.list(scope, route::RouteTable::KIND).find(holds).map(|object| object.id.clone())
+}
+
 /// The row of the object with this id; refused when nothing of that id stands.
 pub(crate) fn lookup(cx: &Ec2<'_, '_>, id: &str) -> Result<Row, ApiError> {
-    let prefix = id.rsplit_once('-').map(|(prefix, _)| prefix).unwrap_or_default();
-    let Some(row) = ALL.iter().find(|row| row.prefix == prefix) else {
+    let Some(row) = of_id(id) else {
         return Err(fail("InvalidID", format!("The ID '{id}' is not valid")));
     };
     match cx.tx.live(&cx.scope, row.kind, id) {
-        Some(_) => Ok(*row),
+        Some(_) => Ok(row),
         None => Err(fail(row.not_found, (row.absent)(id))),
     }
 }

@@ -14,7 +14,7 @@ mod image;
 pub mod inside;
 mod instance;
 mod interface;
-mod kinds;
+pub(crate) mod kinds;
 mod links;
 mod machine;
 mod nat;

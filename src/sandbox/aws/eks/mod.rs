@@ -29,6 +29,7 @@ pub(in crate::sandbox) use addon::{
 };
 pub(in crate::sandbox) use nodes::joined as joined_nodes;
 pub(in crate::sandbox) use store::{CLUSTER, ClusterDoc, Node, NodegroupDoc};
+pub(in crate::sandbox) use tags::{inside, tags_of_arn};
 pub(in crate::sandbox) use versions::named as kube_version;
 
 use super::{ApiError, CallCx, Protocol, Reply, Service, protocol::rest_json::Route};

@@ -7,33 +7,64 @@ use super::{
 };
 use crate::sandbox::{
     aws::{ApiError, CallCx},
-    world::{Kind, Object},
+    world::{Kind, Object, Scope, Tx},
 };
 use serde_json::{Value, json};
+use std::collections::BTreeMap;
 
 fn bad(message: impl Into<String>) -> ApiError {
     ApiError::bad("BadRequestException", message)
 }
 
-/// The object with the ARN of the path.
-fn find(cx: &CallCx<'_, '_>) -> Result<(Kind, Object), ApiError> {
-    let arn = cx.path("resourceArn");
-    let prefix = format!("arn:aws:eks:{}:{}:", cx.scope.region, cx.scope.account);
-    let Some(rest) = arn.strip_prefix(&prefix) else {
-        return Err(bad(format!("Invalid ARN: {arn}")));
-    };
-    let (kind, member) = match rest.split('/').next().unwrap_or_default() {
+/// The kind that ARNs call by this word, and where its objects keep their ARN.
+fn kind_of(word: &str) -> Option<(Kind, &'static str)> {
+    Some(match word {
         "cluster" => (CLUSTER, "/api/arn"),
         "nodegroup" => (NODEGROUP, "/api/nodegroupArn"),
         "addon" => (ADDON, "/api/addonArn"),
         "access-entry" => (ACCESS_ENTRY, "/api/accessEntryArn"),
         "podidentityassociation" => (POD_IDENTITY, "/associationArn"),
-        _ => return Err(bad(format!("Invalid ARN: {arn}"))),
-    };
-    let named = |object: &&Object| object.doc.pointer(member).and_then(Value::as_str) == Some(arn);
-    match cx.tx.list_live(&cx.scope, kind).find(named) {
-        Some(object) => Ok((kind, object.clone())),
-        None => Err(ApiError::new(404, "NotFoundException", format!("Resource not found for ARN: {arn}"))),
+        _ => return None,
+    })
+}
+
+fn arn_of<'o>(object: &'o Object, member: &str) -> Option<&'o str> {
+    object.doc.pointer(member).and_then(Value::as_str)
+}
+
+/// Kind and object of an ARN: none for what is no ARN of this account and region's, then none for what is not there.
+fn standing<'t>(tx: &'t Tx<'_>, scope: &Scope, arn: &str) -> Option<(Kind, Option<&'t Object>)> {
+    let rest = arn.strip_prefix(&format!("arn:aws:eks:{}:{}:", scope.region, scope.account))?;
+    let (kind, member) = kind_of(rest.split('/').next().unwrap_or_default())?;
+    let named = |object: &&Object| arn_of(object, member) == Some(arn);
+    Some((kind, tx.list_live(scope, kind).find(named)))
+}
+
+/// Tags of what has this ARN.
+pub(in crate::sandbox) fn tags_of_arn(tx: &Tx<'_>, scope: &Scope, arn: &str) -> BTreeMap<String, String> {
+    standing(tx, scope, arn).and_then(|(_, object)| object).map(|object| object.tags.clone()).unwrap_or_default()
+}
+
+/// ARN and tags of something in a cluster, by the word of its ARN and its name.
+pub(in crate::sandbox) fn inside(
+    tx: &Tx<'_>,
+    scope: &Scope,
+    word: &str,
+    cluster: &str,
+    name: &str,
+) -> Option<(String, BTreeMap<String, String>)> {
+    let (kind, member) = kind_of(word)?;
+    let object = tx.live(scope, kind, &store::within(cluster, name))?;
+    Some((arn_of(object, member)?.to_owned(), object.tags.clone()))
+}
+
+/// The object with the ARN of the path.
+fn find(cx: &CallCx<'_, '_>) -> Result<(Kind, Object), ApiError> {
+    let arn = cx.path("resourceArn");
+    match standing(cx.tx, &cx.scope, arn) {
+        Some((kind, Some(object))) => Ok((kind, object.clone())),
+        Some((_, None)) => Err(ApiError::new(404, "NotFoundException", format!("Resource not found for ARN: {arn}"))),
+        None => Err(bad(format!("Invalid ARN: {arn}"))),
     }
 }
 

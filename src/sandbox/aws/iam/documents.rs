@@ -1,11 +1,16 @@
-//! Policy documents: what IAM accepts as one, and what one allows. Conditions are not evaluated: a statement with
-//! conditions counts as if they held, except for deny statements, which then do not count.
+//! Policy documents: what IAM accepts as one, and whom a trust policy trusts. What an identity policy allows is judged in
+//! [`super::evaluate`].
 
-use super::super::ApiError;
+use super::{
+    super::ApiError,
+    evaluate::{acts, is_operator},
+};
 use serde_json::Value;
 
 /// Longest trust policy, in characters without blanks.
 const TRUST_LIMIT: usize = 2_048;
+/// Longest managed policy, in characters without blanks.
+pub const MANAGED_LIMIT: usize = 6_144;
 /// Longest sum of a role's inline policies.
 pub const INLINE_LIMIT: usize = 10_240;
 
@@ -14,7 +19,7 @@ fn malformed(why: impl Into<String>) -> ApiError {
 }
 
 /// A value that may be one or a list.
-fn texts(value: &Value) -> Option<Vec<&str>> {
+pub(super) fn texts(value: &Value) -> Option<Vec<&str>> {
     match value {
         Value::String(text) => Some(vec![text]),
         Value::Array(items) => items.iter().map(Value::as_str).collect(),
@@ -22,7 +27,7 @@ fn texts(value: &Value) -> Option<Vec<&str>> {
     }
 }
 
-fn statements(document: &Value) -> Vec<&Value> {
+pub(super) fn statements(document: &Value) -> Vec<&Value> {
     match &document["Statement"] {
         Value::Array(items) => items.iter().collect(),
         Value::Object(_) => vec![&document["Statement"]],
@@ -65,7 +70,37 @@ fn check_statement(statement: &Value, allowed: &[&str]) -> Result<(), ApiError> 
     if actions.iter().any(|action| *action != "*" && !action.contains(':')) {
         return Err(malformed("Actions/Conditions must be prefaced by a vendor, e.g., iam, sdb, ec2, etc."));
     }
+    if let Some(sid) = map.get("Sid") {
+        let sid = sid.as_str().ok_or_else(|| malformed("Syntax errors in policy."))?;
+        if !sid.bytes().all(|b| b.is_ascii_alphanumeric()) {
+            let why = "Statement IDs (SID) must be alpha-numeric. Check that your input satisfies the regular expression [0-9A-Za-z]*";
+            return Err(malformed(why));
+        }
+    }
+    check_conditions(map.get("Condition"))
+}
+
+fn check_conditions(conditions: Option<&Value>) -> Result<(), ApiError> {
+    let Some(conditions) = conditions else { return Ok(()) };
+    let blocks = conditions.as_object().ok_or_else(|| malformed("Syntax errors in policy."))?;
+    for (operator, tests) in blocks {
+        if !is_operator(operator).0 {
+            return Err(malformed(format!("Invalid Condition type : {operator}.")));
+        }
+        let tests = tests.as_object().ok_or_else(|| malformed("Syntax errors in policy."))?;
+        if let Some(bad) = tests.keys().find(|key| !key.contains(':')) {
+            return Err(malformed(format!(
+                "Actions/Conditions must be prefaced by a vendor, e.g., iam, sdb, ec2, etc.: {bad}"
+            )));
+        }
+    }
     Ok(())
+}
+
+/// Condition operators of a document that the sandbox does not evaluate.
+pub(super) fn unevaluated(document: &Value) -> Vec<String> {
+    let blocks = statements(document).into_iter().filter_map(|statement| statement["Condition"].as_object());
+    blocks.flat_map(serde_json::Map::keys).filter(|operator| !is_operator(operator).1).cloned().collect()
 }
 
 /// Checks an identity policy.
@@ -83,6 +118,11 @@ pub fn check_identity(text: &str) -> Result<Value, ApiError> {
         if let Some(bad) = resources.iter().find(|resource| **resource != "*" && !resource.starts_with("arn:")) {
             return Err(malformed(format!("Resource {bad} must be in ARN format or \"*\".")));
         }
+    }
+    let mut sids: Vec<&str> = statements(&document).into_iter().filter_map(|it| it["Sid"].as_str()).collect();
+    sids.sort_unstable();
+    if sids.windows(2).any(|pair| pair[0] == pair[1]) {
+        return Err(malformed("Statement IDs (SID) in a single policy must be unique."));
     }
     Ok(document)
 }
@@ -168,109 +208,10 @@ pub fn trusts(document: &Value, action: &str, is_principal: impl Fn(&Principal) 
     allowed
 }
 
-/// What a set of policies says about an action on a resource.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Verdict {
-    /// A statement allows it and none denies it.
-    Allowed,
-    /// No statement speaks of it.
-    ImplicitDeny,
-    /// A statement denies it.
-    ExplicitDeny,
-}
-
-/// Judges an action over these documents.
-pub fn judge<'a>(documents: impl IntoIterator<Item = &'a Value>, action: &str, resource: &str) -> Verdict {
-    let mut verdict = Verdict::ImplicitDeny;
-    for statement in documents.into_iter().flat_map(statements) {
-        if !acts(statement, action) || !touches(statement, resource) {
-            continue;
-        }
-        match statement["Effect"].as_str() {
-            Some("Allow") => verdict = Verdict::Allowed,
-            _ if statement.get("Condition").is_none() => return Verdict::ExplicitDeny,
-            _ => {}
-        }
-    }
-    verdict
-}
-
-fn acts(statement: &Value, action: &str) -> bool {
-    let hit = |value: &Value| texts(value).unwrap_or_default().iter().any(|pattern| like(pattern, action, true));
-    match (statement.get("Action"), statement.get("NotAction")) {
-        (Some(value), _) => hit(value),
-        (None, Some(value)) => !hit(value),
-        (None, None) => false,
-    }
-}
-
-/// A resource of `*` stands for "some resource": any statement that allows it somewhere counts.
-fn touches(statement: &Value, resource: &str) -> bool {
-    let hit = |value: &Value| {
-        resource == "*" || texts(value).unwrap_or_default().iter().any(|pattern| like(pattern, resource, false))
-    };
-    match (statement.get("Resource"), statement.get("NotResource")) {
-        (Some(value), _) => hit(value),
-        (None, Some(value)) => resource == "*" || !hit(value),
-        (None, None) => true,
-    }
-}
-
-/// IAM's patterns: `*` any run, `?` one character; actions in any case.
-fn like(pattern: &str, text: &str, any_case: bool) -> bool {
-    let same = |a: u8, b: u8| a == b || any_case && a.eq_ignore_ascii_case(&b);
-    let (pattern, text) = (pattern.as_bytes(), text.as_bytes());
-    let (mut p, mut t) = (0, 0);
-    let mut star: Option<(usize, usize)> = None;
-    while t < text.len() {
-        match pattern.get(p) {
-            Some(b'*') => {
-                star = Some((p, t));
-                p += 1;
-            }
-            Some(&c) if c == b'?' || same(c, text[t]) => {
-                p += 1;
-                t += 1;
-            }
-            _ => match star {
-                Some((at, from)) => {
-                    star = Some((at, from + 1));
-                    p = at + 1;
-                    t = from + 1;
-                }
-                None => return false,
-            },
-        }
-    }
-    pattern[p..].iter().all(|c| *c == b'*')
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use serde_json::json;
-
-    #[test]
-    fn patterns_match_as_iam_does() {
-        for (pattern, text) in
-            [("*", "ec2:RunInstances"), ("ec2:*", "ec2:X"), ("EC2:describe*", "ec2:DescribeVpcs"), ("a?c", "abc")]
-        {
-            assert!(like(pattern, text, true), "{pattern} {text}");
-        }
-        for (pattern, text) in [("ec2:*", "eks:X"), ("ec2:Run", "ec2:RunInstances"), ("a?c", "ac")] {
-            assert!(!like(pattern, text, true), "{pattern} {text}");
-        }
-        assert!(!like("arn:A", "arn:a", false));
-    }
-
-    #[test]
-    fn deny_wins_and_silence_is_denial() {
-        let allow = json!({"Statement": {"Effect": "Allow", "Action": "ec2:*", "Resource": "*"}});
-        let deny = json!({"Statement": [{"Effect": "Deny", "Action": ["ec2:DeleteVpc"], "Resource": "*"}]});
-        assert_eq!(judge([&allow, &deny], "ec2:CreateVpc", "*"), Verdict::Allowed);
-        assert_eq!(judge([&allow, &deny], "ec2:DeleteVpc", "*"), Verdict::ExplicitDeny);
-        assert_eq!(judge([&allow, &deny], "eks:ListClusters", "*"), Verdict::ImplicitDeny);
-    }
 
     #[test]
     fn trust_policies_are_checked() {
@@ -303,6 +244,13 @@ mod tests {
             json!({"Effect": "Allow", "Action": "everything", "Resource": "*"}),
             json!({"Effect": "Allow", "Action": "ec2:*", "Resource": "vpc-1"}),
             json!({"Effect": "Allow", "Action": "ec2:*", "Resource": "*", "Principal": "*"}),
+            json!({"Sid": "with-dash", "Effect": "Allow", "Action": "ec2:*", "Resource": "*"}),
+            json!({"Effect": "Allow", "Action": "ec2:*", "Resource": "*", "Condition": {"StringLikes": {"a:b": "c"}}}),
+            json!({"Effect": "Allow", "Action": "ec2:*", "Resource": "*", "Condition": {"StringLike": {"ab": "c"}}}),
+            json!([
+                {"Sid": "A", "Effect": "Allow", "Action": "ec2:*", "Resource": "*"},
+                {"Sid": "A", "Effect": "Allow", "Action": "eks:*", "Resource": "*"},
+            ]),
             json!([]),
         ] {
             assert_eq!(with(bad.clone()).expect_err("refused").code, "MalformedPolicyDocument", "{bad}");

@@ -5,8 +5,11 @@
 
 mod account;
 mod documents;
+mod evaluate;
 mod managed;
+mod needs;
 mod policies;
+mod principal;
 mod profiles;
 mod providers;
 mod roles;
@@ -15,11 +18,12 @@ mod simulate;
 #[cfg(test)]
 mod tests;
 
+pub use needs::Request;
+pub use principal::{authorize, forbidden, read_policies};
 pub use profiles::{delete_instance_profile, ensure_instance_profile, instance_profile_role};
 pub use providers::issuer_is_trusted;
 pub use roles::{RoleTrouble, assumable, has_policy, role_assumable_by, role_name_of};
 pub use service_linked::ensure_service_linked_role;
-pub use simulate::may;
 
 use super::{ApiError, CallCx, Params, Protocol, Reply, Service, Xml};
 use crate::sandbox::world::{Object, Tx};

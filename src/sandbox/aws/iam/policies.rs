@@ -209,8 +209,8 @@ pub(super) fn create(cx: &mut CallCx<'_, '_>) -> Result<Xml, ApiError> {
     let description = cx.params.text("Description");
     let tags = tags(&cx.params)?;
     documents::check_identity(&text)?;
-    if text.chars().filter(|c| !c.is_whitespace()).count() > 6_144 {
-        return Err(limit_exceeded("PolicySize", 6_144));
+    if text.chars().filter(|c| !c.is_whitespace()).count() > documents::MANAGED_LIMIT {
+        return Err(limit_exceeded("PolicySize", documents::MANAGED_LIMIT));
     }
     let arn = format!("arn:aws:iam::{}:policy{path}{name}", cx.scope.account);
     let scope = cx.global();

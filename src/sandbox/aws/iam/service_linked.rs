@@ -24,6 +24,11 @@ const LINKED: &[(&str, &str, &str)] = &[
     ),
 ];
 
+/// The name of a service's own role.
+pub(super) fn role_of(service: &str) -> Option<&'static str> {
+    LINKED.iter().find(|(known, _, _)| *known == service).map(|(_, name, _)| *name)
+}
+
 fn make(tx: &mut Tx<'_>, account: &str, service: &str, name: &str, policy: &str, origin: Origin) -> Object {
     let path = format!("/aws-service-role/{service}/");
     let trust = json!({"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Principal": {"Service": service}, "Action": "sts:AssumeRole"}]});

@@ -1,38 +1,25 @@
-//! What a principal may do: the simulation call, and the judgement every call of an assumed role passes.
+//! The simulation call: the same judgement that every call passes, over what the caller of it says is known.
 
 use super::{
     ApiError, CallCx, Xml, constraint,
-    documents::{self, Verdict},
-    no_such_entity, page, policies,
-    roles::{self, Role},
+    evaluate::{Ask, Context, Verdict},
+    no_such_entity, page,
+    principal::{self, Rights},
+    roles,
 };
-use crate::sandbox::{
-    aws::{Caller, protocol::iso, sts},
-    world::Tx,
-};
-use serde_json::Value;
+use crate::sandbox::aws::{protocol::iso, sts};
 
-/// What a role's policies say, its boundary included.
-fn judge_role(tx: &Tx<'_>, account: &str, role: &Role, action: &str, resource: &str) -> Verdict {
-    let attached = role.attached.keys().filter_map(|arn| policies::document(tx, account, arn));
-    let inline = role.inline.values().filter_map(|text| serde_json::from_str(text).ok());
-    let documents: Vec<Value> = attached.chain(inline).collect();
-    let verdict = documents::judge(&documents, action, resource);
-    let boundary = role.boundary.as_ref().and_then(|arn| policies::document(tx, account, arn));
-    match (verdict, boundary) {
-        (Verdict::Allowed, Some(boundary)) => documents::judge([&boundary], action, resource),
-        (verdict, _) => verdict,
+/// What the request says of conditions: `ContextEntries.member.N`.
+fn context(cx: &CallCx<'_, '_>) -> Context {
+    let mut context = Context::default();
+    for entry in cx.params.groups("ContextEntries") {
+        entry.ignore("ContextKeyType");
+        let key = entry.text("ContextKeyName").unwrap_or_default();
+        for value in entry.list("ContextKeyValues") {
+            context = context.with(&key, value);
+        }
     }
-}
-
-/// Whether this caller may do this (`ec2:CreateVpc`) on something. The account's permanent user may do everything.
-pub fn may(tx: &Tx<'_>, caller: &Caller, action: &str) -> bool {
-    let principal = caller.principal_arn();
-    let Some(name) = roles::role_name_of(&principal) else { return true };
-    match roles::find(tx, &caller.account, name) {
-        Some(role) => judge_role(tx, &caller.account, &role.read(), action, "*") == Verdict::Allowed,
-        None => false,
-    }
+    context
 }
 
 pub(super) fn principal(cx: &mut CallCx<'_, '_>) -> Result<Xml, ApiError> {
@@ -42,7 +29,6 @@ pub(super) fn principal(cx: &mut CallCx<'_, '_>) -> Result<Xml, ApiError> {
     for known in [
         "PolicyInputList",
         "PermissionsBoundaryPolicyInputList",
-        "ContextEntries",
         "ResourceOwner",
         "CallerArn",
         "ResourcePolicy",
@@ -63,12 +49,14 @@ pub(super) fn principal(cx: &mut CallCx<'_, '_>) -> Result<Xml, ApiError> {
         resources.push("*".to_owned());
     }
     let account = cx.scope.account.clone();
-    let role: Option<Role> = match roles::role_name_of(&source) {
+    let context = context(cx);
+    let rights = match roles::role_name_of(&source) {
         Some(name) => {
             let missing = || no_such_entity(format!("The role with name {name} cannot be found."));
-            Some(roles::find(cx.tx, &account, name).ok_or_else(missing)?.read())
+            let role = roles::find(cx.tx, &account, name).ok_or_else(missing)?.read();
+            Rights::of_role(cx.tx, &account, &role)
         }
-        None if source == sts::permanent_caller(&account).arn => None,
+        None if principal::is_permanent(&account, &source) => Rights::of_user(cx.tx),
         None if source.contains(":user/") => {
             let name = source.rsplit('/').next().unwrap_or_default();
             return Err(no_such_entity(format!("The user with name {name} cannot be found.")));
@@ -83,11 +71,8 @@ pub(super) fn principal(cx: &mut CallCx<'_, '_>) -> Result<Xml, ApiError> {
     let mut results = Vec::new();
     for action in &actions {
         for resource in &resources {
-            let verdict = match &role {
-                None => Verdict::Allowed,
-                Some(role) => judge_role(cx.tx, &account, role, action, resource),
-            };
-            let word = match verdict {
+            let ask = Ask { action: action.clone(), resource: resource.clone(), context: context.clone() };
+            let word = match rights.judge(&ask) {
                 Verdict::Allowed => "allowed",
                 Verdict::ImplicitDeny => "implicitDeny",
                 Verdict::ExplicitDeny => "explicitDeny",
@@ -98,7 +83,7 @@ pub(super) fn principal(cx: &mut CallCx<'_, '_>) -> Result<Xml, ApiError> {
                     .text("EvalResourceName", resource)
                     .text("EvalDecision", word)
                     .list("MatchedStatements", "member", [])
-                    .list("MissingContextValues", "member", []),
+                    .texts("MissingContextValues", "member", rights.missing_keys(&ask)),
             );
         }
     }

@@ -28,6 +28,14 @@ impl Bench {
         self.world.advance(self.now, |tx, object, what| iam.due(tx, object, what)).unwrap();
     }
 
+    /// Whether EC2 would let this caller make this call.
+    fn asked(&mut self, caller: &Caller, op: &str, pairs: &[(&str, &str)]) -> Result<(), ApiError> {
+        let pairs: Vec<(String, String)> = pairs.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
+        let scope = Scope::new("123456789012", "us-east-1");
+        let request = Request { service: "ec2", op, pairs: &pairs, path: &BTreeMap::new(), body: b"", scope: &scope };
+        authorize(&mut self.world.begin(self.now), caller, Protocol::Ec2, &request)
+    }
+
     fn call(&mut self, op: &str, params: &[(&str, &str)]) -> Result<String, ApiError> {
         let caller = sts::permanent_caller("123456789012");
         let pairs = params.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
@@ -215,10 +223,16 @@ fn simulation_and_enforcement_agree() {
         arn: "arn:aws:sts::123456789012:assumed-role/demo/s".to_owned(),
         user_id: "AROA:s".to_owned(),
     };
-    let tx = bench.world.begin(bench.now);
-    assert!(may(&tx, &session, "ec2:DescribeVpcs"));
-    assert!(!may(&tx, &session, "ec2:CreateVpc"));
-    assert!(may(&tx, &sts::permanent_caller("123456789012"), "ec2:CreateVpc"));
+    assert_eq!(bench.asked(&session, "DescribeVpcs", &[]), Ok(()));
+    let refused = bench.asked(&session, "CreateVpc", &[]).unwrap_err();
+    assert_eq!((refused.http, refused.code.as_str()), (403, "UnauthorizedOperation"));
+    assert_eq!(
+        refused.message,
+        "You are not authorized to perform this operation. User: arn:aws:sts::123456789012:assumed-role/demo/s is not \
+         authorized to perform: ec2:CreateVpc on resource: arn:aws:ec2:us-east-1:123456789012:vpc/* because no \
+         identity-based policy allows the ec2:CreateVpc action"
+    );
+    assert_eq!(bench.asked(&sts::permanent_caller("123456789012"), "CreateVpc", &[]), Ok(()));
 }
 
 #[test]
