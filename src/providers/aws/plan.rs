@@ -223,6 +223,7 @@ impl Build<'_> {
             settle_secs: habits.settle_secs,
             timing: habits.timing,
             usage: Vec::new(),
+            dies_with: None,
         });
         id
     }
