@@ -19,7 +19,7 @@ pub use profiles::{delete_instance_profile, ensure_instance_profile, instance_pr
 pub use providers::issuer_is_trusted;
 pub use roles::{RoleTrouble, assumable, has_policy, role_assumable_by, role_name_of};
 pub use service_linked::ensure_service_linked_role;
-pub use simulate::may;
+pub use simulate::{may, role_may};
 
 use super::{ApiError, CallCx, Params, Protocol, Reply, Service, Xml};
 use crate::sandbox::world::{Object, Tx};

@@ -11,6 +11,7 @@ use crate::sandbox::{
     world::Tx,
 };
 use serde_json::Value;
+use std::collections::BTreeMap;
 
 /// What a role's policies say, its boundary included.
 fn judge_role(tx: &Tx<'_>, account: &str, role: &Role, action: &str, resource: &str) -> Verdict {
@@ -33,6 +34,29 @@ pub fn may(tx: &Tx<'_>, caller: &Caller, action: &str) -> bool {
         Some(role) => judge_role(tx, &caller.account, &role.read(), action, "*") == Verdict::Allowed,
         None => false,
     }
+}
+
+/// Whether the role with this ARN may do this to something with these tags: conditions on tags are held against them.
+pub fn role_may(tx: &Tx<'_>, arn: &str, action: &str, resource: &str, tags: &BTreeMap<String, String>) -> bool {
+    let parts: Vec<&str> = arn.splitn(6, ':').collect();
+    let (Some(account), Some(name)) = (parts.get(4), roles::role_name_of(arn)) else { return false };
+    let Some(role) = roles::find(tx, account, name).map(|object| object.read::<Role>()) else { return false };
+    let attached = role.attached.keys().filter_map(|arn| policies::document(tx, account, arn));
+    let inline = role.inline.values().filter_map(|text| serde_json::from_str(text).ok());
+    let mut documents: Vec<Value> = attached.chain(inline).collect();
+    for document in &mut documents {
+        if let Some(statements) = document["Statement"].as_array_mut() {
+            statements.retain(|statement| tags_hold(statement, tags));
+        }
+    }
+    documents::judge(&documents, action, resource) == Verdict::Allowed
+}
+
+/// Whether what a statement asks of its resource's tags is so.
+fn tags_hold(statement: &Value, tags: &BTreeMap<String, String>) -> bool {
+    let asked = statement["Condition"]["StringEquals"].as_object().into_iter().flatten();
+    let mut of_tags = asked.filter_map(|(key, value)| Some((key.split_once(":ResourceTag/")?.1, value)));
+    of_tags.all(|(key, value)| tags.get(key).is_some_and(|have| value.as_str() == Some(have)))
 }
 
 pub(super) fn principal(cx: &mut CallCx<'_, '_>) -> Result<Xml, ApiError> {
