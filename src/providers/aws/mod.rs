@@ -13,6 +13,7 @@ pub mod instances;
 pub mod kinds;
 pub mod layout;
 pub mod leftovers;
+pub mod manifests;
 pub mod names;
 pub mod patience;
 pub mod permissions;

@@ -19,6 +19,7 @@ fn actions_of(kind: &str) -> &'static [&'static str] {
             "iam:ListRoles",
         ],
         steps::role_policy::KIND => &["iam:AttachRolePolicy", "iam:ListAttachedRolePolicies", "iam:DetachRolePolicy"],
+        steps::inline_policy::KIND => &["iam:PutRolePolicy", "iam:GetRolePolicy", "iam:DeleteRolePolicy"],
         steps::vpc::KIND => &["ec2:CreateVpc", "ec2:ModifyVpcAttribute", "ec2:DeleteVpc"],
         steps::subnet::KIND => &["ec2:CreateSubnet", "ec2:ModifySubnetAttribute", "ec2:DeleteSubnet"],
         steps::internet_gateway::KIND => &["ec2:CreateInternetGateway", "ec2:DeleteInternetGateway"],

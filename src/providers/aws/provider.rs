@@ -2,13 +2,15 @@
 
 use super::client::{self, AwsCx, AwsOptions};
 use super::patience::patient;
-use super::{clusters, error, kinds, leftovers, plan, preflight, resolve, retag, stages, sweep, tags, token};
+use super::{
+    clusters, error, kinds, leftovers, manifests, plan, preflight, resolve, retag, stages, sweep, tags, token,
+};
 use crate::engine::{
     AnyStep, Backend, Clock, Leftover, Observed, Owned, Plan, PlannedStep, RateLimit, StepError, StepId, SweepPoint,
     Swept,
 };
 use crate::model::{Cloud, ClusterName, ClusterSpec, Region, ResolvedSpec, Stack};
-use crate::providers::{Check, CloudCluster, ClusterToken, Identity, Provider, StackSeen, VolumeFate};
+use crate::providers::{Check, CloudCluster, ClusterToken, Identity, PodsAt, Provider, StackSeen, VolumeFate};
 use async_trait::async_trait;
 use jiff::Timestamp;
 use std::{collections::BTreeMap, sync::Arc};
@@ -103,7 +105,11 @@ impl Provider for Aws {
     }
 
     fn pool_label(&self) -> &'static str {
-        "eks.amazonaws.com/nodegroup"
+        manifests::GROUP_LABEL
+    }
+
+    fn device_plugin(&self) -> Option<PodsAt> {
+        Some(PodsAt { namespace: manifests::NAMESPACE, label: manifests::PLUGIN_LABEL })
     }
 
     async fn token(&self, cluster: &str) -> Result<ClusterToken, StepError> {

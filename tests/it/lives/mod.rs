@@ -6,6 +6,7 @@ mod foreign;
 mod journal;
 mod leftovers;
 mod network;
+mod pools;
 pub(crate) mod rig;
 mod shapes;
 mod status;
