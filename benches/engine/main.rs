@@ -51,6 +51,7 @@ fn plan(steps: usize) -> Plan {
                 settle_secs: 0,
                 timing,
                 usage: Vec::new(),
+                dies_with: None,
             })
             .collect(),
         sweeps: Vec::new(),

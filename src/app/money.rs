@@ -45,6 +45,14 @@ pub(super) fn of_usage(usage: &[Usage]) -> Option<f64> {
     if usage.is_empty() { Some(0.0) } else { usd_per_hour(usage, catalogue()) }
 }
 
+/// What an autoscaled pool costs an hour more, or less, with so many nodes than as it was ordered.
+pub(super) fn scaled(step: &PlannedStep, max: u32, nodes: u32) -> Option<f64> {
+    let share = f64::from(nodes) / f64::from(max.max(1));
+    let now: Vec<Usage> =
+        step.usage.iter().map(|usage| Usage { desired: usage.max * share, ..usage.clone() }).collect();
+    Some(of_usage(&now)? - of_usage(&step.usage)?)
+}
+
 /// A sum in which one unknown makes all unknown; rounded to what prices are quoted in.
 pub(super) fn sum(parts: impl IntoIterator<Item = Option<f64>>) -> Option<f64> {
     // An empty sum of floats is -0.

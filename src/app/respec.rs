@@ -1,8 +1,9 @@
 //! "What was omitted means as recorded": the recorded spec with a later file or flags laid over it.
 
+use crate::cost::catalogue;
 use crate::error::CliError;
-use crate::model::spec::{AwsSpec, Budget, InstanceWish, NetworkSpec, PoolSpec};
-use crate::model::{ClusterSpec, ResolvedSpec};
+use crate::model::spec::{AwsSpec, Budget, InstanceNeeds, InstanceWish, NetworkSpec, PoolSpec};
+use crate::model::{Cloud, ClusterSpec, ResolvedSpec};
 use serde_json::{Map, Value};
 
 /// A decided spec as if the user had said all of it.
@@ -32,8 +33,13 @@ pub(super) fn as_wished(spec: &ResolvedSpec) -> ClusterSpec {
                 .iter()
                 .map(|pool| PoolSpec {
                     name: pool.name.clone(),
-                    instance_type: Some(InstanceWish::Named(pool.instance_type.clone())),
-                    count: (pool.min == pool.max).then_some(pool.count),
+                    instance_type: (pool.other_types.is_empty())
+                        .then(|| InstanceWish::Named(pool.instance_type.clone())),
+                    instance_types: match pool.other_types.is_empty() {
+                        true => Vec::new(),
+                        false => pool.types().map(str::to_owned).collect(),
+                    },
+                    count: Some(pool.count),
                     min: (pool.min != pool.max).then_some(pool.min),
                     max: (pool.min != pool.max).then_some(pool.max),
                     spot: Some(pool.spot),
@@ -60,11 +66,39 @@ pub(super) fn merge(base: &ClusterSpec, over: &ClusterSpec) -> Result<ClusterSpe
     let mut merged = serde_json::to_value(base).map_err(bug)?;
     let over = serde_json::to_value(over).map_err(bug)?;
     lay(&mut merged, over);
-    serde_json::from_value(merged).map_err(bug)
+    let mut merged: ClusterSpec = serde_json::from_value(merged).map_err(bug)?;
+    keep_what_meets_the_needs(base, &mut merged);
+    Ok(merged)
+}
+
+/// Needs that the recorded machine meets are no wish for another one.
+fn keep_what_meets_the_needs(base: &ClusterSpec, merged: &mut ClusterSpec) {
+    let Some(cloud) = base.provider else { return };
+    for pool in merged.node_pools.iter_mut().flatten() {
+        let recorded = base.node_pools.iter().flatten().find(|known| known.name == pool.name);
+        let recorded = recorded.and_then(|known| known.instance_type.as_ref());
+        if let (Some(InstanceWish::Needs(needs)), Some(InstanceWish::Named(name))) = (&pool.instance_type, recorded)
+            && meets(cloud, name, needs)
+        {
+            pool.instance_type = Some(InstanceWish::Named(name.clone()));
+        }
+    }
+}
+
+fn meets(cloud: Cloud, name: &str, needs: &InstanceNeeds) -> bool {
+    let Some(machine) = catalogue().machine_type(cloud, name) else { return false };
+    let accelerator = machine.accelerator.map(|(kind, count)| format!("{kind}:{count}"));
+    let same_gpu = match (&needs.gpu, &accelerator) {
+        (Some(wish), Some(has)) => wish.eq_ignore_ascii_case(has),
+        (wish, has) => wish.is_none() && has.is_none(),
+    };
+    same_gpu && machine.vcpus >= needs.cpu.unwrap_or(0.0) && machine.memory_gib >= needs.memory_gib.unwrap_or(0.0)
 }
 
 /// Keys that say the same thing in two ways: saying it one way unsays the other.
 const RIVALS: &[(&str, &[&str])] = &[
+    ("instanceType", &["instanceTypes"]),
+    ("instanceTypes", &["instanceType"]),
     ("zoneCount", &["zones"]),
     ("count", &["min", "max"]),
     ("min", &["count"]),
@@ -74,12 +108,13 @@ const RIVALS: &[(&str, &[&str])] = &[
 
 fn lay(base: &mut Value, over: Value) {
     let (Value::Object(base), Value::Object(over)) = (base, over) else { return };
+    let said: Vec<String> = over.keys().cloned().collect();
     for (key, value) in over {
         for rival in RIVALS.iter().filter(|(said, _)| *said == key).flat_map(|(_, unsaid)| *unsaid) {
             // The same number of zones as recorded means these zones.
             let same = key == "zoneCount"
                 && base.get("zones").and_then(Value::as_array).map(Vec::len).map(Value::from) == Some(value.clone());
-            if same {
+            if same || said.iter().any(|key| key == rival) {
                 continue;
             }
             base.remove(*rival);
@@ -113,12 +148,24 @@ fn lay_pools(base: &mut Value, over: Vec<Value>) {
 
 /// What differs, one line per key: `nodePools.default.count 2 -> 5`.
 pub(super) fn differences(old: &ClusterSpec, new: &ClusterSpec) -> Vec<String> {
-    let (old, new) = (serde_json::to_value(old), serde_json::to_value(new));
+    let (old, new) = (serde_json::to_value(plain(old)), serde_json::to_value(plain(new)));
     let mut lines = Vec::new();
     if let (Ok(old), Ok(new)) = (old, new) {
         compare("", &old, &new, &mut lines);
     }
     lines
+}
+
+/// The same said in one way: sizes of pools, which may be said in part.
+fn plain(spec: &ClusterSpec) -> ClusterSpec {
+    let mut spec = spec.clone();
+    for pool in spec.node_pools.iter_mut().flatten() {
+        let Some((min, count, max)) = pool.sizes() else { continue };
+        let scales = pool.scales();
+        pool.count = Some(count);
+        (pool.min, pool.max) = (scales.then_some(min), scales.then_some(max));
+    }
+    spec
 }
 
 fn compare(path: &str, old: &Value, new: &Value, lines: &mut Vec<String>) {
@@ -199,12 +246,52 @@ mod tests {
             [
                 "network.zones [\"a\",\"b\"] -> unset",
                 "network.zoneCount unset -> 3",
-                "nodePools.default.count 2 -> unset",
+                "nodePools.default.count 2 -> 1",
                 "nodePools.default.min unset -> 1",
                 "nodePools.default.max unset -> 4",
             ]
         );
         assert!(differences(&base, &merge(&base, &ClusterSpec::default()).expect("merges")).is_empty());
+    }
+
+    #[test]
+    fn sizes_and_types_said_in_another_way_are_no_change() {
+        let pools = |pool: Value| spec(json!({"nodePools": [pool]}));
+        let base =
+            pools(json!({"name": "a", "instanceTypes": ["m5.large", "m6a.large"], "count": 1, "min": 1, "max": 4}));
+        for same in [
+            json!({"name": "a", "max": 4}),
+            json!({"name": "a", "min": 1, "max": 4}),
+            json!({"name": "a", "count": 1, "min": 1, "max": 4}),
+            json!({"name": "a"}),
+        ] {
+            let merged = merge(&base, &pools(same.clone())).expect("merges");
+            assert_eq!(differences(&base, &merged), [""; 0], "{same}");
+        }
+        let fixed = pools(json!({"name": "a", "count": 3, "instanceType": "m5.large"}));
+        assert_eq!(
+            differences(&base, &merge(&base, &fixed).expect("merges")),
+            [
+                "nodePools.a.instanceTypes [\"m5.large\",\"m6a.large\"] -> unset",
+                "nodePools.a.count 1 -> 3",
+                "nodePools.a.min 1 -> unset",
+                "nodePools.a.max 4 -> unset",
+                "nodePools.a.instanceType unset -> m5.large",
+            ]
+        );
+        // An old recorded pool of a fixed size has no word for several types.
+        let old: crate::model::spec::PoolSpec = serde_json::from_value(json!({"name": "a", "count": 2})).unwrap();
+        assert_eq!((old.sizes(), old.scales()), (Some((2, 2, 2)), false));
+    }
+
+    #[test]
+    fn needs_that_are_met_are_no_change() {
+        let of = |kind: Value| spec(json!({"provider": "aws", "nodePools": [{"name": "g", "instanceType": kind}]}));
+        let base = of(json!("g4dn.xlarge"));
+        let changed = |kind: Value| !differences(&base, &merge(&base, &of(kind)).expect("merges")).is_empty();
+        assert!(!changed(json!({"gpu": "T4:1"})) && !changed(json!({"gpu": "t4:1", "cpu": 4, "memoryGiB": 16})));
+        assert!(changed(json!({"gpu": "T4:1", "cpu": 8})) && changed(json!({"gpu": "A10G:1"})));
+        assert!(changed(json!({"cpu": 2})), "a machine with GPUs is more than was asked for");
     }
 
     #[test]

@@ -5,8 +5,8 @@ mod wide;
 
 use super::{cloud, money, outcome, provision::host_and_port, readiness, stacks, tags};
 use crate::engine::{
-    Event, Journal, JournalError, Observer, Options, Record, RunId, RunOutcome, Session, Standing, StepState, Tick,
-    proof,
+    Event, Journal, JournalError, Observer, Options, Plan, Record, RunId, RunOutcome, Session, Standing, StepId,
+    StepState, Tick, proof,
 };
 use crate::env::Env;
 use crate::error::{CliError, Exit};
@@ -350,15 +350,21 @@ async fn verify(
     let Some(plan) = known.state.plan() else { return Ok(()) };
     let name = provider.cluster_name(&known.stack);
     let seen = provider.cluster(&name).await?.filter(|seen| seen.stack.as_ref() == Some(&known.stack));
+    let mut lack_gpus = false;
     match &seen {
         Some(seen) => {
             fill_from_cloud(cluster, seen);
             // Another machine may have turned it on: its journal is not here, the tag is.
             cluster.protect |= proof::protects(&seen.tags);
-            let ready = readiness::look(provider.as_ref(), seen).await;
+            price_as_scaled(cluster, plan, seen);
+            let ready = readiness::look(provider.as_ref(), seen, plan).await;
             cluster.reachable = Some(ready.is_ok());
             match ready {
-                Ok(nodes) => nodes.count_into(plan, &mut cluster.node_pools),
+                Ok(nodes) => {
+                    nodes.count_into(plan, &mut cluster.node_pools);
+                    cluster.issues.extend(nodes.issues());
+                    lack_gpus = nodes.lack_gpus();
+                }
                 Err(why) if cluster.phase == Phase::Ready => cluster.issues.push(format!("API server: {why}")),
                 Err(_) => {}
             }
@@ -374,7 +380,7 @@ async fn verify(
     };
     cluster.drift.extend(audit.missing.iter().map(|item| drift("missing", item)));
     cluster.drift.extend(audit.unexpected.iter().map(|item| drift("unexpected", item)));
-    let lacking = cluster.node_pools.iter().any(|pool| pool.ready.is_some_and(|ready| ready < pool.min));
+    let lacking = lack_gpus || cluster.node_pools.iter().any(|pool| pool.ready.is_some_and(|ready| ready < pool.min));
     let unwell = seen.as_ref().is_none_or(|seen| !is_well(&seen.status) || !seen.issues.is_empty());
     if cluster.phase == Phase::Ready
         && (unwell || lacking || cluster.reachable == Some(false) || !cluster.drift.is_empty())
@@ -382,6 +388,18 @@ async fn verify(
         cluster.phase = Phase::Degraded;
     }
     Ok(())
+}
+
+/// The price follows what the autoscaler did.
+fn price_as_scaled(cluster: &mut StatusCluster, plan: &Plan, seen: &CloudCluster) {
+    let Ok(spec) = serde_json::from_value::<ResolvedSpec>(plan.spec.clone()) else { return };
+    for pool in spec.node_pools.iter().filter(|pool| pool.scales()) {
+        let step = plan.step(&StepId::new(format!("{}{}", readiness::POOLS, pool.name)));
+        let live = seen.node_pools.iter().find(|live| live.name == pool.name);
+        let (Some(step), Some(live)) = (step, live) else { continue };
+        let more = money::scaled(step, pool.max, live.desired);
+        cluster.usd_per_hour = money::sum([cluster.usd_per_hour, more]);
+    }
 }
 
 fn fill_from_cloud(cluster: &mut StatusCluster, seen: &CloudCluster) {

@@ -4,6 +4,7 @@
 //! Only what [`super::proof`] lets through is touched; everything else is reported.
 
 mod caused;
+mod inside;
 mod look;
 
 use super::{
@@ -121,6 +122,8 @@ struct Demolition<'r, 'a> {
     outputs: Mutex<HashMap<StepId, Option<Outputs>>>,
     /// How to read what the cluster made and this run deleted.
     caused: Mutex<BTreeMap<StepId, PlannedStep>>,
+    /// Holders whose inside could not be reached: what is in them goes with them.
+    closed: Mutex<HashSet<StepId>>,
     /// Another round follows, so nothing needs to be waited for that a new look may explain.
     may_postpone: bool,
     /// One look at a time.
@@ -158,6 +161,7 @@ impl<'r, 'a> Demolition<'r, 'a> {
             known: Mutex::new(known),
             outputs: Mutex::default(),
             caused: Mutex::default(),
+            closed: Mutex::default(),
             may_postpone,
             looking: tokio::sync::Mutex::default(),
         }
@@ -274,7 +278,7 @@ impl<'r, 'a> Demolition<'r, 'a> {
     async fn run_node(&self, node: &Node<'r>) -> Result<(), Cut> {
         match node {
             Node::Nothing => Ok(()),
-            Node::Delete(target) => self.clear(target).await,
+            Node::Delete(target) => self.clear_with_inside(target).await,
             Node::Clear(point) => self.clear_stage(&point.stage).await.map(drop),
         }
     }

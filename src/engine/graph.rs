@@ -329,6 +329,7 @@ mod tests {
                 delete_deadline_secs: 60,
             },
             usage: Vec::new(),
+            dies_with: None,
         }
     }
 

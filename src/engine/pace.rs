@@ -172,6 +172,7 @@ mod tests {
                 delete_p50_secs: 100,
                 delete_deadline_secs: 3_000,
             },
+            dies_with: None,
             usage: Vec::new(),
         };
         Plan {

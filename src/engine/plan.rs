@@ -61,6 +61,10 @@ pub struct PlannedStep {
     /// What it is billed by.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub usage: Vec<Usage>,
+    /// The step whose object holds it and takes it along when it goes: where that one's inside cannot be reached, a
+    /// teardown does not wait for this one, and an audit does not miss it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dies_with: Option<StepId>,
 }
 
 impl PlannedStep {

@@ -91,6 +91,11 @@ async fn find(run: &Run<'_>, plan: &Plan, at: usize, began: Timestamp) -> Result
     let task = Task::new(run, Some(plan), step, live_inputs(run, plan, at).await?)?;
     let seen = match task.look_settled(began, task.deadline()).await {
         Ok(seen) => seen,
+        // What cannot be seen from here is found when it is made again: its holder keeps its name.
+        Err(Cut::Step(error)) if step.dies_with.is_some() => {
+            tracing::warn!(step = %step.id, %error, "not looked for");
+            return Ok(false);
+        }
         Err(cut) => return without_a_place(run, step, cut).map(|()| false),
     };
     let mut ours = best_first(seen).into_iter();

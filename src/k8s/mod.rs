@@ -7,6 +7,7 @@ mod access;
 mod error;
 pub mod kubeconfig;
 mod made;
+pub mod manifest;
 mod nodes;
 mod object;
 mod reach;
@@ -14,7 +15,7 @@ mod reach;
 pub use access::{Access, connect};
 pub use kube::Client;
 pub use made::{ClusterMade, LoadBalancerMade, Reclaim, VolumeMade, cluster_made, set_reclaim};
-pub use nodes::{NodeSeen, nodes};
+pub use nodes::{GPU, NodeSeen, nodes, pods_by_node};
 pub use object::{ObjectKind, ObjectRef, delete, is_gone};
 pub use reach::{Barrier, Unreachable, reachable, version};
 

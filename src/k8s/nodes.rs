@@ -2,8 +2,12 @@
 
 use super::{error, object::list_all};
 use crate::engine::StepError;
-use k8s_openapi::api::core::v1::Node;
+use k8s_openapi::api::core::v1::{Node, Pod};
 use kube::{Api, Client};
+use std::collections::BTreeMap;
+
+/// How NVIDIA's device plugin calls what it offers.
+pub const GPU: &str = "nvidia.com/gpu";
 
 /// A node.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -22,6 +26,8 @@ pub struct NodeSeen {
     pub instance_type: Option<String>,
     /// Version of its kubelet, `v1.35.2-eks-1234567`.
     pub version: Option<String>,
+    /// NVIDIA GPUs that pods can have there.
+    pub gpus: u32,
 }
 
 /// Every node, by name. `pool_label` is the label that the provider puts the pool's name in.
@@ -56,7 +62,38 @@ fn see(node: Node, pool_label: &str) -> NodeSeen {
         zone: labels.remove("topology.kubernetes.io/zone"),
         instance_type: labels.remove("node.kubernetes.io/instance-type"),
         version: status.node_info.map(|info| info.kubelet_version),
+        gpus: status.allocatable.and_then(|all| all.get(GPU)?.0.parse().ok()).unwrap_or_default(),
     }
+}
+
+/// What the pods with this label are at, by the node they are on; nothing where one runs and is ready.
+///
+/// # Errors
+/// As every read.
+pub async fn pods_by_node(
+    client: &Client,
+    namespace: &str,
+    label: (&str, &str),
+) -> Result<BTreeMap<String, Option<String>>, StepError> {
+    let all: Vec<Pod> = list_all(&Api::namespaced(client.clone(), namespace))
+        .await
+        .map_err(|cause| error::map(&format!("list the pods of {namespace}"), &cause))?;
+    let wanted = all.into_iter().filter(|pod| {
+        pod.metadata.labels.as_ref().and_then(|labels| labels.get(label.0)).is_some_and(|value| value == label.1)
+    });
+    Ok(wanted.filter_map(|pod| Some((pod.spec.as_ref()?.node_name.clone()?, trouble(&pod)))).collect())
+}
+
+fn trouble(pod: &Pod) -> Option<String> {
+    let status = pod.status.as_ref();
+    let conditions = status.and_then(|status| status.conditions.as_ref()).into_iter().flatten();
+    if conditions.into_iter().any(|it| it.type_ == "Ready" && it.status == "True") {
+        return None;
+    }
+    let containers = status.and_then(|status| status.container_statuses.as_ref()).into_iter().flatten();
+    let waits = containers.filter_map(|it| it.state.as_ref()?.waiting.as_ref()?.reason.clone()).next();
+    let phase = || status.and_then(|status| status.phase.clone());
+    Some(waits.or_else(phase).unwrap_or_else(|| "Pending".to_owned()))
 }
 
 #[cfg(test)]

@@ -162,10 +162,13 @@ pub struct PoolSpec {
     /// Machine.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub instance_type: Option<InstanceWish>,
+    /// Machines that may stand for each other, instead of one; on demand the first that can be had is taken.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub instance_types: Vec<String>,
     /// Nodes in all, not per zone.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub count: Option<u32>,
-    /// Fewest, when autoscaled.
+    /// Fewest, when autoscaled; without it `count`, else one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub min: Option<u32>,
     /// Most, when autoscaled.
@@ -183,6 +186,26 @@ pub struct PoolSpec {
     /// Kubernetes taints.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub taints: Vec<Taint>,
+}
+
+impl PoolSpec {
+    /// Fewest nodes, nodes to begin with, most nodes; none where none of them is said.
+    pub fn sizes(&self) -> Option<(u32, u32, u32)> {
+        let max = self.max.or(self.count).or(self.min)?;
+        let min = self.min.or(self.count).unwrap_or_else(|| max.min(1));
+        Some((min, self.count.unwrap_or(min), max))
+    }
+
+    /// Whether an autoscaler is to decide how many nodes there are.
+    pub fn scales(&self) -> bool {
+        self.sizes().is_some_and(|(min, _, max)| min < max)
+    }
+
+    /// Whether there is always a node, and one that takes pods that tolerate no taint.
+    pub fn is_steady(&self) -> bool {
+        self.sizes().is_none_or(|(min, ..)| min > 0)
+            && self.taints.iter().all(|taint| taint.effect == TaintEffect::PreferNoSchedule)
+    }
 }
 
 /// A Kubernetes taint.
@@ -291,8 +314,14 @@ pub struct ResolvedNetwork {
 pub struct ResolvedPool {
     /// Pool name.
     pub name: String,
-    /// Machine type.
+    /// Machine type; the first of several.
     pub instance_type: String,
+    /// Types that may stand for it, in order.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub other_types: Vec<String>,
+    /// The dearest of them, by which the pool is billed at most, where that is not the first.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub billed_type: Option<String>,
     /// CPU architecture, `amd64` or `arm64`.
     pub arch: String,
     /// Accelerator, `T4`, and how many in one machine.
@@ -314,6 +343,23 @@ pub struct ResolvedPool {
     /// Kubernetes taints.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub taints: Vec<Taint>,
+}
+
+impl ResolvedPool {
+    /// All its machine types, in order.
+    pub fn types(&self) -> impl Iterator<Item = &str> {
+        std::iter::once(&self.instance_type).chain(&self.other_types).map(String::as_str)
+    }
+
+    /// Whether an autoscaler decides how many nodes there are.
+    pub const fn scales(&self) -> bool {
+        self.min < self.max
+    }
+
+    /// Whether there is always a node, and one that takes the autoscaler's own pod.
+    pub fn holds_the_autoscaler(&self) -> bool {
+        self.min > 0 && self.taints.iter().all(|taint| taint.effect == TaintEffect::PreferNoSchedule)
+    }
 }
 
 /// EKS, decided.

@@ -157,6 +157,15 @@ pub struct ClusterToken {
     pub expires_at: Timestamp,
 }
 
+/// Pods of a namespace by one of their labels.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PodsAt {
+    /// The namespace.
+    pub namespace: &'static str,
+    /// Key and value.
+    pub label: (&'static str, &'static str),
+}
+
 /// What happens to disks that workloads made, when their cluster goes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum VolumeFate {
@@ -301,6 +310,11 @@ pub trait Provider: Send + Sync {
 
     /// The node label that holds the cloud's name of the node's pool.
     fn pool_label(&self) -> &'static str;
+
+    /// Where the pods that offer nodes' GPUs are, where the provider puts them into clusters itself.
+    fn device_plugin(&self) -> Option<PodsAt> {
+        None
+    }
 
     /// A token for a cluster's API server.
     async fn token(&self, cluster: &str) -> Result<ClusterToken, StepError>;

@@ -174,6 +174,8 @@ impl Rule {
         if span.is_some() && !matches!(fault, Fault::Delay(_)) {
             return Err("takes no span");
         }
+        // As kubectl's users say it.
+        let service = if service == "k8s" { "kubernetes" } else { service };
         let (service, op) = (service.to_owned(), op.to_owned());
         Ok(Self { text: text.to_owned(), service, op, fault, share, hits, seen: 0, fired: 0 })
     }

@@ -66,9 +66,9 @@ pub(super) fn plan_view(env: &Env, prepared: &Prepared) -> PlanView {
         .node_pools
         .iter()
         .map(|pool| {
-            let count =
-                if pool.min == pool.max { pool.count.to_string() } else { format!("{}-{}", pool.min, pool.max) };
-            format!("{count} x {}{}", pool.instance_type, if pool.spot { " spot" } else { "" })
+            let count = if pool.scales() { format!("{}-{}", pool.min, pool.max) } else { pool.count.to_string() };
+            let types: Vec<&str> = pool.types().collect();
+            format!("{count} x {}{}", types.join("|"), if pool.spot { " spot" } else { "" })
         })
         .collect();
     let who = &prepared.cloud.who;

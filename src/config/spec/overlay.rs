@@ -169,7 +169,7 @@ type NamedPool = (String, Vec<(String, Node<Place>)>);
 
 fn pool(argument: &str, place: &Place) -> Result<NamedPool, SpecProblem> {
     const KEYS: &[&str] =
-        &["name", "type", "cpu", "memory", "gpu", "count", "min", "max", "spot", "disk", "label.KEY", "taint"];
+        &["name", "type", "types", "cpu", "memory", "gpu", "count", "min", "max", "spot", "disk", "label.KEY", "taint"];
     let problem = |message: String| SpecProblem::new("nodePools", message);
     let mut name = None;
     let mut fields: Vec<(String, Node<Place>)> = Vec::new();
@@ -188,6 +188,11 @@ fn pool(argument: &str, place: &Place) -> Result<NamedPool, SpecProblem> {
         let mut field = |name: &str, node| fields.push((name.to_owned(), node));
         match key {
             "name" => name = Some(value.to_owned()),
+            // EC2 knows no `|` in names: several types, the first preferred.
+            "type" | "types" | "instanceType" | "instanceTypes" if value.contains('|') || key.ends_with('s') => {
+                let all = value.split('|').map(|one| scalar(one.trim(), place)).collect();
+                field("instanceTypes", Node { at: place.clone(), kind: Kind::List(all) });
+            }
             "type" | "instanceType" => field("instanceType", scalar(value, place)),
             "cpu" => needs.push(entry("cpu", scalar(value, place), place)),
             "memory" | "memoryGiB" => needs.push(entry("memoryGiB", scalar(value, place), place)),
@@ -207,7 +212,7 @@ fn pool(argument: &str, place: &Place) -> Result<NamedPool, SpecProblem> {
         }
     }
     if !needs.is_empty() {
-        if fields.iter().any(|(key, _)| key == "instanceType") {
+        if fields.iter().any(|(key, _)| key.starts_with("instanceType")) {
             return Err(problem("a pool has a type or needs (cpu, memory, gpu), not both".to_owned()));
         }
         fields.push(("instanceType".to_owned(), map(needs, place)));
@@ -285,9 +290,17 @@ fn child<'n>(node: &'n mut Node<Place>, key: &str, list: bool, place: &Place) ->
     (!matches!(value.kind, Kind::Scalar { .. })).then_some(value)
 }
 
+/// Keys that say the same thing in two ways.
+const RIVALS: [(&str, &str); 2] = [("instanceType", "instanceTypes"), ("instanceTypes", "instanceType")];
+
 /// A flag beats the file; another flag that says something else is a contradiction.
 fn put(node: &mut Node<Place>, key: &str, value: Node<Place>, place: &Place) -> Result<(), SpecProblem> {
     let Kind::Map(entries) = &mut node.kind else { return Ok(()) };
+    // What the file says in the other way is said anew; another flag is a contradiction, which the rules tell.
+    if let Some((_, rival)) = RIVALS.iter().find(|(said, _)| *said == key) {
+        let of_the_file = |at: &Place| !matches!(at, Place::Flag(flag) if flag != NO_FILE);
+        entries.retain(|entry| entry.key != *rival || !of_the_file(&entry.at));
+    }
     match entries.iter_mut().find(|entry| entry.key == key) {
         Some(there) => {
             let plain = |node: &Node<Place>| node.clone().map_places(&|_| ());

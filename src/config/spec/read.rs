@@ -39,7 +39,7 @@ pub(super) const BUDGET: &[&str] = &["hourlyUsd", "monthlyUsd", "warnAt"];
 pub(super) const NETWORK: &[&str] = &["cidr", "zoneCount", "zones", "nat", "apiAllow", "existing"];
 pub(super) const EXISTING: &[&str] = &["vpc", "privateSubnets", "publicSubnets"];
 pub(super) const POOL: &[&str] =
-    &["name", "instanceType", "count", "min", "max", "spot", "diskGiB", "labels", "taints"];
+    &["name", "instanceType", "instanceTypes", "count", "min", "max", "spot", "diskGiB", "labels", "taints"];
 pub(super) const NEEDS: &[&str] = &["cpu", "memoryGiB", "gpu"];
 pub(super) const TAINT: &[&str] = &["key", "value", "effect"];
 pub(super) const AWS: &[&str] = &["addons", "clusterRoleArn", "nodeRoleArn", "accessEntry"];
@@ -344,6 +344,7 @@ fn pool(walk: &mut Walk, at: &At<'_>) -> Option<PoolSpec> {
     Some(PoolSpec {
         name,
         instance_type: fields.get("instanceType").and_then(|at| instance(walk, &at)),
+        instance_types: fields.get("instanceTypes").map(|at| instances(walk, &at)).unwrap_or_default(),
         count: fields.get("count").and_then(|at| walk.whole(&at, 0, MOST_NODES)),
         min: fields.get("min").and_then(|at| walk.whole(&at, 0, MOST_NODES)),
         max: fields.get("max").and_then(|at| walk.whole(&at, 1, MOST_NODES)),
@@ -352,6 +353,15 @@ fn pool(walk: &mut Walk, at: &At<'_>) -> Option<PoolSpec> {
         labels: fields.get("labels").and_then(|at| labels(walk, &at)).unwrap_or_default(),
         taints: fields.get("taints").and_then(|at| taints(walk, &at)).unwrap_or_default(),
     })
+}
+
+fn instances(walk: &mut Walk, at: &At<'_>) -> Vec<String> {
+    let example = "[m6a.large, m5.large]";
+    let Some(all) = words(walk, at, example) else { return Vec::new() };
+    if all.is_empty() {
+        walk.problem(at, format!("names no type; write `{example}`"));
+    }
+    all
 }
 
 fn instance(walk: &mut Walk, at: &At<'_>) -> Option<InstanceWish> {

@@ -43,6 +43,10 @@ pub(super) fn across(spec: &ClusterSpec, known: &[SpecProblem]) -> Vec<SpecProbl
             _ => {}
         }
         let (min, max) = (pool.min.unwrap_or(0), pool.max.unwrap_or(u32::MAX));
+        if let (Some(_), false) = (&pool.instance_type, pool.instance_types.is_empty()) {
+            let problem = SpecProblem::new(key("instanceTypes"), "cannot be combined with `instanceType`");
+            problems.push(problem.instead("write all types into the list, the preferred one first"));
+        }
         if let Some(count) = pool.count.filter(|count| !(min..=max).contains(count)) {
             let bound = if count < min { format!("less than min {min}") } else { format!("more than max {max}") };
             problems.push(SpecProblem::new(key("count"), format!("count {count} is {bound}")));
@@ -84,12 +88,12 @@ fn across_network(network: &NetworkSpec, problems: &mut Vec<SpecProblem>) {
 /// for a spec that came another way, call it.
 pub fn validate_for_provider(spec: &ClusterSpec, cloud: Cloud) -> Vec<SpecProblem> {
     let mut problems = Vec::new();
-    for (index, pool) in spec.node_pools.iter().flatten().enumerate() {
-        scaling(pool, index, &mut problems);
-    }
     match cloud {
         Cloud::Aws => aws(spec, &mut problems),
         Cloud::Gcp | Cloud::Azure => {
+            for (index, pool) in spec.node_pools.iter().flatten().enumerate() {
+                elsewhere(pool, index, cloud, &mut problems);
+            }
             if spec.aws.is_some() {
                 let message = format!("has no counterpart on {cloud}");
                 problems.push(SpecProblem::new("aws", message).instead("remove it, or write `provider: aws`"));
@@ -99,25 +103,65 @@ pub fn validate_for_provider(spec: &ClusterSpec, cloud: Cloud) -> Vec<SpecProble
     problems
 }
 
-fn scaling(pool: &PoolSpec, index: usize, problems: &mut Vec<SpecProblem>) {
-    let fewest = pool.min.or(pool.count.filter(|_| pool.max == pool.count)).unwrap_or(0);
-    if let Some(max) = pool.max.filter(|max| fewest < *max) {
-        let message = "pools with min < max need the cluster autoscaler, which this version does not install yet";
-        let problem = SpecProblem::new(format!("nodePools[{index}].max"), message);
-        problems.push(problem.instead(format!("write `count: {}` for a fixed size", pool.count.unwrap_or(max))));
-    }
-    let accelerated = match &pool.instance_type {
-        Some(InstanceWish::Needs(needs)) => needs.gpu.is_some(),
-        _ => false,
+/// What pools can be on EKS and, in this version, nowhere else.
+fn elsewhere(pool: &PoolSpec, index: usize, cloud: Cloud, problems: &mut Vec<SpecProblem>) {
+    let mut refuse = |field: &str, message: String, instead: String| {
+        problems.push(SpecProblem::new(format!("nodePools[{index}].{field}"), message).instead(instead));
     };
-    if accelerated {
-        problems.push(gpu(index));
+    if let Some((_, count, max)) = pool.sizes().filter(|_| pool.scales()) {
+        let message = format!("pools with min < max cannot be built on {cloud} by this version");
+        let fixed = if pool.count.is_some() { count } else { max };
+        refuse("max", message, format!("write `count: {fixed}` for a fixed size"));
+    }
+    if matches!(&pool.instance_type, Some(InstanceWish::Needs(needs)) if needs.gpu.is_some()) {
+        let message = format!("GPU pools cannot be built on {cloud} by this version");
+        refuse("instanceType", message, "choose a type without accelerators".to_owned());
+    }
+    if !pool.instance_types.is_empty() {
+        let message = format!("pools of several types cannot be built on {cloud} by this version");
+        refuse("instanceTypes", message, "write one `instanceType`".to_owned());
     }
 }
 
-fn gpu(index: usize) -> SpecProblem {
-    let message = "GPU pools need a driver and a device plugin, which this version does not install yet";
-    SpecProblem::new(format!("nodePools[{index}].instanceType"), message).instead("choose a type without accelerators")
+/// Several types in one group: what EKS takes.
+const EKS_TYPES: usize = 20;
+/// Whose pods hand the autoscaler its identity.
+const POD_IDENTITY_AGENT: &str = "eks-pod-identity-agent";
+
+/// What the autoscaler itself needs: an identity, and a node that is always there.
+fn aws_scaling(spec: &ClusterSpec, refuse: &mut impl FnMut(&str, String, &str)) {
+    let pools = spec.node_pools.as_deref().unwrap_or_default();
+    let Some(first) = pools.iter().position(PoolSpec::scales) else { return };
+    let addons = spec.aws.as_ref().and_then(|aws| aws.addons.as_ref());
+    if addons.is_some_and(|addons| !addons.iter().any(|name| name == POD_IDENTITY_AGENT)) {
+        let message = format!(
+            "pool `{}` scales, and the cluster autoscaler gets its permissions through {POD_IDENTITY_AGENT}, which is not in the list",
+            pools[first].name
+        );
+        refuse("aws.addons", message, &format!("add {POD_IDENTITY_AGENT}"));
+    }
+    if !pools.iter().any(PoolSpec::is_steady) {
+        let message = "the cluster autoscaler would have no node to run on: every pool may be empty or has a taint that keeps it off".to_owned();
+        let field = if pools[first].min.is_some() { "min" } else { "max" };
+        refuse(
+            &format!("nodePools[{first}].{field}"),
+            message,
+            "give one pool without taints `min: 1` or a fixed `count`",
+        );
+    }
+}
+
+/// One type's name as the user wrote it; says what is wrong with it.
+fn aws_type(key: &str, name: &str, refuse: &mut impl FnMut(&str, String, &str)) {
+    match name.split_once('.') {
+        Some((family, size)) if !family.is_empty() && !size.is_empty() => {
+            if let Some(what) = without_driver(family) {
+                let message = format!("`{name}` has {what}; drivers are installed for NVIDIA GPUs only");
+                refuse(key, message, "choose a type with NVIDIA GPUs, as `g4dn.xlarge`, or without accelerators");
+            }
+        }
+        _ => refuse(key, format!("`{name}` is not an EC2 instance type"), "write it as in `m6a.large`"),
+    }
 }
 
 fn aws(spec: &ClusterSpec, problems: &mut Vec<SpecProblem>) {
@@ -144,19 +188,14 @@ fn aws(spec: &ClusterSpec, problems: &mut Vec<SpecProblem>) {
     for (index, pool) in spec.node_pools.iter().flatten().enumerate() {
         let key = |field: &str| format!("nodePools[{index}].{field}");
         if let Some(InstanceWish::Named(name)) = &pool.instance_type {
-            match name.split_once('.') {
-                Some((family, size)) if !family.is_empty() && !size.is_empty() => {
-                    if is_accelerated(family) {
-                        let SpecProblem { message, .. } = gpu(index);
-                        refuse(&key("instanceType"), message, "choose a type without accelerators");
-                    }
-                }
-                _ => refuse(
-                    &key("instanceType"),
-                    format!("`{name}` is not an EC2 instance type"),
-                    "write it as in `m6a.large`",
-                ),
-            }
+            aws_type(&key("instanceType"), name, &mut refuse);
+        }
+        for (at, name) in pool.instance_types.iter().enumerate() {
+            aws_type(&format!("nodePools[{index}].instanceTypes[{at}]"), name, &mut refuse);
+        }
+        if pool.instance_types.len() > EKS_TYPES {
+            let message = format!("EKS takes at most {EKS_TYPES} types for a pool, not {}", pool.instance_types.len());
+            refuse(&key("instanceTypes"), message, "");
         }
         for (field, count) in [("labels", pool.labels.len()), ("taints", pool.taints.len())] {
             if count > EKS_LABELS {
@@ -164,6 +203,7 @@ fn aws(spec: &ClusterSpec, problems: &mut Vec<SpecProblem>) {
             }
         }
     }
+    aws_scaling(spec, &mut refuse);
     for (index, admin) in spec.admins.iter().enumerate() {
         if let Some(meant) = not_a_principal(admin) {
             refuse(&format!("admins[{index}]"), format!("`{admin}` is not the ARN of a role or user"), &meant);
@@ -255,6 +295,16 @@ fn aws_tags(tags: &BTreeMap<String, String>, refuse: &mut impl FnMut(&str, Strin
 /// What is allowed but probably not meant, in sentences for the plan.
 pub fn advice(spec: &ClusterSpec) -> Vec<String> {
     let mut advice = Vec::new();
+    let pools = spec.node_pools.as_deref().unwrap_or_default();
+    let mut steady = pools.iter().filter(|pool| pool.is_steady()).peekable();
+    if pools.iter().any(PoolSpec::scales)
+        && let Some(first) = steady.peek().map(|pool| &pool.name)
+        && steady.all(looks_accelerated)
+    {
+        advice.push(format!(
+            "the cluster autoscaler runs on pool `{first}`, whose machines have GPUs; a small pool without is cheaper to keep"
+        ));
+    }
     let Some(cidr) = spec.network.as_ref().and_then(|network| network.cidr) else { return advice };
     if is_public(&cidr) {
         advice.push(format!(
@@ -294,10 +344,28 @@ fn is_id(text: &str, prefix: &str) -> bool {
     })
 }
 
-/// Families with GPUs or other accelerators: g, gr, p, inf, trn, dl, vt and f with a number.
-fn is_accelerated(family: &str) -> bool {
+/// As far as the wish alone tells.
+fn looks_accelerated(pool: &PoolSpec) -> bool {
+    let family = |name: &str| name.chars().take_while(char::is_ascii_alphabetic).collect::<String>();
+    let accelerated = |name: &String| matches!(family(name).as_str(), "g" | "gr" | "p");
+    match &pool.instance_type {
+        Some(InstanceWish::Needs(needs)) => needs.gpu.is_some(),
+        Some(InstanceWish::Named(name)) => accelerated(name),
+        None => pool.instance_types.first().is_some_and(accelerated),
+    }
+}
+
+/// What a family has that no driver is installed for: inf, trn, dl, vt and f with a number, and the one with AMD's GPUs.
+fn without_driver(family: &str) -> Option<&'static str> {
     let letters: String = family.chars().take_while(char::is_ascii_alphabetic).collect();
-    matches!(letters.as_str(), "g" | "gr" | "p" | "inf" | "trn" | "dl" | "vt" | "f")
+    match letters.as_str() {
+        "inf" | "trn" => Some("AWS's own chips"),
+        "f" => Some("FPGAs"),
+        "vt" => Some("video transcoders"),
+        "dl" => Some("other accelerators"),
+        _ if family == "g4ad" => Some("AMD GPUs"),
+        _ => None,
+    }
 }
 
 /// Why this is no principal of an access entry, as what to write instead; none when it is one.

@@ -237,6 +237,10 @@ fn pool() -> Value {
             "anyOf": [{"type": PLAIN, "pattern": WORD}, needs],
             "examples": ["m6a.large", {"cpu": 4, "memoryGiB": 16}],
         },
+        "instanceTypes": {
+            "description": "Machines that may stand for each other, instead of one; on demand the first that can be had is taken.",
+            "type": ["array", "null"], "items": {"type": PLAIN, "pattern": WORD}, "examples": [["m6a.large", "m5.large"]],
+        },
         "count": whole("Nodes in all, not per zone.", (0, read::MOST_NODES), 2),
         "min": whole("Fewest, when autoscaled.", (0, read::MOST_NODES), 0),
         "max": whole("Most, when autoscaled.", (1, read::MOST_NODES), 4),

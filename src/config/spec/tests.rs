@@ -6,7 +6,7 @@ use crate::model::spec::{
 };
 use proptest::prelude::*;
 
-/// The example of the design, less what this version cannot build.
+/// The example of the design, with a word for everything.
 const FULL: &str = r#"apiVersion: kubewright/v1
 kind: Cluster
 name: demo
@@ -22,6 +22,8 @@ network: { cidr: 10.0.0.0/16, zoneCount: 2, nat: single, apiAllow: [0.0.0.0/0] }
 nodePools:
   - { name: default, instanceType: m6a.large, count: 3, diskGiB: 80 }
   - { name: big, instanceType: { cpu: 4, memoryGiB: 16 }, min: 2, max: 2, spot: true, labels: {}, taints: [] }
+  - { name: any, instanceTypes: [m6a.large, m5.large], min: 0, max: 4, spot: true }
+  - { name: gpu, instanceType: { cpu: 4, memoryGiB: 16, gpu: "T4:1" }, min: 0, max: 2, count: 1 }
 admins: []
 tags: { team: research }
 aws: { addons: [vpc-cni, kube-proxy, coredns, eks-pod-identity-agent, aws-ebs-csi-driver], clusterRoleArn: null, nodeRoleArn: null }
@@ -116,15 +118,12 @@ c.yaml:7:42: nodePools[2].spot: expected true or false, found the text "true"; w
 c.yaml:7:57: nodePools[2].count: must be between 0 and 5000, not -1
 c.yaml:8:5: nodePools[3]: expected a mapping, found `5`; write `{ name: default, instanceType: m6a.large, count: 2 }`
 c.yaml:9:5: nodePools[4].name: missing; write `name: default`
-c.yaml:9:21: nodePools[4].instanceType: GPU pools need a driver and a device plugin, which this version does not install yet; choose a type without accelerators
 c.yaml:9:49: nodePools[4].labels.a b: the key `a b` is no label key: only letters, digits, `-`, `_` and `.` are allowed, not ' '
 c.yaml:9:72: nodePools[4].labels.kubernetes.io/arch: labels such as `kubernetes.io/arch` are set by Kubernetes itself
 c.yaml:9:83: nodePools[4].labels.ok: `not ok` cannot be a label's value: only letters, digits, `-`, `_` and `.` are allowed, not ' '
 c.yaml:9:122: nodePools[4].taints[0].effect: `NoSchedul` is not one of NoSchedule, PreferNoSchedule, NoExecute; did you mean `NoSchedule`?
 c.yaml:9:135: nodePools[4].taints[1].key: missing; write `{ key: dedicated, value: gpu, effect: NoSchedule }`
 c.yaml:9:135: nodePools[4].taints[1].effect: missing; write `{ key: dedicated, value: gpu, effect: NoSchedule }`
-c.yaml:10:33: nodePools[5].instanceType: GPU pools need a driver and a device plugin, which this version does not install yet; choose a type without accelerators
-c.yaml:10:63: nodePools[5].max: pools with min < max need the cluster autoscaler, which this version does not install yet; write `count: 2` for a fixed size
 c.yaml:11:24: nodePools[6].min: needs `max` beside it; write `count` for a fixed size
 c.yaml:11:34: nodePools[6].count: count 0 is less than min 1
 "#);
@@ -161,6 +160,37 @@ c.yaml:9:328: tags.bad: AWS takes letters, digits, spaces and `_.:/=+-@` in tags
 c.yaml:10:24: aws.clusterRoleArn: `eks` is not the ARN of a role; write `arn:aws:iam::123456789012:role/NAME`
 "#);
     insta::assert_snapshot!(problems("provider: gcp\naws: {}\n"), @r#"c.yaml:4:6: aws: has no counterpart on gcp; remove it, or write `provider: aws`"#);
+}
+
+#[test]
+fn pools_that_scale_and_pools_of_several_types() {
+    let of_aws = |body: &str| problems(&format!("provider: aws\nnodePools:\n{body}"));
+    assert!(of_aws("  - { name: a, count: 1 }\n  - { name: b, min: 0, max: 4 }\n").starts_with("fine"));
+    assert!(of_aws("  - { name: a, max: 4 }\n").starts_with("fine"), "at least one node unless said otherwise");
+    insta::assert_snapshot!(of_aws("  - { name: a, min: 0, max: 4 }\naws: { addons: [vpc-cni] }\n"), @r"
+    c.yaml:5:21: nodePools[0].min: the cluster autoscaler would have no node to run on: every pool may be empty or has a taint that keeps it off; give one pool without taints `min: 1` or a fixed `count`
+    c.yaml:6:16: aws.addons: pool `a` scales, and the cluster autoscaler gets its permissions through eks-pod-identity-agent, which is not in the list; add eks-pod-identity-agent
+    ");
+    insta::assert_snapshot!(of_aws("  - { name: a, instanceType: m5.large, instanceTypes: [m5.large, inf2.xlarge, m5.large, large] }\n"), @r"
+    c.yaml:5:55: nodePools[0].instanceTypes: cannot be combined with `instanceType`; write all types into the list, the preferred one first
+    c.yaml:5:66: nodePools[0].instanceTypes[1]: `inf2.xlarge` has AWS's own chips; drivers are installed for NVIDIA GPUs only; choose a type with NVIDIA GPUs, as `g4dn.xlarge`, or without accelerators
+    c.yaml:5:79: nodePools[0].instanceTypes[2]: `m5.large` is in the list twice
+    ");
+    insta::assert_snapshot!(problems("provider: gcp\nnodePools:\n  - { name: a, min: 0, max: 4, instanceType: { gpu: 'T4:1' } }\n  - { name: b, instanceTypes: [x] }\n"), @r"
+    c.yaml:5:29: nodePools[0].max: pools with min < max cannot be built on gcp by this version; write `count: 4` for a fixed size
+    c.yaml:5:46: nodePools[0].instanceType: GPU pools cannot be built on gcp by this version; choose a type without accelerators
+    c.yaml:6:31: nodePools[1].instanceTypes: pools of several types cannot be built on gcp by this version; write one `instanceType`
+    ");
+    let overlays = [
+        Overlay::pool("name=any,type=m5.xlarge|m6a.xlarge,min=1,max=2"),
+        Overlay::first_pool("--node-type", "instanceType", "m5.large"),
+    ];
+    let file = "apiVersion: kubewright/v1\nkind: Cluster\nnodePools: [{ name: default, instanceTypes: [m6a.large, m6i.large] }]\n";
+    let spec = load(Some((file, "c.yaml")), &overlays, Some(Cloud::Aws)).unwrap();
+    let pools = spec.node_pools.unwrap();
+    assert_eq!(pools[0].instance_type, Some(InstanceWish::Named("m5.large".to_owned())), "the flag speaks anew");
+    assert!(pools[0].instance_types.is_empty());
+    assert_eq!(pools[1].instance_types, ["m5.xlarge", "m6a.xlarge"]);
 }
 
 #[test]
@@ -204,9 +234,10 @@ fn flags_are_laid_over_the_file_and_judged_by_the_same_rules() {
     let pools = spec.node_pools.as_ref().unwrap();
     assert_eq!((pools[0].count, pools[0].disk_gib), (Some(5), Some(80)));
     assert_eq!((pools[1].count, pools[1].labels["a"].as_str()), (Some(2), "b"));
-    assert_eq!((pools[2].spot, pools[2].labels["example.com/x"].as_str()), (Some(true), "y"));
+    let spare = pools.last().unwrap();
+    assert_eq!((spare.spot, spare.labels["example.com/x"].as_str()), (Some(true), "y"));
     let taint = Taint { key: "a".into(), value: Some("b".into()), effect: TaintEffect::NoExecute };
-    assert_eq!(pools[2].taints, [taint]);
+    assert_eq!(spare.taints, [taint]);
     // A recorded spec is a base like any other.
     let again = overlaid(&spec, &[Overlay::first_pool("--node-type", "instanceType", "m7i.large")], None).unwrap();
     assert_eq!(again.node_pools.unwrap()[0].instance_type, Some(InstanceWish::Named("m7i.large".into())));
@@ -418,6 +449,10 @@ prop_compose! {
     )) -> Vec<PoolSpec> {
         pools.into_iter().map(|(name, (instance_type, count, scaled, spot, disk_gib, labels, taints))| PoolSpec {
             name,
+            instance_types: match (&instance_type, count) {
+                (None, Some(count)) if count % 2 == 0 => vec!["m6a.large".to_owned(), format!("m{count}.large")],
+                _ => Vec::new(),
+            },
             instance_type,
             count,
             min: count.filter(|_| scaled),

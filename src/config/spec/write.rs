@@ -92,6 +92,7 @@ fn pool(pool: &PoolSpec) -> Mapping {
         }
         None => {}
     }
+    map.put("instanceTypes", Some(&pool.instance_types).filter(|types| !types.is_empty()));
     map.put("count", pool.count);
     map.put("min", pool.min);
     map.put("max", pool.max);

@@ -23,7 +23,11 @@ impl Demolition<'_, '_> {
             let planned = self.work.targets.get(&gone.step).map(|target| target.step.clone());
             let Some(step) = planned.or(caused) else { return Ok(None) };
             let task = self.task(&step).await?;
-            let seen = task.look(Lookup::Id(&gone.resource), task.delete_deadline()).await?.into_vec();
+            let seen = match task.look(Lookup::Id(&gone.resource), task.delete_deadline()).await {
+                // What it stood in was found gone, or is found standing by itself.
+                Err(Cut::Step(_)) if step.dies_with.is_some() => return Ok(None),
+                seen => seen?.into_vec(),
+            };
             let back = seen.iter().any(|seen| seen.reference.id == gone.resource.id);
             Ok::<_, Cut>(back.then_some(gone))
         });

@@ -166,6 +166,7 @@ fn plan(ids: &[&str]) -> Plan {
         settle_secs: 1,
         timing,
         usage: Vec::new(),
+        dies_with: None,
     });
     Plan {
         version: 1,

@@ -16,6 +16,7 @@ use crate::engine::{
 use crate::k8s::{self, ObjectKind, ObjectRef, Reclaim};
 use crate::providers::VolumeFate;
 use async_trait::async_trait;
+use aws_sdk_eks::types::{Cluster as EksCluster, ClusterStatus};
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use serde::{Deserialize, Serialize};
 
@@ -39,6 +40,10 @@ pub struct InCluster {
 /// A client for the cluster's API server; none when the cluster is gone or has no endpoint (yet, or any more).
 async fn connect(cx: &AwsCx, name: &str) -> Result<Option<kube::Client>, StepError> {
     let Some((_, found)) = cluster::get(cx, name).await? else { return Ok(None) };
+    client_of(cx, name, &found).await
+}
+
+async fn client_of(cx: &AwsCx, name: &str, found: &EksCluster) -> Result<Option<kube::Client>, StepError> {
     let ca = found.certificate_authority().and_then(|it| it.data()).and_then(|data| STANDARD.decode(data).ok());
     let (Some(endpoint), Some(ca)) = (found.endpoint(), ca.and_then(|pem| String::from_utf8(pem).ok())) else {
         return Ok(None);
@@ -50,6 +55,17 @@ async fn connect(cx: &AwsCx, name: &str) -> Result<Option<kube::Client>, StepErr
             tracing::warn!(cluster = name, %why, "cannot look inside the cluster");
             Ok(None)
         }
+    }
+}
+
+/// As [`connect`], but not into a cluster that is going: what is in it goes along.
+pub(super) async fn enter(cx: &AwsCx, name: &str) -> Result<Option<kube::Client>, StepError> {
+    let going = |found: &EksCluster| {
+        matches!(found.status(), Some(ClusterStatus::Deleting | ClusterStatus::Creating | ClusterStatus::Failed))
+    };
+    match cluster::get(cx, name).await? {
+        Some((_, found)) if !going(&found) => client_of(cx, name, &found).await,
+        _ => Ok(None),
     }
 }
 

@@ -19,6 +19,8 @@ pub struct InstanceType {
     pub arch: String,
     /// Virtual CPUs, as quotas count them.
     pub vcpus: u32,
+    /// Memory.
+    pub memory_mib: u64,
     /// Accelerator and how many.
     pub gpu: Option<(String, u32)>,
     /// Whether there are spot machines of it.
@@ -50,6 +52,11 @@ pub async fn describe(cx: &AwsCx, names: &BTreeSet<String>) -> Result<Vec<Instan
                 .v_cpu_info()
                 .and_then(|cpu| cpu.default_v_cpus())
                 .and_then(|n| u32::try_from(n).ok())
+                .unwrap_or_default(),
+            memory_mib: it
+                .memory_info()
+                .and_then(|memory| memory.size_in_mib())
+                .and_then(|mib| u64::try_from(mib).ok())
                 .unwrap_or_default(),
             gpu,
             spot: it.supported_usage_classes().contains(&UsageClassType::Spot),
@@ -104,6 +111,7 @@ pub fn from_catalogue(name: &str) -> Option<InstanceType> {
         name: name.to_owned(),
         arch: arch(name).to_owned(),
         vcpus: known.vcpus as u32,
+        memory_mib: (known.memory_gib * 1024.0) as u64,
         gpu,
         spot: true,
     })
@@ -118,17 +126,49 @@ pub fn arch(name: &str) -> &'static str {
     if family == "a1" || after.starts_with('g') { "arm64" } else { "amd64" }
 }
 
-/// The cheapest types of a region that have what is needed, cheapest first: x86, current, not bare metal.
+/// The cheapest types of a region that have what is needed, cheapest first: current, not bare metal, x86 unless the
+/// GPUs asked for come with other processors alone.
 pub fn fitting(region: &Region, needs: &InstanceNeeds) -> Vec<String> {
     let (cpu, memory) = (needs.cpu.unwrap_or(0.0), needs.memory_gib.unwrap_or(0.0));
+    let gpu = needs.gpu.as_deref().and_then(parse_gpu);
     let mut fit: Vec<(f64, String)> = catalogue()
         .instances_in(Cloud::Aws, region)
-        .filter(|it| it.machine.vcpus >= cpu && it.machine.memory_gib >= memory && it.machine.accelerator.is_none())
-        .filter(|it| is_general(it.machine.name))
+        .filter(|it| it.machine.vcpus >= cpu && it.machine.memory_gib >= memory)
+        .filter(|it| match (gpu, it.machine.accelerator) {
+            (None, None) => is_general(it.machine.name),
+            (Some((name, count)), Some((kind, has))) => {
+                kind.eq_ignore_ascii_case(name) && has == f64::from(count) && !it.machine.name.contains("metal")
+            }
+            _ => false,
+        })
         .map(|it| (it.on_demand, it.machine.name.to_owned()))
         .collect();
     fit.sort_by(|one, two| one.0.total_cmp(&two.0).then_with(|| one.1.cmp(&two.1)));
     fit.into_iter().map(|(_, name)| name).take(24).collect()
+}
+
+/// `T4:1` as name and number.
+pub fn parse_gpu(text: &str) -> Option<(&str, u32)> {
+    let (name, count) = text.split_once(':')?;
+    Some((name, count.parse().ok()?))
+}
+
+/// NVIDIA's GPUs of a region, by name, each with the numbers of them that machines have.
+pub fn gpus(region: &Region) -> BTreeMap<String, BTreeSet<u32>> {
+    let mut found: BTreeMap<String, BTreeSet<u32>> = BTreeMap::new();
+    for it in catalogue().instances_in(Cloud::Aws, region) {
+        if let Some((name, count)) = it.machine.accelerator.filter(|(name, count)| is_nvidia(name) && *count >= 1.0) {
+            found.entry(name.to_owned()).or_default().insert(count as u32);
+        }
+    }
+    found
+}
+
+/// Whether pods get this accelerator through NVIDIA's driver: AWS's own chips and others have other ones.
+pub fn is_nvidia(accelerator: &str) -> bool {
+    !["Inferentia", "Trainium", "Qualcomm", "Gaudi", "Radeon", "Xilinx"]
+        .iter()
+        .any(|other| accelerator.starts_with(other))
 }
 
 /// Families of the m, c, r and t lines from the fifth generation on (t3 is of that age), with at least 2 GiB: smaller
@@ -186,6 +226,19 @@ mod tests {
         let first = from_catalogue(&found[0]).unwrap();
         assert!(first.vcpus >= 8 && first.arch == "amd64" && first.gpu.is_none(), "{first:?}");
         assert!(fitting(&region, &InstanceNeeds { cpu: Some(9_999.0), ..InstanceNeeds::default() }).is_empty());
+    }
+
+    #[test]
+    fn gpus_are_found_by_name_and_number() {
+        let region = Region("us-east-1".to_owned());
+        let wish =
+            |gpu: &str| fitting(&region, &InstanceNeeds { gpu: Some(gpu.to_owned()), ..InstanceNeeds::default() });
+        assert_eq!(wish("T4:1")[0], "g4dn.xlarge");
+        assert_eq!(wish("t4:4")[0], "g4dn.12xlarge");
+        assert_eq!(arch(&wish("T4g:1")[0]), "arm64");
+        assert!(wish("T5:1").is_empty() && wish("T4:3").is_empty() && wish("Inferentia:1").len() <= 24);
+        let known = gpus(&region);
+        assert!(known["T4"].contains(&1) && !known.contains_key("Inferentia") && !known.contains_key("Trainium"));
     }
 
     #[test]

@@ -10,17 +10,25 @@ use std::sync::Arc;
 type Make = fn(&Arc<AwsCx>, &PlannedStep) -> Result<Arc<dyn AnyStep>, StepError>;
 
 /// Every kind this build knows.
-const KINDS: [(&str, Make); 33] = [
+const KINDS: [(&str, Make); 41] = [
     (steps::access_entry::KIND, bind::<steps::AccessEntry>),
     (steps::access_policy::KIND, bind::<steps::AccessPolicy>),
     (steps::addon::KIND, bind::<steps::Addon>),
     (steps::classic_load_balancer::KIND, bind::<steps::ClassicLoadBalancer>),
     (steps::cluster::KIND, bind::<steps::Cluster>),
+    (steps::cluster_object::CLUSTER_ROLE, bind::<steps::ClusterObject>),
+    (steps::cluster_object::CLUSTER_ROLE_BINDING, bind::<steps::ClusterObject>),
+    (steps::cluster_object::DAEMON_SET, bind::<steps::ClusterObject>),
+    (steps::cluster_object::DEPLOYMENT, bind::<steps::ClusterObject>),
+    (steps::cluster_object::ROLE, bind::<steps::ClusterObject>),
+    (steps::cluster_object::ROLE_BINDING, bind::<steps::ClusterObject>),
+    (steps::cluster_object::SERVICE_ACCOUNT, bind::<steps::ClusterObject>),
     (steps::elastic_ip::KIND, bind::<steps::ElasticIp>),
     (steps::existing::SUBNET_KIND, bind::<steps::ExistingSubnet>),
     (steps::existing::VPC_KIND, bind::<steps::ExistingVpc>),
     (steps::gateway_attachment::KIND, bind::<steps::GatewayAttachment>),
     (steps::iam_role::KIND, bind::<steps::IamRole>),
+    (steps::inline_policy::KIND, bind::<steps::InlinePolicy>),
     (in_cluster::CLAIM, bind::<in_cluster::InCluster>),
     (in_cluster::INGRESS, bind::<in_cluster::InCluster>),
     (in_cluster::SERVICE, bind::<in_cluster::InCluster>),

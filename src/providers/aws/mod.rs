@@ -14,6 +14,7 @@ pub mod instances;
 pub mod kinds;
 pub mod layout;
 pub mod leftovers;
+pub mod manifests;
 pub mod names;
 pub mod offers;
 pub mod patience;

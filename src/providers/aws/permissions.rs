@@ -175,6 +175,15 @@ fn of_kind(kind: &str) -> &'static [Need] {
                 ]
             }
         }
+        steps::inline_policy::KIND => {
+            const {
+                &[
+                    row("iam:GetRolePolicy", RoleRead, Life::ALL),
+                    make("iam:PutRolePolicy", Role),
+                    remove("iam:DeleteRolePolicy", Role),
+                ]
+            }
+        }
         steps::role_policy::KIND => {
             const {
                 &[

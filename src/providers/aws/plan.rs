@@ -7,6 +7,8 @@
 //! network/vpc  network/internet-gateway[/attachment]  network/subnet/{public,private}-<a…>  network/control-plane-group
 //! network/nat/<a…>[/address]  network/routes/{public,private[-<a…>]}[/default, /subnet-<a…>]  network/endpoint/s3
 //! cluster  access/<who>[/policy]  addons/<name>[/identity]  nodes/pool/<name>[/template]
+//! iam/autoscaler-role[/policy/scale]  in-cluster/autoscaler/{identity,service-account,…,deployment}
+//! in-cluster/device-plugin
 //! ```
 //!
 //! The letter is the place of a zone in the spec, not its name. The order is the shortest there is: the control plane
@@ -14,12 +16,13 @@
 //! nodes need to become Ready are asked for before them, the others after.
 
 mod eks;
+mod in_cluster;
 mod network;
 
 use super::client::partition;
 use super::clusters::TAG_REGION;
 use super::layout::Layout;
-use super::names::{ROLE_MAX, named};
+use super::names::{NODE_GROUP_MAX, ROLE_MAX, named};
 use super::steps::iam_role::Trusts;
 use super::steps::refs::{RoleArn, RoleName, SecurityGroupId, SubnetId};
 use super::steps::{self, ExtraTags};
@@ -40,6 +43,7 @@ pub const BEFORE_NODES: [&str; 3] = ["vpc-cni", "kube-proxy", "eks-pod-identity-
 pub const EBS_CSI: &str = "aws-ebs-csi-driver";
 /// The agent that hands identities to pods.
 pub const POD_IDENTITY_AGENT: &str = "eks-pod-identity-agent";
+const AGENT_ADDON: &str = "addons/eks-pod-identity-agent";
 
 /// The control plane's step.
 pub const CLUSTER: &str = "cluster";
@@ -72,13 +76,16 @@ pub fn plan(spec: &ResolvedSpec, stack: &Stack, tags: BTreeMap<String, String>) 
         anchor: tags::spec_chunks(spec).unwrap_or_default(),
         steps: Vec::new(),
     };
-    let roles = build.roles();
+    let mut roles = build.roles();
+    build.autoscaler_role(&mut roles);
     let net = build.network(&layout);
     let cluster_needs = roles.cluster_ready.clone();
     build.control_plane(&roles, &net, cluster_needs);
-    build.access();
+    let access = build.access();
     let early = build.addons(BEFORE_NODES.iter().copied(), &roles, &[]);
+    build.device_plugin(&access);
     let pools = build.pools(&roles, &net, &early);
+    build.autoscaler(&roles, &access, &pools);
     let late: Vec<String> =
         build.aws.addons.iter().filter(|name| !BEFORE_NODES.contains(&name.as_str())).cloned().collect();
     build.addons(late.iter().map(String::as_str), &roles, &pools);
@@ -127,6 +134,8 @@ struct Roles {
     node_ready: Vec<StepId>,
     ebs: Option<Input<RoleArn>>,
     ebs_ready: Vec<StepId>,
+    autoscaler: Option<Input<RoleArn>>,
+    autoscaler_ready: Vec<StepId>,
 }
 
 /// Network, given or made.
@@ -223,6 +232,7 @@ impl Build<'_> {
             settle_secs: habits.settle_secs,
             timing: habits.timing,
             usage: Vec::new(),
+            dies_with: None,
         });
         id
     }
@@ -238,6 +248,15 @@ impl Build<'_> {
 
     fn named(&self, what: &str, max: usize) -> String {
         named(self.stack, what, max)
+    }
+
+    fn cluster_name(&self) -> String {
+        cluster_name(self.stack)
+    }
+
+    /// What EKS calls a pool's node group.
+    fn group_name(&self, pool: &str) -> String {
+        self.named(pool, NODE_GROUP_MAX)
     }
 
     fn aws_policy(&self, path: &str) -> String {
@@ -285,7 +304,8 @@ impl Build<'_> {
         } else {
             (None, Vec::new())
         };
-        Roles { cluster, cluster_ready, node, node_ready, ebs, ebs_ready }
+        let (autoscaler, autoscaler_ready) = (None, Vec::new());
+        Roles { cluster, cluster_ready, node, node_ready, ebs, ebs_ready, autoscaler, autoscaler_ready }
     }
 
     /// A role with its policies, and the steps that stand for "usable".

@@ -217,7 +217,7 @@ impl Ground<'_> {
 
     /// Zones and offerings once more: a recorded plan may be old.
     async fn zones(&self) -> Option<Check> {
-        let types: BTreeSet<String> = self.pools().map(|(_, name, _)| name).collect();
+        let types: BTreeSet<String> = self.pools().flat_map(|(_, names, _)| names).collect();
         if self.spec.network.existing.is_some() || (types.is_empty() && !self.makes(steps::subnet::KIND)) {
             return None;
         }
@@ -311,12 +311,12 @@ impl Ground<'_> {
         checks
     }
 
-    /// Node groups still to be made: pool name, type, most nodes.
-    fn pools(&self) -> impl Iterator<Item = (&str, String, u32)> {
+    /// Node groups still to be made: pool name, types, most nodes.
+    fn pools(&self) -> impl Iterator<Item = (&str, Vec<String>, u32)> {
         self.fresh.iter().filter(|step| step.kind == steps::node_group::KIND).filter_map(|step| {
             let pool = step.id.as_str().rsplit('/').next().unwrap_or_default();
-            let name = step.params["instanceTypes"].get(0)?.as_str()?.to_owned();
-            Some((pool, name, u32::try_from(step.params["max"].as_u64()?).ok()?))
+            let names = step.params["instanceTypes"].as_array()?.iter().filter_map(|name| name.as_str());
+            Some((pool, names.map(str::to_owned).collect(), u32::try_from(step.params["max"].as_u64()?).ok()?))
         })
     }
 
@@ -343,7 +343,7 @@ impl Ground<'_> {
             roles: self.count(steps::iam_role::KIND),
             ..Demand::default()
         };
-        let types: BTreeSet<String> = self.pools().map(|(_, name, _)| name).collect();
+        let types: BTreeSet<String> = self.pools().flat_map(|(_, names, _)| names).collect();
         let mut checks = Vec::new();
         let read = async || match types.is_empty() {
             true => Ok(Vec::new()),
@@ -357,10 +357,14 @@ impl Ground<'_> {
                 Vec::new()
             }
         };
-        for (pool, name, nodes) in self.pools() {
-            let kind = told.iter().find(|it| it.name == name).cloned().or_else(|| instances::from_catalogue(&name));
+        for (pool, names, nodes) in self.pools() {
+            let known = |name: &String| told.iter().find(|it| it.name == *name).cloned();
+            let kind = |name: &String| known(name).or_else(|| instances::from_catalogue(name));
             let spot = self.spec.node_pools.iter().any(|it| it.name == pool && it.spot);
-            demand.machines(&name, spot, nodes, kind.map_or(0, |kind| kind.vcpus));
+            // Types that stand for each other are of one size.
+            let vcpus = names.iter().filter_map(kind).map(|kind| kind.vcpus).max().unwrap_or_default();
+            let Some(first) = names.first() else { continue };
+            demand.machines(first, spot, nodes, vcpus);
         }
         checks.extend(quotas::checks(self.cx, self.clock, &demand).await);
         checks

@@ -3,14 +3,17 @@
 use super::client::{self, AwsCx, AwsOptions};
 use super::patience::patient;
 use super::{
-    clusters, error, kinds, leftovers, offers, plan, preflight, resolve, retag, stages, survey, sweep, tags, token,
+    clusters, error, kinds, leftovers, manifests, offers, plan, preflight, resolve, retag, stages, survey, sweep, tags,
+    token,
 };
 use crate::engine::{
     AnyStep, Backend, Clock, Leftover, Observed, Owned, Plan, PlannedStep, RateLimit, StepError, StepId, SweepPoint,
     Swept,
 };
 use crate::model::{Cloud, ClusterName, ClusterSpec, Region, ResolvedSpec, Stack};
-use crate::providers::{Check, CloudCluster, ClusterToken, Identity, Offers, Provider, StackSeen, Survey, VolumeFate};
+use crate::providers::{
+    Check, CloudCluster, ClusterToken, Identity, Offers, PodsAt, Provider, StackSeen, Survey, VolumeFate,
+};
 use async_trait::async_trait;
 use aws_types::SdkConfig;
 use jiff::Timestamp;
@@ -139,7 +142,11 @@ impl Provider for Aws {
     }
 
     fn pool_label(&self) -> &'static str {
-        "eks.amazonaws.com/nodegroup"
+        manifests::GROUP_LABEL
+    }
+
+    fn device_plugin(&self) -> Option<PodsAt> {
+        Some(PodsAt { namespace: manifests::NAMESPACE, label: manifests::PLUGIN_LABEL })
     }
 
     async fn token(&self, cluster: &str) -> Result<ClusterToken, StepError> {

@@ -9,7 +9,7 @@ use crate::providers::{Check, CheckStatus};
 use aws_sdk_ec2::types::{InstanceLifecycleType, InstanceStateName, NatGatewayState};
 use aws_sdk_iam::types::SummaryKeyType;
 use futures::future::{BoxFuture, FutureExt};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// What a plan takes of each limit.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -32,36 +32,63 @@ pub struct Demand {
     pub nodes: f64,
     /// IAM roles.
     pub roles: f64,
-    /// Virtual CPUs of standard families, on demand.
-    pub on_demand_vcpus: f64,
-    /// The same, spot.
-    pub spot_vcpus: f64,
+    /// Virtual CPUs, by the limit that they count against.
+    pub vcpus: BTreeMap<&'static Family, f64>,
     /// Virtual CPUs of one node, where there is one pool: to say what would fit.
     pub per_node: Option<f64>,
 }
 
-impl Demand {
-    /// Adds a pool's machines. Families outside the standard ones have limits of their own, which are not judged.
-    pub fn machines(&mut self, kind: &str, spot: bool, nodes: u32, vcpus: u32) {
-        let first = self.nodes == 0.0;
-        self.nodes = self.nodes.max(f64::from(nodes));
-        if !is_standard(kind) {
-            self.per_node = None;
-            return;
-        }
-        let total = f64::from(nodes) * f64::from(vcpus);
-        // `--nodes` speaks of one pool: with several of them no number of nodes is the answer.
-        self.per_node = first.then_some(f64::from(vcpus));
-        *if spot { &mut self.spot_vcpus } else { &mut self.on_demand_vcpus } += total;
+/// Families of machines that share a limit of virtual CPUs, of one market.
+#[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Family {
+    code: &'static str,
+    name: &'static str,
+    letters: &'static [&'static str],
+    spot: bool,
+}
+
+/// A, C, D, H, I, M, R, T, Z (im and is with them, inf, hpc, trn, dl and mac not).
+const STANDARD: &[&str] = &["a", "c", "d", "h", "i", "im", "is", "m", "r", "t", "z"];
+const FAMILIES: [Family; 6] = [
+    Family { code: "L-1216C47A", name: "Running On-Demand Standard instances", letters: STANDARD, spot: false },
+    Family { code: "L-34B43A08", name: "All Standard Spot Instance Requests", letters: STANDARD, spot: true },
+    Family {
+        code: "L-DB2E81BA",
+        name: "Running On-Demand G and VT instances",
+        letters: &["g", "gr", "vt"],
+        spot: false,
+    },
+    Family { code: "L-3819A6DF", name: "All G and VT Spot Instance Requests", letters: &["g", "gr", "vt"], spot: true },
+    Family { code: "L-417A185B", name: "Running On-Demand P instances", letters: &["p"], spot: false },
+    Family { code: "L-7212CCBC", name: "All P Spot Instance Requests", letters: &["p"], spot: true },
+];
+
+impl Family {
+    /// The families that a type's limit speaks of; none for those whose limits are not judged.
+    fn of(kind: &str, spot: bool) -> Option<&'static Self> {
+        let letters: String = kind.chars().take_while(char::is_ascii_alphabetic).collect();
+        FAMILIES.iter().find(|family| family.spot == spot && family.letters.contains(&letters.as_str()))
     }
 }
 
-/// A, C, D, H, I, M, R, T, Z: the families that share one limit of virtual CPUs.
-fn is_standard(kind: &str) -> bool {
-    let letters: String = kind.chars().take_while(char::is_ascii_alphabetic).collect();
-    let first = letters.chars().next().unwrap_or_default();
-    // inf, hpc, trn, dl, vt … have limits of their own; im, is are standard.
-    "acdhimrtz".contains(first) && !["inf", "hpc", "trn", "dl", "mac"].contains(&letters.as_str())
+impl Demand {
+    /// Adds a pool's machines. Families whose limits are not known here are not judged.
+    pub fn machines(&mut self, kind: &str, spot: bool, nodes: u32, vcpus: u32) {
+        let first = self.nodes == 0.0;
+        self.nodes = self.nodes.max(f64::from(nodes));
+        let Some(family) = Family::of(kind, spot) else {
+            self.per_node = None;
+            return;
+        };
+        // `--nodes` speaks of one pool: with several of them no number of nodes is the answer.
+        self.per_node = first.then_some(f64::from(vcpus));
+        *self.vcpus.entry(family).or_default() += f64::from(nodes) * f64::from(vcpus);
+    }
+
+    /// The limits of virtual CPUs it takes from, by code.
+    fn families(&self) -> impl Iterator<Item = (&'static Family, f64)> + '_ {
+        self.vcpus.iter().map(|(family, need)| (*family, *need))
+    }
 }
 
 struct Question<'a> {
@@ -118,8 +145,8 @@ fn questions<'a>(cx: &'a AwsCx, clock: &'a dyn Clock, demand: &Demand) -> Vec<Qu
     let nats = patient(clock, move || nat_gateways(cx, zones.clone())).boxed();
     let clusters = patient(clock, move || clusters(cx)).boxed();
     let nothing = || futures::future::ready(Ok(0.0)).boxed();
-    let machines = |spot: bool| patient(clock, move || vcpus(cx, spot)).boxed();
-    vec![
+    let machines = |family: &'static Family| patient(clock, move || vcpus(cx, family)).boxed();
+    let mut all = vec![
         ask("vpc", "L-F678F1CE", "VPCs per Region", demand.vpcs, vpcs),
         ask("vpc", "L-A4707A72", "Internet gateways per Region", demand.gateways, gateways),
         ask("ec2", "L-0263D0A3", "EC2-VPC Elastic IPs", demand.addresses, addresses),
@@ -127,9 +154,9 @@ fn questions<'a>(cx: &'a AwsCx, clock: &'a dyn Clock, demand: &Demand) -> Vec<Qu
         ask("eks", "L-1194D53C", "Clusters", demand.clusters, clusters),
         ask("eks", "L-6D54EA21", "Managed node groups per cluster", demand.node_groups, nothing()),
         ask("eks", "L-BD136A63", "Nodes per managed node group", demand.nodes, nothing()),
-        ask("ec2", "L-1216C47A", "Running On-Demand Standard instances", demand.on_demand_vcpus, machines(false)),
-        ask("ec2", "L-34B43A08", "All Standard Spot Instance Requests", demand.spot_vcpus, machines(true)),
-    ]
+    ];
+    all.extend(demand.families().map(|(family, need)| ask("ec2", family.code, family.name, need, machines(family))));
+    all
 }
 
 fn judge(service: &str, code: &str, name: &str, need: f64, used: f64, limit: f64, demand: &Demand) -> Check {
@@ -148,7 +175,7 @@ fn judge(service: &str, code: &str, name: &str, need: f64, used: f64, limit: f64
     let mut hints = vec![format!(
         "aws service-quotas request-service-quota-increase --service-code {service} --quota-code {code} --desired-value {wanted}"
     )];
-    let machines = code == "L-1216C47A" || code == "L-34B43A08";
+    let machines = FAMILIES.iter().any(|family| family.code == code);
     if let Some(each) = demand.per_node.filter(|each| machines && *each > 0.0) {
         let nodes = ((limit - used) / each).floor();
         if nodes >= 1.0 {
@@ -235,18 +262,19 @@ async fn clusters(cx: &AwsCx) -> Result<f64, StepError> {
     Ok(found.len() as f64)
 }
 
-/// Virtual CPUs of machines that run now, of standard families.
-async fn vcpus(cx: &AwsCx, spot: bool) -> Result<f64, StepError> {
+/// Virtual CPUs of machines that run now and count against this limit.
+async fn vcpus(cx: &AwsCx, family: &'static Family) -> Result<f64, StepError> {
     let call = cx.ec2.describe_instances().into_paginator().items().send();
     let found =
         call.collect::<Result<Vec<_>, _>>().await.map_err(|err| fail("ec2:DescribeInstances", "instances", err))?;
     let runs = found.iter().flat_map(|it| it.instances()).filter(|it| {
         let state = it.state().and_then(|state| state.name());
         let lives = matches!(state, Some(InstanceStateName::Pending | InstanceStateName::Running));
-        lives && (it.instance_lifecycle() == Some(&InstanceLifecycleType::Spot)) == spot
+        lives && (it.instance_lifecycle() == Some(&InstanceLifecycleType::Spot)) == family.spot
     });
-    let standard = runs.filter(|it| it.instance_type().is_some_and(|kind| is_standard(kind.as_str())));
-    let each = standard.map(|it| {
+    let counted = |kind: &str| Family::of(kind, family.spot) == Some(family);
+    let ours = runs.filter(|it| it.instance_type().is_some_and(|kind| counted(kind.as_str())));
+    let each = ours.map(|it| {
         let cpu = it.cpu_options();
         let told =
             cpu.and_then(|cpu| Some(f64::from(cpu.core_count()?) * f64::from(cpu.threads_per_core().unwrap_or(1))));
@@ -296,7 +324,7 @@ mod tests {
             "ec2",
             "L-1216C47A",
             "Running On-Demand Standard instances",
-            demand.on_demand_vcpus,
+            demand.vcpus[Family::of("m6a.4xlarge", false).unwrap()],
             41.0,
             256.0,
             &demand,
@@ -322,13 +350,20 @@ mod tests {
 
     #[test]
     fn families_with_limits_of_their_own_are_not_mixed_in() {
+        let code = |kind: &str, spot: bool| Family::of(kind, spot).map(|family| family.code);
         for standard in ["m6a.large", "t3.micro", "im4gn.large", "z1d.large", "a1.large"] {
-            assert!(is_standard(standard), "{standard}");
+            assert_eq!(code(standard, false), Some("L-1216C47A"), "{standard}");
         }
-        for other in
-            ["g5.xlarge", "p5.48xlarge", "inf2.xlarge", "x2gd.large", "trn1.2xlarge", "hpc7a.12xlarge", "mac2.metal"]
-        {
-            assert!(!is_standard(other), "{other}");
+        for other in ["inf2.xlarge", "x2gd.large", "trn1.2xlarge", "hpc7a.12xlarge", "mac2.metal", "dl1.24xlarge"] {
+            assert_eq!(code(other, false), None, "{other}");
         }
+        assert_eq!((code("g5.xlarge", false), code("g5.xlarge", true)), (Some("L-DB2E81BA"), Some("L-3819A6DF")));
+        assert_eq!((code("p5.48xlarge", false), code("p5.48xlarge", true)), (Some("L-417A185B"), Some("L-7212CCBC")));
+        let mut demand = Demand::default();
+        demand.machines("m6a.large", false, 3, 2);
+        demand.machines("g4dn.xlarge", false, 2, 4);
+        demand.machines("g4dn.xlarge", true, 5, 4);
+        let needs: Vec<(&str, f64)> = demand.families().map(|(family, need)| (family.code, need)).collect();
+        assert_eq!(needs, [("L-1216C47A", 6.0), ("L-3819A6DF", 20.0), ("L-DB2E81BA", 8.0)]);
     }
 }

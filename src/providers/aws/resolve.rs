@@ -159,15 +159,18 @@ pub fn offline(spec: &ClusterSpec, region: &Region) -> Result<ResolvedSpec, Vec<
         return Err(work.problems);
     }
     let pool = |wish: &PoolSpec| {
-        let count = wish.count.or(wish.min).or(wish.max).unwrap_or(NODES);
+        let (min, count, max) = wish.sizes().unwrap_or((NODES, NODES, NODES));
+        let instance_type = candidates(wish, region).0.into_iter().next().unwrap_or_default();
         ResolvedPool {
             name: wish.name.clone(),
-            instance_type: candidates(wish, region).0.into_iter().next().unwrap_or_default(),
-            arch: "amd64".to_owned(),
-            gpu: None,
+            arch: instances::arch(&instance_type).to_owned(),
+            gpu: instances::from_catalogue(&instance_type).and_then(|kind| kind.gpu),
+            instance_type,
+            other_types: others(wish),
+            billed_type: None,
             count,
-            min: wish.min.unwrap_or(count),
-            max: wish.max.unwrap_or(count),
+            min,
+            max,
             spot: wish.spot.unwrap_or(false),
             disk_gib: wish.disk_gib.unwrap_or(DISK_GIB),
             labels: wish.labels.clone(),
@@ -246,22 +249,31 @@ impl Offline {
         let network = work.network(spec.network.as_ref());
         let pools = work.wishes(spec.node_pools.as_deref());
         let aws = work.aws(spec.aws.as_ref());
+        work.scaling(&pools, &aws);
         Self { network, pools, aws }
     }
 
     /// Every type that may be used, so that one call asks for all.
     fn type_names(&self, region: &Region) -> BTreeSet<String> {
-        self.pools.iter().flat_map(|pool| candidates(pool, region).0).collect()
+        self.pools.iter().flat_map(|pool| candidates(pool, region).0.into_iter().chain(others(pool))).collect()
     }
 }
 
 /// The types a pool may use, best first, and whether the user named it.
 fn candidates(pool: &PoolSpec, region: &Region) -> (Vec<String>, bool) {
+    if let Some(first) = pool.instance_types.first() {
+        return (vec![first.clone()], true);
+    }
     match &pool.instance_type {
         None => (INSTANCE_TYPES.map(str::to_owned).to_vec(), false),
         Some(InstanceWish::Named(name)) => (vec![name.clone()], true),
         Some(InstanceWish::Needs(needs)) => (instances::fitting(region, needs), false),
     }
+}
+
+/// The types that may stand for a pool's first.
+fn others(pool: &PoolSpec) -> Vec<String> {
+    pool.instance_types.iter().skip(1).cloned().collect()
 }
 
 fn stop(class: ErrorClass, id: &str, message: impl Into<String>) -> StepError {
@@ -294,6 +306,20 @@ impl Work {
     }
 }
 
+impl Pool {
+    /// Whether a zone has its machines, those of every type.
+    fn stands_in(&self, facts: &Facts, zone: &str) -> bool {
+        self.resolved.types().all(|name| facts.offers(name, zone))
+    }
+
+    /// Takes this type, with all that follows from it.
+    fn take(&mut self, name: String, facts: &Facts) {
+        let kind = facts.kind(&name);
+        (self.resolved.arch, self.resolved.gpu) = (kind.arch, kind.gpu);
+        self.resolved.instance_type = name;
+    }
+}
+
 impl Facts {
     /// Whether a zone has a type; yes where that cannot be known.
     fn offers(&self, name: &str, zone: &str) -> bool {
@@ -306,6 +332,7 @@ impl Facts {
             name: name.to_owned(),
             arch: instances::arch(name).to_owned(),
             vcpus: 0,
+            memory_mib: 0,
             gpu: None,
             spot: true,
         })

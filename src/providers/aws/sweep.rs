@@ -373,6 +373,7 @@ pub(super) fn deletable<P: Serialize>(
         settle_secs: 0,
         timing: Timing { p50_secs: 0, p90_secs: 0, deadline_secs: 0, delete_p50_secs, delete_deadline_secs },
         usage: Vec::new(),
+        dies_with: None,
     }
 }
 

@@ -42,6 +42,8 @@ pub(crate) fn pool(name: &str) -> ResolvedPool {
     ResolvedPool {
         name: name.to_owned(),
         instance_type: "m6a.large".to_owned(),
+        other_types: Vec::new(),
+        billed_type: None,
         arch: "amd64".to_owned(),
         gpu: None,
         count: 2,

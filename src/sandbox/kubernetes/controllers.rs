@@ -2,6 +2,7 @@
 //! namespaces. They work only while the control plane lives; what they made stays behind when it dies first.
 
 use super::{
+    autoscaler,
     cloud::{self, Disk},
     discovery::Kind,
     objects::{self, filed, id},
@@ -90,7 +91,15 @@ pub(super) fn changed(tx: &mut Tx<'_>, cluster: &Cluster, of: &'static Kind, row
             schedule(tx, cluster, of, row, (3, 10), PROVISION);
         }
         "namespaces" if leaving => schedule(tx, cluster, of, row, (1, 3), EMPTY),
+        "pods" | "deployments" | "daemonsets" => autoscaler::poke(tx, cluster),
         _ => {}
+    }
+}
+
+/// Controllers hear that an object is gone.
+pub(super) fn removed(tx: &mut Tx<'_>, cluster: &Cluster, of: &Kind) {
+    if matches!(of.plural, "pods" | "deployments" | "daemonsets") {
+        autoscaler::poke(tx, cluster);
     }
 }
 
@@ -106,6 +115,9 @@ pub(super) fn happen(tx: &mut Tx<'_>, object: &Object, what: &str) {
     let parent = object.parent.as_deref().unwrap_or_default();
     let Some(owner) = tx.live(&scope, CLUSTER, parent).filter(|owner| owner.state != "DELETING") else { return };
     let cluster = Cluster::of(owner);
+    if autoscaler::is_loop(object) {
+        return autoscaler::scan(tx, &cluster);
+    }
     match what {
         BALANCE => balance(tx, &cluster, object),
         UNBALANCE => unbalance(tx, &cluster, object),

@@ -49,6 +49,7 @@ const BATCH: &str = "batch";
 const NET: &str = "networking.k8s.io";
 const STORAGE: &str = "storage.k8s.io";
 const POLICY: &str = "policy";
+const RBAC: &str = "rbac.authorization.k8s.io";
 
 /// Every kind, group by group. All are `v1`.
 pub(super) const KINDS: &[Kind] = &[
@@ -66,24 +67,28 @@ pub(super) const KINDS: &[Kind] = &[
         Source::Stored,
     ),
     kind("", "persistentvolumes", "persistentvolume", "PersistentVolume", false, &["pv"], Source::Stored),
-    kind("", "pods", "pod", "Pod", true, &["po"], Source::View),
+    kind("", "pods", "pod", "Pod", true, &["po"], Source::Stored),
     kind("", "secrets", "secret", "Secret", true, &[], Source::Stored),
     kind("", "serviceaccounts", "serviceaccount", "ServiceAccount", true, &["sa"], Source::Stored),
     kind("", "services", "service", "Service", true, &["svc"], Source::Stored),
-    kind(APPS, "daemonsets", "daemonset", "DaemonSet", true, &["ds"], Source::View),
-    kind(APPS, "deployments", "deployment", "Deployment", true, &["deploy"], Source::View),
+    kind(APPS, "daemonsets", "daemonset", "DaemonSet", true, &["ds"], Source::Stored),
+    kind(APPS, "deployments", "deployment", "Deployment", true, &["deploy"], Source::Stored),
     kind(APPS, "replicasets", "replicaset", "ReplicaSet", true, &["rs"], Source::Empty),
     kind(APPS, "statefulsets", "statefulset", "StatefulSet", true, &["sts"], Source::Empty),
     kind(BATCH, "cronjobs", "cronjob", "CronJob", true, &["cj"], Source::Empty),
     kind(BATCH, "jobs", "job", "Job", true, &[], Source::Empty),
     kind(NET, "ingresses", "ingress", "Ingress", true, &["ing"], Source::Stored),
     kind(POLICY, "poddisruptionbudgets", "poddisruptionbudget", "PodDisruptionBudget", true, &["pdb"], Source::Empty),
+    kind(RBAC, "clusterrolebindings", "clusterrolebinding", "ClusterRoleBinding", false, &[], Source::Stored),
+    kind(RBAC, "clusterroles", "clusterrole", "ClusterRole", false, &[], Source::Stored),
+    kind(RBAC, "rolebindings", "rolebinding", "RoleBinding", true, &[], Source::Stored),
+    kind(RBAC, "roles", "role", "Role", true, &[], Source::Stored),
     kind(STORAGE, "storageclasses", "storageclass", "StorageClass", false, &["sc"], Source::Stored),
     kind(STORAGE, "volumeattachments", "volumeattachment", "VolumeAttachment", false, &[], Source::Empty),
 ];
 
 /// The named API groups.
-pub(super) const GROUPS: &[&str] = &[APPS, BATCH, NET, POLICY, STORAGE];
+pub(super) const GROUPS: &[&str] = &[APPS, BATCH, NET, POLICY, RBAC, STORAGE];
 
 impl Kind {
     /// The kind of that path word in that group.

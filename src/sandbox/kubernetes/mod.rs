@@ -1,15 +1,19 @@
 //! The Kubernetes API servers of pretend clusters, one path prefix each on the TLS port: discovery, authentication as
 //! EKS does it, the objects a cluster lifecycle needs, and the controllers that make cloud objects by themselves.
 //!
-//! Served: what [`discovery::KINDS`] lists. Pods of users do not run here; what is not simulated says so with a 501.
+//! Served: what [`discovery::KINDS`] lists. Pods are placed, but nothing of them runs here; what is not simulated says so
+//! with a 501.
 
 mod auth;
+mod autoscaler;
 mod cloud;
 mod controllers;
 mod discovery;
 mod objects;
 mod openapi;
 mod paths;
+mod pods;
+mod schema;
 mod server;
 mod status;
 mod table;
@@ -21,7 +25,7 @@ mod tests;
 
 pub use server::ApiServers;
 
-use super::world::{Scope, Tx};
+use super::world::{Object, Scope, Tx};
 use discovery::{KINDS, Source};
 
 /// Forgets everything an API server kept: its cluster is gone. Load balancers and disks stay in the account.
@@ -34,4 +38,10 @@ pub(super) fn forget_cluster(tx: &mut Tx<'_>, scope: &Scope, cluster: &str) {
             tx.remove(scope, filed, &id);
         }
     }
+    autoscaler::forget(tx, scope, cluster);
+}
+
+/// Nodes came or went: what waits for room, or has too much of it, is looked at.
+pub(super) fn nodes_changed(tx: &mut Tx<'_>, owner: &Object) {
+    autoscaler::poke(tx, &views::Cluster::of(owner));
 }

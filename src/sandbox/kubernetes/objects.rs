@@ -4,6 +4,7 @@ use super::{
     controllers,
     discovery::{Kind, Source},
     paths::Objects,
+    pods, schema,
     status::Refusal,
     views::{self, Cluster, NAMESPACES, stamp},
 };
@@ -25,7 +26,12 @@ pub(super) fn list(tx: &Tx<'_>, cluster: &Cluster, kind: &Kind, namespace: Optio
     let mut rows = views::objects(tx, cluster, kind, revision);
     if kind.source == Source::Stored {
         let own = tx.list(&cluster.scope, filed(kind)).filter(|o| o.parent.as_deref() == Some(cluster.name.as_str()));
-        rows.extend(own.map(|object| object.doc.clone()));
+        let mut own: Vec<Value> = own.map(|object| object.doc.clone()).collect();
+        if matches!(kind.plural, "pods" | "deployments" | "daemonsets") && !own.is_empty() {
+            let survey = pods::survey(tx, cluster);
+            own.iter_mut().for_each(|row| survey.show(kind.plural, row));
+        }
+        rows.extend(own);
     }
     rows.retain(|row| namespace.is_none_or(|ns| row["metadata"]["namespace"] == json!(ns)));
     rows.sort_by_key(|row| (word(row, "namespace"), word(row, "name")));
@@ -168,6 +174,7 @@ pub(super) fn create(
     row["kind"] = json!(kind.kind);
     row["metadata"] = Value::Object(meta);
     fill(tx, cluster, kind, &mut row)?;
+    schema::check_rules(kind, &row)?;
     if dry {
         return Ok(row);
     }
@@ -277,6 +284,13 @@ fn fill(tx: &mut Tx<'_>, cluster: &Cluster, kind: &Kind, row: &mut Value) -> Res
                 row["type"] = json!("Opaque");
             }
         }
+        "deployments" | "daemonsets" => {
+            row["metadata"]["generation"] = json!(1);
+            if kind.plural == "deployments" && row["spec"]["replicas"].is_null() {
+                row["spec"]["replicas"] = json!(1);
+            }
+        }
+        "pods" => row["status"] = json!({"phase": "Pending"}),
         "ingresses" => row["status"] = json!({"loadBalancer": {}}),
         _ => {}
     }
@@ -414,6 +428,11 @@ fn settle(
     } else if !before["status"].is_null() {
         after["status"] = before["status"].clone();
     }
+    schema::check_change(asked.kind, &before, &after)?;
+    if let Some(generation) = before["metadata"]["generation"].as_u64() {
+        let next = generation + u64::from(before["spec"] != after["spec"]);
+        after["metadata"]["generation"] = json!(next);
+    }
     let finalizers = after["metadata"]["finalizers"].as_array().is_some_and(|list| !list.is_empty());
     if dry {
         return Ok(after);
@@ -454,6 +473,7 @@ pub(super) fn delete(tx: &mut Tx<'_>, cluster: &Cluster, asked: &Objects, dry: b
     }
     let name = asked.name.as_deref().unwrap_or_default();
     tx.remove(&cluster.scope, filed(asked.kind), &id(&cluster.name, asked.namespace.as_deref(), name));
+    controllers::removed(tx, cluster, asked.kind);
     Ok(row)
 }
 

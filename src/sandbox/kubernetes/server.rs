@@ -7,6 +7,7 @@ use super::{
     discovery::{self, Kind, Source},
     objects, openapi,
     paths::{self, Objects, Target},
+    schema,
     status::Refusal,
     table::{self, Include},
     views::Cluster,
@@ -120,6 +121,17 @@ impl Asked {
 
     fn param(&self, name: &str) -> Option<&str> {
         self.query.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
+    }
+
+    /// Whether unknown fields are to be refused; the server drops them otherwise.
+    fn is_strict(&self) -> Result<bool, Refusal> {
+        match self.param("fieldValidation") {
+            Some("Strict") => Ok(true),
+            None | Some("" | "Warn" | "Ignore") => Ok(false),
+            Some(other) => Err(Refusal::invalid(format!(
+                "CreateOptions.meta.k8s.io \"\" is invalid: fieldValidation: Unsupported value: \"{other}\": supported values: \"Ignore\", \"Strict\", \"Warn\""
+            ))),
+        }
     }
 
     /// As counters, faults and control files name it.
@@ -341,8 +353,16 @@ fn of_objects(
             let selectors = (own("labelSelector"), own("fieldSelector"));
             Ok(Answer::Stream(Watch::new(&asked.uid, at, selectors, known, seconds).as_tables(asked.table)))
         }
-        "create" => Ok(Answer::Whole(201, objects::create(tx, cluster, at, asked.document()?, dry)?)),
-        "update" => Ok(Answer::Whole(200, objects::replace(tx, cluster, at, asked.document()?, dry)?)),
+        "create" => {
+            let document = asked.document()?;
+            schema::check_fields(kind, &document, asked.is_strict()?)?;
+            Ok(Answer::Whole(201, objects::create(tx, cluster, at, document, dry)?))
+        }
+        "update" => {
+            let document = asked.document()?;
+            schema::check_fields(kind, &document, asked.is_strict()?)?;
+            Ok(Answer::Whole(200, objects::replace(tx, cluster, at, document, dry)?))
+        }
         "patch" => patch(tx, asked, at, cluster, dry),
         "delete" => {
             let row = objects::delete(tx, cluster, at, dry)?;

@@ -141,7 +141,7 @@ fn nodes_are_seen_as_kubernetes_types() {
     assert!(deployments.items.iter().all(|d| d.status.as_ref().and_then(|s| s.ready_replicas) == Some(2)));
     assert_eq!(ask(&mut bench, "GET", "/api/v1/namespaces/default/services/nope", Value::Null).0, 404);
     assert_eq!(ask(&mut bench, "GET", "/apis/gateway.networking.k8s.io/v1/gateways", Value::Null).0, 404);
-    assert_eq!(ask(&mut bench, "POST", "/api/v1/namespaces/default/pods", json!({})).0, 501);
+    assert_eq!(ask(&mut bench, "POST", "/apis/batch/v1/namespaces/default/jobs", json!({})).0, 501);
 }
 
 #[test]
@@ -238,4 +238,110 @@ fn objects_are_changed_with_care() {
     bench.minutes(1);
     assert_eq!(ask(&mut bench, "GET", "/api/v1/namespaces/team", Value::Null).0, 404);
     assert_eq!(ask(&mut bench, "DELETE", "/api/v1/namespaces/default", Value::Null).0, 403);
+}
+
+/// A plugin as its maker ships it.
+fn plugin() -> Value {
+    let labels = json!({"name": "plugin"});
+    json!({
+        "apiVersion": "apps/v1", "kind": "DaemonSet", "metadata": {"name": "plugin"},
+        "spec": {
+            "selector": {"matchLabels": labels},
+            "template": {
+                "metadata": {"labels": labels},
+                "spec": {
+                    "tolerations": [{"key": "nvidia.com/gpu", "operator": "Exists"}],
+                    "containers": [{"name": "plugin", "image": "example.com/k8s-device-plugin:v1"}],
+                },
+            },
+        },
+    })
+}
+
+#[test]
+fn gpus_take_a_driver_a_plugin_and_a_toleration() {
+    let mut bench = Bench::new("us-west-2");
+    bench.cluster();
+    let role = bench.node_role();
+    bench.minutes(1);
+    bench.addon("vpc-cni");
+    let taint = |key: &str| json!([{"key": key, "value": "x", "effect": "NO_SCHEDULE"}]);
+    for (name, ami, taints) in [
+        ("driven", "AL2023_x86_64_NVIDIA", json!([])),
+        ("bare", "AL2023_x86_64_STANDARD", json!([])),
+        ("usual", "AL2023_x86_64_NVIDIA", taint("nvidia.com/gpu")),
+        ("other", "AL2023_x86_64_NVIDIA", taint("team")),
+    ] {
+        let mut request = bench.group_request(&role);
+        (request["nodegroupName"], request["clientRequestToken"]) = (json!(name), json!(name));
+        (request["instanceTypes"], request["amiType"], request["taints"]) =
+            (json!(["g4dn.xlarge"]), json!(ami), taints);
+        request["scalingConfig"] = json!({"minSize": 1, "maxSize": 1, "desiredSize": 1});
+        bench.eks("POST", "/clusters/demo/node-groups", request).expect("accepted");
+    }
+    bench.minutes(8);
+    let with_gpus = |bench: &mut Bench| -> Vec<String> {
+        let all = get(bench, "/api/v1/nodes")["items"].as_array().expect("a list").clone();
+        assert_eq!(all.len(), 4);
+        let offering = all.iter().filter(|node| node["status"]["allocatable"]["nvidia.com/gpu"] == json!("1"));
+        let mut groups: Vec<String> = offering
+            .map(|node| {
+                node["metadata"]["labels"]["eks.amazonaws.com/nodegroup"].as_str().unwrap_or_default().to_owned()
+            })
+            .collect();
+        groups.sort();
+        groups
+    };
+    assert!(with_gpus(&mut bench).is_empty(), "a driver alone offers nothing");
+    assert_eq!(ask(&mut bench, "POST", "/apis/apps/v1/namespaces/kube-system/daemonsets", plugin()).0, 201);
+    bench.minutes(1);
+    assert_eq!(with_gpus(&mut bench), ["driven", "usual"], "nor does a plugin without driver, or one that is kept off");
+    let set = get(&mut bench, "/apis/apps/v1/namespaces/kube-system/daemonsets/plugin");
+    assert_eq!((&set["status"]["desiredNumberScheduled"], &set["status"]["numberAvailable"]), (&json!(3), &json!(3)));
+    // A pod gets what is there, and no more.
+    let pod = |name: &str, gpus: &str| {
+        json!({"metadata": {"name": name}, "spec": {"containers": [
+            {"name": "a", "image": "a:1", "resources": {"limits": {"nvidia.com/gpu": gpus}}}]}})
+    };
+    for (name, gpus) in [("one", "1"), ("more", "1"), ("many", "4")] {
+        assert_eq!(ask(&mut bench, "POST", "/api/v1/namespaces/default/pods", pod(name, gpus)).0, 201);
+        bench.minutes(1);
+    }
+    bench.minutes(1);
+    let phase = |bench: &mut Bench, name: &str| {
+        get(bench, &format!("/api/v1/namespaces/default/pods/{name}"))["status"].clone()
+    };
+    assert_eq!(phase(&mut bench, "one")["phase"], "Running");
+    for name in ["more", "many"] {
+        let status = phase(&mut bench, name);
+        assert_eq!(status["phase"], "Pending");
+        let why = status["conditions"][0]["message"].as_str().expect("a reason").to_owned();
+        assert!(why.starts_with("0/4 nodes are available: ") && why.contains("Insufficient nvidia.com/gpu"), "{why}");
+    }
+    assert_eq!(ask(&mut bench, "DELETE", "/api/v1/namespaces/default/pods/one", Value::Null).0, 200);
+    assert_eq!(phase(&mut bench, "more")["phase"], "Running", "there is room again");
+}
+
+#[test]
+fn what_a_workload_says_is_held_to_its_kind() {
+    let mut bench = Bench::new("us-west-2");
+    bench.cluster();
+    let at = "/apis/apps/v1/namespaces/default/daemonsets";
+    let mut odd = plugin();
+    odd["spec"]["template"]["spec"]["toleration"] = json!([]);
+    odd["spec"]["template"]["spec"]["hostNetwrok"] = json!(true);
+    let (code, told) = ask(&mut bench, "POST", &format!("{at}?fieldValidation=Strict"), odd.clone());
+    assert_eq!(code, 400);
+    assert!(
+        told["message"].as_str().expect("words").contains("unknown field \"spec.template.spec.hostNetwrok\""),
+        "{told}"
+    );
+    assert_eq!(ask(&mut bench, "POST", &format!("{at}?fieldValidation=Sometimes"), plugin()).0, 422);
+    assert_eq!(ask(&mut bench, "POST", at, odd).0, 201, "dropped where nobody asks for more");
+    let (_, mut stands) = ask(&mut bench, "GET", &format!("{at}/plugin"), Value::Null);
+    assert_eq!(stands["metadata"]["generation"], 1);
+    stands["spec"]["selector"]["matchLabels"]["name"] = json!("else");
+    assert_eq!(ask(&mut bench, "PUT", &format!("{at}/plugin"), stands).0, 422, "a selector is for ever");
+    let account = json!({"metadata": {"name": "late", "labels": {"a": "not/a/label"}}});
+    assert_eq!(ask(&mut bench, "POST", "/api/v1/namespaces/default/serviceaccounts", account).0, 422);
 }

@@ -1,7 +1,7 @@
 //! Objects nobody stores: nodes seen through their machines, pods and workloads through the add-ons, and what every
 //! new cluster holds from the start.
 
-use super::discovery::Kind;
+use super::{discovery::Kind, pods};
 use crate::{
     cost,
     model::Cloud,
@@ -70,7 +70,7 @@ pub(super) fn suffix(parts: &[&str], letters: usize) -> String {
 }
 
 /// A UUID that always comes out the same for the same parts.
-fn uid(parts: &[&str]) -> String {
+pub(super) fn uid(parts: &[&str]) -> String {
     let digest = Sha256::digest(parts.join("/").as_bytes());
     let mut bytes = [0; 16];
     bytes.copy_from_slice(&digest[..16]);
@@ -110,7 +110,10 @@ pub(super) fn objects(tx: &Tx<'_>, cluster: &Cluster, kind: &Kind, revision: u64
             .iter()
             .map(|ns| json!({"metadata": metadata(cluster, "serviceaccounts", Some(ns), "default", cluster.created_at, 1)}))
             .collect(),
-        "pods" => workloads(tx, cluster).iter().flat_map(|w| w.pods(cluster, revision)).collect(),
+        "pods" => {
+            let of_addons = workloads(tx, cluster).into_iter().flat_map(|w| w.pods(cluster, revision)).collect::<Vec<_>>();
+            of_addons.into_iter().chain(pods::survey(tx, cluster).computed_pods()).collect()
+        }
         "deployments" => workloads(tx, cluster).iter().filter(|w| w.replicas.is_some()).map(|w| w.deployment(cluster, revision)).collect(),
         "daemonsets" => workloads(tx, cluster).iter().filter(|w| w.replicas.is_none()).map(|w| w.daemonset(cluster, revision)).collect(),
         _ => Vec::new(),
@@ -166,10 +169,20 @@ pub(super) fn node_name(scope: &Scope, node: &Node) -> String {
 
 fn nodes(tx: &Tx<'_>, cluster: &Cluster, revision: u64) -> Vec<Value> {
     let joined = eks::joined_nodes(tx, &cluster.scope, &cluster.name);
-    joined.iter().map(|(group, node)| node_view(cluster, group, node, revision)).collect()
+    let gpus = pods::survey(tx, cluster).gpus;
+    let view = |(group, node): &(NodegroupDoc, Node)| {
+        let mut view = node_view(cluster, group, node, revision);
+        let offered = view["metadata"]["name"].as_str().and_then(|name| gpus.get(name)).copied();
+        for side in ["capacity", "allocatable"].iter().filter(|_| offered.is_some()) {
+            view["status"][*side][pods::GPU] = json!(offered.unwrap_or_default().to_string());
+        }
+        view
+    };
+    joined.iter().map(view).collect()
 }
 
-fn node_view(cluster: &Cluster, group: &NodegroupDoc, node: &Node, revision: u64) -> Value {
+/// A node without its GPUs: those are offered by a plugin, where there is one.
+pub(super) fn node_view(cluster: &Cluster, group: &NodegroupDoc, node: &Node, revision: u64) -> Value {
     let name = node_name(&cluster.scope, node);
     let joined = node.joined_at.unwrap_or(cluster.created_at);
     let text = |key: &str| group.api[key].as_str().unwrap_or_default();
@@ -187,16 +200,7 @@ fn node_view(cluster: &Cluster, group: &NodegroupDoc, node: &Node, revision: u64
     for (key, value) in group.api["labels"].as_object().into_iter().flatten() {
         labels[key] = value.clone();
     }
-    let mut taints: Vec<Value> = Vec::new();
-    for taint in group.api["taints"].as_array().into_iter().flatten() {
-        let effect = match taint["effect"].as_str() {
-            Some("NO_EXECUTE") => "NoExecute",
-            Some("PREFER_NO_SCHEDULE") => "PreferNoSchedule",
-            _ => "NoSchedule",
-        };
-        taints
-            .push(json!({"key": taint["key"], "value": taint["value"].as_str().unwrap_or_default(), "effect": effect}));
-    }
+    let mut taints = eks::kubernetes_taints(&group.api["taints"]);
     if !node.ready {
         taints.push(json!({"key": "node.kubernetes.io/not-ready", "effect": "NoSchedule"}));
     }
@@ -206,7 +210,6 @@ fn node_view(cluster: &Cluster, group: &NodegroupDoc, node: &Node, revision: u64
     if !taints.is_empty() {
         spec["taints"] = json!(taints);
     }
-    // GPUs become allocatable through a device plugin, which nothing installs here.
     let capacity = quantities(cpus * 1000.0, gib * 1024.0 - 300.0);
     let allocatable = quantities(cpus * 1000.0 - 70.0, gib * 1024.0 - 1000.0);
     let version = eks::kube_version(text("version")).map_or("", |v| v.patch);

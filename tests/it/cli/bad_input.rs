@@ -161,7 +161,7 @@ fn what_cannot_be_is_refused_whoever_asks_for_it() {
         (&["--pool", ""], "the pool has no name"),
         (&["--node-type", "m99.huge"], "no instance type m99.huge in us-east-1"),
         (&["--node-type", "m6a.larg"], "did you mean m6a.large?"),
-        (&["--node-type", "g5.xlarge"], "GPU pools need"),
+        (&["--node-type", "inf2.xlarge"], "drivers are installed for NVIDIA GPUs only"),
         (&["--node-type", "mac2.metal"], "mac2.metal"),
         (&["--node-type", "../../etc"], "../../etc"),
         (&["--zones", "us-east-1a,eu-west-1a"], "no zone eu-west-1a in us-east-1"),

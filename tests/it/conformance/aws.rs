@@ -117,9 +117,14 @@ async fn every_problem_is_said_at_once() {
         node_pools: Some(vec![
             PoolSpec { count: Some(0), ..pool("none", "m6a.large") },
             PoolSpec { min: Some(3), max: Some(1), ..pool("upside", "m6a.large") },
-            PoolSpec { min: Some(1), max: Some(3), ..pool("scaled", "m6a.large") },
+            PoolSpec { count: Some(5), min: Some(1), max: Some(3), ..pool("scaled", "m6a.large") },
             pool("typo", "m6a.lagre"),
-            pool("gpu", "g5.xlarge"),
+            PoolSpec {
+                instance_type: None,
+                instance_types: ["g5.xlarge", "g4dn.xlarge"].map(str::to_owned).to_vec(),
+                ..pool("gpu", "")
+            },
+            pool("chips", "inf2.xlarge"),
             pool("none", "m6a.large"),
         ]),
         tags: [("aws:mine".to_owned(), "x".to_owned())].into(),
@@ -134,9 +139,10 @@ async fn every_problem_is_said_at_once() {
         "no zone us-esat-1b in us-east-1 [did you mean us-east-1b?]",
         "pool `none` has no nodes",
         "pool `upside`: min 3 is more than max 1",
-        "pool `scaled`: min 1 < max 3 needs an autoscaler",
+        "pool `scaled`: count 5 is not between min 1 and max 3",
         "no instance type m6a.lagre in us-east-1 [did you mean m6a.large?]",
-        "pool `gpu`: g5.xlarge",
+        "pool `gpu`: g4dn.xlarge cannot stand for g5.xlarge: it has 1 x T4, not 1 x A10G",
+        "pool `chips`: inf2.xlarge has Inferentia2; drivers are installed for NVIDIA GPUs only",
         "two node pools are called `none`",
         "tag `aws:mine` is reserved",
     ] {

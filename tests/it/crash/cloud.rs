@@ -144,9 +144,22 @@ pub struct Thing {
     pub tagged: bool,
 }
 
+impl Thing {
+    fn within_reach(&self, cloud: &Cloud) -> Result<(), StepError> {
+        let world = cloud.world.lock().unwrap();
+        let now = cloud.clock.now();
+        let stands = || world.objects.values().any(|object| object.kind == "w/cluster" && object.exists(now));
+        if self.traits.inside && world.sealed && stands() {
+            return Err(StepError::new(ErrorClass::Transient, "KW-TEST", "no way in"));
+        }
+        Ok(())
+    }
+}
+
 #[async_trait]
 impl Step<Cloud> for Thing {
     async fn find(&self, cloud: &Cloud, at: Scope<'_>, by: Lookup<'_>) -> Result<Found, StepError> {
+        self.within_reach(cloud)?;
         let parent = match at.identity {
             Identity::Child { parent, .. } => at.inputs.get(&ID.of(parent.clone())).ok(),
             Identity::Member { of, .. } => Some(of.clone()),
@@ -224,6 +237,7 @@ impl Step<Cloud> for Thing {
     }
 
     async fn delete(&self, cloud: &Cloud, _: Scope<'_>, owned: &Owned) -> Result<Deletion, StepError> {
+        self.within_reach(cloud)?;
         match cloud.mutate(Request::Delete(owned.id().to_owned())).await {
             Ok(_) if self.traits.gone_secs > 0 => Ok(Deletion::Started),
             Ok(_) => Ok(Deletion::Gone),
@@ -245,6 +259,10 @@ pub fn step(
     let mut traits = traits;
     traits.tokens = creation == Creation::Token;
     let secs = |secs: i64| u32::try_from(secs).expect("small");
+    let holder = match &identity {
+        Identity::Child { parent, .. } if traits.inside => Some(parent.clone()),
+        _ => None,
+    };
     PlannedStep {
         id: id.into(),
         kind: format!("w/{}", id.rsplit('/').next().unwrap_or(id)),
@@ -266,6 +284,7 @@ pub fn step(
         creation,
         settle_secs: SETTLE_SECS,
         usage: Vec::new(),
+        dies_with: holder,
     }
 }
 
@@ -293,6 +312,10 @@ impl Backend for Cloud {
                     return Vec::new();
                 }
                 let step_of = |object: &Object| -> Option<(StepId, Identity, bool)> {
+                    // No listing of the cloud shows what stands inside something else.
+                    if object.traits.inside {
+                        return None;
+                    }
                     if object.tags.get("kubewright-stack") == Some(&stack.to_string()) {
                         let id = StepId::from_tag_value(object.tags.get("kubewright-step")?);
                         return Some((id, Identity::Tags, true));

@@ -121,6 +121,14 @@ pub fn large(adopted: &str) -> Vec<PlannedStep> {
     steps.extend([
         step("iam/policy", child("iam/role", "inline"), false, Creation::ByName, &["iam/role"], put.clone()),
         step(
+            "cluster/inside",
+            child("cluster/cluster", "agent"),
+            true,
+            Creation::ByName,
+            &[],
+            Traits { ready_secs: 2, inside: true, ..Traits::default() },
+        ),
+        step(
             "account/linked",
             Identity::OneWay { name: "linked".to_owned() },
             false,

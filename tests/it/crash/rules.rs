@@ -59,6 +59,36 @@ fn a_finished_stack_is_left_alone() {
 }
 
 #[test]
+fn what_stands_inside_another_goes_first_or_with_it() {
+    on_paused_time(async {
+        let (world, adopted) = populated(start());
+        let plan = plan(large(&adopted));
+        let first = built(&Site::new(world, start()), &plan).await;
+        let inside = |site: &Site| site.world.ours(site.now).iter().filter(|object| object.traits.inside).count();
+        assert_eq!(inside(&first.site), 1);
+        // While it can be reached it goes by a call of its own, before its holder.
+        let gone = process(&first.site, &plan, Act::Destroy, Script::Nothing).await;
+        let calls = report(&gone).mutating_calls;
+        assert_eq!(report(&gone).outcome, Outcome::Done);
+        // Where it cannot, nothing waits for it: not the audit of a finished stack, and not its removal.
+        let mut sealed = first.site.clone();
+        sealed.world.sealed = true;
+        let gone = process(&sealed, &plan, Act::Destroy, Script::Nothing).await;
+        assert_eq!((report(&gone).outcome, inside(&gone.site)), (Outcome::Done, 0));
+        assert_eq!(report(&gone).mutating_calls, calls - 1);
+        assert_eq!(folded(&gone).standing(), Standing::Destroyed);
+        assert!(report(&gone).audit.as_ref().expect("it looked").clean);
+        assert!(report(&gone).elapsed < Duration::from_secs(15 * 60), "{:?}", report(&gone).elapsed);
+        // Cut short anywhere, the removal is finished by the next run, sealed or not.
+        for point in (0..gone.points).step_by(3) {
+            let dead = process(&sealed, &plan, Act::Destroy, Script::Crash(point)).await.site;
+            let ended = process(&dead, &plan, Act::Destroy, Script::Nothing).await;
+            assert_eq!((report(&ended).outcome, inside(&ended.site)), (Outcome::Done, 0), "killed at {point}");
+        }
+    });
+}
+
+#[test]
 fn parallel_builds_take_the_critical_path_and_little_more() {
     on_paused_time(async {
         let plan = plan(small());

@@ -32,6 +32,8 @@ pub struct Traits {
     pub breaks: u32,
     /// Broken for lack of capacity.
     pub sold_out: bool,
+    /// Stands inside its parent, does not hold it, and goes when that goes.
+    pub inside: bool,
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -110,6 +112,8 @@ pub struct World {
     pub ids_are_consistent: bool,
     /// A token that comes back with other tags is refused, as EC2 does, and not answered with the first object.
     pub tokens_are_strict: bool,
+    /// What stands inside others can be neither seen nor touched.
+    pub sealed: bool,
 }
 
 impl World {
@@ -233,6 +237,7 @@ impl World {
         let user = self
             .objects
             .values()
+            .filter(|other| !other.traits.inside)
             .find(|other| other.exists(now) && (other.uses.contains(id) || other.parent.as_deref() == Some(id)));
         if let Some(user) = user {
             return Err(Refusal::InUse(user.id.clone()));
@@ -241,6 +246,10 @@ impl World {
             Some(object) if object.exists(now) => {
                 let gone = now + SignedDuration::from_secs(object.traits.gone_secs);
                 object.gone_at = Some(object.gone_at.unwrap_or(gone).min(gone));
+                let inside = |other: &&mut Object| other.traits.inside && other.parent.as_deref() == Some(id);
+                for other in self.objects.values_mut().filter(inside) {
+                    other.gone_at = Some(other.gone_at.unwrap_or(gone).min(gone));
+                }
                 Ok(id.to_owned())
             }
             _ => Err(Refusal::NotFound),

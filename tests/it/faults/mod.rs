@@ -2,6 +2,7 @@
 //! ready or with the exit code and the words it should, nothing is lost or doubled, and a destroy leaves nothing.
 
 mod disk;
+mod inside;
 mod limits;
 mod others;
 mod rig;

@@ -9,6 +9,7 @@ mod journal;
 pub(crate) mod leftovers;
 pub(crate) mod network;
 mod plants;
+mod pools;
 pub(crate) mod rig;
 mod shapes;
 mod status;

@@ -1,16 +1,17 @@
 //! The cluster's steps: control plane, access, add-ons, node pools.
 
-use super::{Build, CLUSTER, EBS_CSI, Habits, Net, POD_IDENTITY_AGENT, Roles, cluster_name, timing};
+use super::{AGENT_ADDON, Build, CLUSTER, EBS_CSI, Habits, Net, POD_IDENTITY_AGENT, Roles, cluster_name, timing};
 use crate::engine::{Creation, Identity, Input, StepId};
 use crate::model::spec::ResolvedPool;
 use crate::model::{Cloud, PriceKey, Unit, Usage};
 use crate::providers::aws::client::partition;
-use crate::providers::aws::names::{LAUNCH_TEMPLATE_MAX, NODE_GROUP_MAX};
+use crate::providers::aws::manifests::ACCELERATOR;
+use crate::providers::aws::names::LAUNCH_TEMPLATE_MAX;
 use crate::providers::aws::steps::{
     self,
     refs::{EksName, RoleArn},
 };
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 impl Build<'_> {
     pub(super) fn control_plane(&mut self, roles: &Roles, net: &Net, needs: Vec<StepId>) {
@@ -36,7 +37,9 @@ impl Build<'_> {
         self.bill([Usage::fixed(key, Unit::Hour, 1.0)]);
     }
 
-    pub(super) fn access(&mut self) {
+    /// Who gets in. What comes back is what has to stand before we do.
+    pub(super) fn access(&mut self) -> Vec<StepId> {
+        let mut ways_in = vec![StepId::new(CLUSTER)];
         let arns: Vec<String> = self.aws.admin_principal_arn.iter().chain(&self.spec.admins).cloned().collect();
         let habits = Habits::eks(Creation::Token, true, timing(2, 10, 180, 2, 300));
         let policy_arn = steps::access_policy::CLUSTER_ADMIN.replacen(
@@ -56,6 +59,7 @@ impl Build<'_> {
             let identity = Identity::Child { parent: CLUSTER.into(), key: principal_arn.clone() };
             let entry =
                 self.add(format!("access/{id}").as_str(), steps::access_entry::KIND, &params, identity, habits, vec![]);
+            let ours = self.aws.admin_principal_arn.as_ref() == Some(&principal_arn);
             let params = steps::AccessPolicy {
                 cluster: steps::cluster::NAME.of(CLUSTER),
                 principal_arn,
@@ -63,7 +67,7 @@ impl Build<'_> {
             };
             let identity = Identity::Child { parent: entry, key: policy_arn.clone() };
             let habits = Habits { creation: Creation::ByName, tagged: false, ..habits };
-            self.add(
+            let policy = self.add(
                 format!("access/{id}/policy").as_str(),
                 steps::access_policy::KIND,
                 &params,
@@ -71,7 +75,9 @@ impl Build<'_> {
                 habits,
                 vec![],
             );
+            ways_in.extend(ours.then_some(policy));
         }
+        ways_in
     }
 
     pub(super) fn addons<'n>(
@@ -87,9 +93,16 @@ impl Build<'_> {
             }
             let mut needs = after.to_vec();
             if let (EBS_CSI, Some(role)) = (name, &roles.ebs) {
-                needs.push(self.pod_identity(name, role.clone(), &roles.ebs_ready));
+                let id = format!("addons/{name}/identity");
+                needs.push(self.pod_identity(
+                    &id,
+                    "kube-system",
+                    "ebs-csi-controller-sa",
+                    role.clone(),
+                    &roles.ebs_ready,
+                ));
                 if self.aws.addons.iter().any(|addon| addon == POD_IDENTITY_AGENT) {
-                    needs.push(format!("addons/{POD_IDENTITY_AGENT}").as_str().into());
+                    needs.push(AGENT_ADDON.into());
                 }
             }
             let params = steps::Addon {
@@ -113,20 +126,20 @@ impl Build<'_> {
         made
     }
 
-    fn pod_identity(&mut self, addon: &str, role: Input<RoleArn>, ready: &[StepId]) -> StepId {
-        let (namespace, service_account) = ("kube-system".to_owned(), "ebs-csi-controller-sa".to_owned());
+    pub(super) fn pod_identity(
+        &mut self,
+        id: &str,
+        namespace: &str,
+        service_account: &str,
+        role: Input<RoleArn>,
+        ready: &[StepId],
+    ) -> StepId {
+        let (namespace, service_account) = (namespace.to_owned(), service_account.to_owned());
         let key = format!("{namespace}/{service_account}");
         let params = steps::PodIdentity { cluster: steps::cluster::NAME.of(CLUSTER), namespace, service_account, role };
         let identity = Identity::Child { parent: CLUSTER.into(), key };
         let habits = Habits::eks(Creation::Token, true, timing(2, 10, 180, 2, 300));
-        self.add(
-            format!("addons/{addon}/identity").as_str(),
-            steps::pod_identity::KIND,
-            &params,
-            identity,
-            habits,
-            ready.to_vec(),
-        )
+        self.add(id, steps::pod_identity::KIND, &params, identity, habits, ready.to_vec())
     }
 
     pub(super) fn pools(&mut self, roles: &Roles, net: &Net, early: &[StepId]) -> Vec<StepId> {
@@ -134,7 +147,7 @@ impl Build<'_> {
         let mut made = Vec::new();
         for pool in &spec.node_pools {
             let template = self.launch_template(pool);
-            let name = self.named(&pool.name, NODE_GROUP_MAX);
+            let name = self.group_name(&pool.name);
             let params = steps::NodeGroup {
                 cluster: steps::cluster::NAME.of(CLUSTER),
                 name: name.clone(),
@@ -143,13 +156,13 @@ impl Build<'_> {
                 subnets: net.nodes.clone(),
                 launch_template: steps::launch_template::ID.of(template.clone()),
                 launch_template_version: steps::launch_template::VERSION.of(template),
-                instance_types: vec![pool.instance_type.clone()],
+                instance_types: pool.types().map(str::to_owned).collect(),
                 ami_type: ami_type(pool).to_owned(),
                 spot: pool.spot,
                 min: pool.min,
                 desired: pool.count,
                 max: pool.max,
-                labels: pool.labels.clone(),
+                labels: labels(pool),
                 taints: pool.taints.clone(),
             };
             let mut needs = roles.node_ready.clone();
@@ -200,7 +213,7 @@ impl Build<'_> {
         let machine = PriceKey::Instance {
             cloud: Cloud::Aws,
             region: self.spec.region.clone(),
-            instance_type: pool.instance_type.clone(),
+            instance_type: pool.billed_type.as_ref().unwrap_or(&pool.instance_type).clone(),
             spot: pool.spot,
         };
         let mut usage = vec![
@@ -212,6 +225,16 @@ impl Build<'_> {
         }
         usage
     }
+}
+
+/// The pool's own labels; nodes with GPUs say so from the start, or the autoscaler would take one whose plugin is still
+/// starting for one without, and start another.
+fn labels(pool: &ResolvedPool) -> BTreeMap<String, String> {
+    let mut labels = pool.labels.clone();
+    if let Some((gpu, _)) = &pool.gpu {
+        labels.entry(ACCELERATOR.to_owned()).or_insert_with(|| format!("nvidia-{}", gpu.to_ascii_lowercase()));
+    }
+    labels
 }
 
 /// EKS's word for the image that fits a pool.

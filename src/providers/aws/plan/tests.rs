@@ -67,6 +67,68 @@ fn the_control_plane_waits_for_nothing_slow() {
     assert!(ancestors(&plan, &"addons/coredns".into()).contains(&"nodes/pool/default".into()));
 }
 
+/// A steady pool, one that scales from nothing, one with GPUs.
+fn pools() -> ResolvedSpec {
+    let mut spec = spec("demo");
+    let mut burst = pool("burst");
+    (burst.min, burst.count, burst.max, burst.spot) = (0, 0, 4, true);
+    burst.other_types = vec!["m5.large".to_owned()];
+    burst.billed_type = Some("m5.large".to_owned());
+    let mut gpu = pool("gpu");
+    (gpu.instance_type, gpu.gpu) = ("g4dn.xlarge".to_owned(), Some(("T4".to_owned(), 1)));
+    spec.node_pools.extend([burst, gpu]);
+    spec
+}
+
+#[test]
+fn a_pool_that_scales_brings_the_autoscaler_with_its_identity() {
+    let plan = planned(&pools());
+    let deployment = step(&plan, "in-cluster/autoscaler/deployment");
+    let before = ancestors(&plan, &deployment.id);
+    for id in [
+        "iam/autoscaler-role/policy/scale",
+        "in-cluster/autoscaler/identity",
+        "in-cluster/autoscaler/cluster-role-binding",
+        "in-cluster/autoscaler/role-binding",
+        "addons/eks-pod-identity-agent",
+        "access/role-deploy/policy",
+        "nodes/pool/default",
+        // It goes before every pool: alive it would start machines for those that go.
+        "nodes/pool/burst",
+        "nodes/pool/gpu",
+    ] {
+        assert!(before.contains(&id.into()), "{id}");
+    }
+    let place = deployment.params["manifest"]["spec"]["template"]["spec"]["affinity"].to_string();
+    assert!(place.contains("kw-demo-0a1b2c3d-default") && !place.contains("burst"), "{place}");
+    for step in plan.steps.iter().filter(|step| step.kind.starts_with("k8s/")) {
+        assert_eq!(step.dies_with, Some(CLUSTER.into()), "{}", step.id);
+        assert!(step.tagged && step.id.tag_value().len() <= 63, "{} fits a label", step.id);
+        assert!(ancestors(&plan, &step.id).contains(&"access/role-deploy/policy".into()), "{}", step.id);
+    }
+    let burst = step(&plan, "nodes/pool/burst");
+    assert_eq!(burst.params["instanceTypes"], serde_json::json!(["m6a.large", "m5.large"]));
+    let machine = burst.usage.iter().find(|usage| matches!(&usage.key, PriceKey::Instance { .. })).unwrap();
+    assert_eq!((machine.min, machine.desired, machine.max), (0.0, 0.0, 4.0));
+    assert!(
+        matches!(&machine.key, PriceKey::Instance { instance_type, spot: true, .. } if instance_type == "m5.large")
+    );
+}
+
+#[test]
+fn a_pool_with_gpus_brings_driver_and_plugin() {
+    let plan = planned(&pools());
+    let group = step(&plan, "nodes/pool/gpu");
+    assert_eq!(group.params["amiType"], "AL2023_x86_64_NVIDIA");
+    assert_eq!(group.params["labels"]["k8s.amazonaws.com/accelerator"], "nvidia-t4");
+    assert!(group.params.get("taints").is_none(), "no taint that nobody asked for");
+    let plugin = step(&plan, "in-cluster/device-plugin");
+    assert!(plugin.params.to_string().contains("kw-demo-0a1b2c3d-gpu"));
+    assert!(!ancestors(&plan, &plugin.id).contains(&"nodes/pool/gpu".into()), "it is there before its nodes");
+    let plain = planned(&spec("demo"));
+    assert!(!plain.steps.iter().any(|step| step.id.as_str().contains("in-cluster") || step.dies_with.is_some()));
+}
+
 #[test]
 fn without_nat_nodes_stand_in_public_subnets() {
     let mut spec = spec("demo");
@@ -157,6 +219,14 @@ fn any_spec() -> impl Strategy<Value = ResolvedSpec> {
             spec.node_pools = pools.iter().map(|name| pool(name)).collect();
             let aws = spec.aws.as_mut().unwrap();
             aws.addons = addons.into_iter().map(str::to_owned).collect();
+            // What resolution lets through: a pool scales only where the agent hands out identities.
+            let agent = aws.addons.iter().any(|name| name == POD_IDENTITY_AGENT);
+            for (at, pool) in spec.node_pools.iter_mut().enumerate().skip(1) {
+                if agent {
+                    pool.max += u32::try_from(at).unwrap();
+                }
+                pool.gpu = (at % 2 == 0).then(|| ("T4".to_owned(), 1));
+            }
             if flags[0] {
                 aws.cluster_role_arn = Some("arn:aws:iam::1:role/c".to_owned());
             }

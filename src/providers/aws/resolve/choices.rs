@@ -1,12 +1,15 @@
 //! What only the cloud can answer: version, machines, zones, as far as it told.
 
 use super::super::client::AwsCx;
+use super::super::instances::InstanceType;
 use super::super::instances::{self, nearest_of};
 use super::super::layout::MAX_ZONES;
 use super::super::versions::{self, Support, Version};
 use super::super::zones::Zone;
-use super::{DISK_GIB, Facts, NODES, Pool, Work, candidates};
-use crate::model::spec::{NetworkSpec, PoolSpec, ResolvedPool};
+use super::{DISK_GIB, Facts, NODES, Pool, Work, candidates, others};
+use crate::cost::catalogue;
+use crate::model::spec::{InstanceNeeds, InstanceWish, NetworkSpec, PoolSpec, ResolvedPool};
+use crate::model::{Cloud, Region};
 use crate::providers::USUAL;
 use std::collections::BTreeSet;
 
@@ -68,28 +71,42 @@ impl Work {
                 self.no_type(wish, &all, named, cx);
                 continue;
             };
-            if wish.instance_type.is_none() {
+            if wish.instance_type.is_none() && wish.instance_types.is_empty() {
                 self.defaults.push(path("instanceType"));
             }
             let kind = facts.kind(first);
-            if let Some((gpu, _)) = &kind.gpu {
-                self.no_gpus(&wish.name, &format!("{first} ({gpu})"));
+            // EC2 lists other accelerators apart; the price table knows them all.
+            let accelerator = kind.gpu.clone().or_else(|| instances::from_catalogue(first)?.gpu);
+            if let Some((gpu, _)) = accelerator.filter(|(gpu, _)| !instances::is_nvidia(gpu)) {
+                self.hinted(
+                    "KW-AWS-TYPE",
+                    format!("pool `{}`: {first} has {gpu}; drivers are installed for NVIDIA GPUs only", wish.name),
+                    "choose a type with NVIDIA GPUs, or without accelerators",
+                );
             }
             let spot = wish.spot.unwrap_or(false);
-            if spot && !kind.spot {
-                self.problem("KW-AWS-TYPE", format!("pool `{}`: there are no spot machines of {first}", wish.name));
+            let other_types = self.alternatives(wish, first, &kind, facts, cx);
+            for kind in std::iter::once(first).chain(&other_types).map(|name| facts.kind(name)) {
+                if spot && !kind.spot {
+                    let message = format!("pool `{}`: there are no spot machines of {}", wish.name, kind.name);
+                    self.problem("KW-AWS-TYPE", message);
+                }
             }
-            let given = wish.count.or(wish.min).or(wish.max);
-            let count = self.or(given, &path("count"), NODES);
+            if wish.count.or(wish.min).or(wish.max).is_none() {
+                self.defaults.push(path("count"));
+            }
+            let (min, count, max) = wish.sizes().unwrap_or((NODES, NODES, NODES));
             let disk_gib = self.or(wish.disk_gib, &path("diskGiB"), DISK_GIB);
             let resolved = ResolvedPool {
                 name: wish.name.clone(),
                 instance_type: first.clone(),
+                billed_type: dearest(&cx.region, first, &other_types, spot),
+                other_types,
                 arch: kind.arch,
-                gpu: None,
+                gpu: kind.gpu,
                 count,
-                min: count,
-                max: count,
+                min,
+                max,
                 spot,
                 disk_gib,
                 labels: wish.labels.clone(),
@@ -98,6 +115,34 @@ impl Work {
             made.push(Pool { resolved, candidates: usable, named });
         }
         made
+    }
+
+    /// The types that may stand for the first, each checked: what runs on one must run on all, and the autoscaler takes
+    /// them to be of one size.
+    fn alternatives(
+        &mut self,
+        wish: &PoolSpec,
+        first: &str,
+        kind: &InstanceType,
+        facts: &Facts,
+        cx: &AwsCx,
+    ) -> Vec<String> {
+        let others = others(wish);
+        for name in &others {
+            let known = facts.types.as_ref().is_none_or(|types| types.iter().any(|it| it.name == *name));
+            if !known {
+                self.no_type(wish, std::slice::from_ref(name), true, cx);
+                continue;
+            }
+            let other = facts.kind(name);
+            let Some(why) = unlike(kind, &other) else { continue };
+            self.hinted(
+                "KW-AWS-TYPE",
+                format!("pool `{}`: {name} cannot stand for {first}: {why}", wish.name),
+                "give each size, processor and GPU a pool of its own",
+            );
+        }
+        others
     }
 
     pub(super) fn no_type(&mut self, wish: &PoolSpec, all: &[String], named: bool, cx: &AwsCx) {
@@ -110,10 +155,15 @@ impl Work {
                     None => self.problem("KW-AWS-TYPE", message),
                 }
             }
-            _ => self.problem(
-                "KW-AWS-TYPE",
-                format!("pool `{}`: no instance type in {region} has what is asked for", wish.name),
-            ),
+            _ => {
+                let message = format!("pool `{}`: no instance type in {region} has what is asked for", wish.name);
+                match &wish.instance_type {
+                    Some(InstanceWish::Needs(InstanceNeeds { gpu: Some(gpu), .. })) => {
+                        self.hinted("KW-AWS-TYPE", message, gpu_hint(region, gpu));
+                    }
+                    _ => self.problem("KW-AWS-TYPE", message),
+                }
+            }
         }
     }
 
@@ -158,13 +208,12 @@ impl Work {
             // Wishes take the first type that enough zones have.
             let enough = |name: &&String| fit.iter().filter(|zone| facts.offers(name, zone)).count() >= size;
             if let Some(chosen) = pool.candidates.iter().find(enough).cloned() {
-                pool.resolved.arch = facts.kind(&chosen).arch;
-                pool.resolved.instance_type = chosen;
+                pool.take(chosen, facts);
             }
         }
         let good: Vec<String> = fit
             .iter()
-            .filter(|zone| pools.iter().all(|pool| facts.offers(&pool.resolved.instance_type, zone)))
+            .filter(|zone| pools.iter().all(|pool| pool.stands_in(facts, zone)))
             .take(size)
             .map(|zone| (*zone).to_owned())
             .collect();
@@ -183,8 +232,7 @@ impl Work {
             return;
         }
         let before = self.problems.len();
-        for pool in pools {
-            let name = &pool.resolved.instance_type;
+        for (pool, name) in pools.iter().flat_map(|pool| pool.resolved.types().map(move |name| (pool, name))) {
             let has: Vec<&str> = fit.iter().copied().filter(|zone| facts.offers(name, zone)).collect();
             if has.len() < size {
                 let places = if has.is_empty() { "no zone".to_owned() } else { format!("{} only", has.join(", ")) };
@@ -229,15 +277,13 @@ impl Work {
             zones.iter().filter(|name| all.iter().any(|zone| zone.name == **name && zone.unfit.is_none())).collect();
         for pool in pools {
             let everywhere = |name: &&String| exist.iter().all(|zone| facts.offers(name, zone));
-            match pool.candidates.iter().find(everywhere).cloned() {
-                Some(chosen) => {
-                    pool.resolved.arch = facts.kind(&chosen).arch;
-                    pool.resolved.instance_type = chosen;
-                }
-                None => {
-                    let name = &pool.resolved.instance_type;
-                    let lacking: Vec<&str> =
-                        exist.iter().filter(|zone| !facts.offers(name, zone)).map(|zone| zone.as_str()).collect();
+            if let Some(chosen) = pool.candidates.iter().find(everywhere).cloned() {
+                pool.take(chosen, facts);
+            }
+            for name in pool.resolved.types() {
+                let lacking: Vec<&str> =
+                    exist.iter().filter(|zone| !facts.offers(name, zone)).map(|zone| zone.as_str()).collect();
+                if !lacking.is_empty() {
                     let hint = if pool.named {
                         "another type, or other zones: --node-type, --zones"
                     } else {
@@ -251,5 +297,106 @@ impl Work {
                 }
             }
         }
+    }
+}
+
+/// Memory of types that stand for each other may differ by so much: makers count it differently.
+const MEMORY_SHARE: f64 = 0.1;
+
+/// Why one type cannot stand for another; nothing where it can, or where too little is known of either.
+fn unlike(one: &InstanceType, other: &InstanceType) -> Option<String> {
+    if one.arch != other.arch {
+        return Some(format!("its processor is {}, not {}", other.arch, one.arch));
+    }
+    let gpus = |kind: &InstanceType| match &kind.gpu {
+        Some((name, count)) => format!("{count} x {name}"),
+        None => "no GPU".to_owned(),
+    };
+    if one.gpu != other.gpu {
+        return Some(format!("it has {}, not {}", gpus(other), gpus(one)));
+    }
+    if one.vcpus != other.vcpus && one.vcpus > 0 && other.vcpus > 0 {
+        return Some(format!("it has {} virtual CPUs, not {}", other.vcpus, one.vcpus));
+    }
+    let (a, b) = (one.memory_mib as f64, other.memory_mib as f64);
+    let far = a > 0.0 && b > 0.0 && (a - b).abs() > a.max(b) * MEMORY_SHARE;
+    far.then(|| format!("it has {:.0} GiB of memory, not {:.0}", b / 1024.0, a / 1024.0))
+}
+
+/// The dearest of a pool's types, where that is not the first: what is priced by it costs no more than that, whichever
+/// of them comes.
+fn dearest(region: &Region, first: &str, others: &[String], spot: bool) -> Option<String> {
+    let price = |name: &str| {
+        let found = catalogue().instance(Cloud::Aws, region, name)?;
+        if spot { found.spot } else { Some(found.on_demand) }
+    };
+    let most = others.iter().max_by(|a, b| price(a).unwrap_or(0.0).total_cmp(&price(b).unwrap_or(0.0)))?;
+    (price(most) > price(first)).then(|| most.clone())
+}
+
+/// What GPUs there are instead.
+fn gpu_hint(region: &Region, wish: &str) -> String {
+    let all = instances::gpus(region);
+    let (name, _) = instances::parse_gpu(wish).unwrap_or((wish, 1));
+    match all.iter().find(|(known, _)| known.eq_ignore_ascii_case(name)) {
+        Some((known, counts)) => {
+            let counts: Vec<String> = counts.iter().map(|count| format!("{known}:{count}")).collect();
+            format!("there are {}; or ask for less cpu and memory", counts.join(", "))
+        }
+        None => {
+            // `A10` may be meant for any that begin so.
+            let begins = |known: &&String| known.to_lowercase().starts_with(&name.to_lowercase());
+            let near: Vec<&String> = all.keys().filter(begins).collect();
+            match (near.as_slice(), nearest_of(name, all.keys().map(String::as_str))) {
+                ([], None) => format!("there are {}", all.keys().cloned().collect::<Vec<_>>().join(", ")),
+                ([], Some(meant)) => format!("did you mean {meant}:1?"),
+                (near, _) => {
+                    let near: Vec<String> = near.iter().map(|name| format!("{name}:1")).collect();
+                    format!("did you mean {}?", near.join(" or "))
+                }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn kind(name: &str) -> InstanceType {
+        instances::from_catalogue(name).unwrap()
+    }
+
+    #[test]
+    fn only_what_is_alike_stands_for_each_other() {
+        assert_eq!(unlike(&kind("m6a.large"), &kind("m5.large")), None);
+        for (one, other, word) in [
+            ("m6a.large", "m7g.large", "processor"),
+            ("g4dn.xlarge", "g5g.xlarge", "processor"),
+            ("g4dn.xlarge", "g5.xlarge", "A10G"),
+            ("m6a.large", "g4dn.xlarge", "T4"),
+            ("m6a.large", "m6a.xlarge", "virtual CPUs"),
+            ("m6a.large", "c6a.large", "memory"),
+        ] {
+            assert!(unlike(&kind(one), &kind(other)).is_some_and(|why| why.contains(word)), "{one} {other}");
+        }
+    }
+
+    #[test]
+    fn several_types_are_billed_by_the_dearest() {
+        let region = Region("us-east-1".to_owned());
+        let others = ["m5.large".to_owned()];
+        let cheap_first = dearest(&region, "m6a.large", &others, false);
+        assert_eq!(cheap_first.as_deref(), Some("m5.large"));
+        assert_eq!(dearest(&region, "m5.large", &["m6a.large".to_owned()], false), None);
+        assert_eq!(dearest(&region, "m5.large", &[], true), None);
+    }
+
+    #[test]
+    fn a_gpu_that_is_not_there_is_met_with_those_that_are() {
+        let region = Region("us-east-1".to_owned());
+        assert!(gpu_hint(&region, "T4:3").contains("T4:1, T4:4"));
+        assert!(gpu_hint(&region, "A10:1").contains("A10G:1"), "{}", gpu_hint(&region, "A10:1"));
+        assert!(gpu_hint(&region, "Voodoo:1").contains("H100"));
     }
 }

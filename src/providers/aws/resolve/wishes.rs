@@ -3,9 +3,7 @@
 use super::super::instances::nearest_of;
 use super::super::plan::{BEFORE_NODES, EBS_CSI, POD_IDENTITY_AGENT};
 use super::{NODES, Work};
-use crate::model::spec::{
-    AwsSpec, ExistingNetwork, InstanceNeeds, InstanceWish, Nat, NetworkSpec, PoolSpec, ResolvedAws, ResolvedNetwork,
-};
+use crate::model::spec::{AwsSpec, ExistingNetwork, Nat, NetworkSpec, PoolSpec, ResolvedAws, ResolvedNetwork};
 use ipnet::Ipv4Net;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -233,26 +231,11 @@ impl Work {
 
     pub(super) fn pool_numbers(&mut self, pool: &PoolSpec) {
         let name = &pool.name;
-        let (min, max) =
-            (pool.min.or(pool.count).unwrap_or(NODES), pool.max.or(pool.count).or(pool.min).unwrap_or(NODES));
+        let (min, count, max) = pool.sizes().unwrap_or((NODES, NODES, NODES));
         if min > max {
             self.problem("KW-SPEC", format!("pool `{name}`: min {min} is more than max {max}"));
-        } else if min < max {
-            self.hinted(
-                "KW-SPEC",
-                format!(
-                    "pool `{name}`: min {min} < max {max} needs an autoscaler, which kubewright does not install yet"
-                ),
-                format!("give pool `{name}` a fixed count"),
-            );
-        } else if pool.count.is_some_and(|count| count != min) {
-            self.problem(
-                "KW-SPEC",
-                format!(
-                    "pool `{name}`: count {} is not between min {min} and max {max}",
-                    pool.count.unwrap_or_default()
-                ),
-            );
+        } else if !(min..=max).contains(&count) {
+            self.problem("KW-SPEC", format!("pool `{name}`: count {count} is not between min {min} and max {max}"));
         } else if max == 0 {
             self.problem("KW-SPEC", format!("pool `{name}` has no nodes"));
         } else if max > MAX_NODES {
@@ -264,16 +247,28 @@ impl Work {
                 format!("pool `{name}`: a disk has {} to {} GiB, not {disk}", DISK.start(), DISK.end()),
             );
         }
-        if let Some(InstanceWish::Needs(InstanceNeeds { gpu: Some(gpu), .. })) = &pool.instance_type {
-            self.no_gpus(name, gpu);
-        }
     }
 
-    pub(super) fn no_gpus(&mut self, pool: &str, gpu: &str) {
-        self.problem(
-            "KW-SPEC",
-            format!("pool `{pool}`: {gpu} needs a driver and a device plugin, which kubewright does not install yet"),
-        );
+    /// The autoscaler needs an identity, and a node that is always there.
+    pub(super) fn scaling(&mut self, pools: &[PoolSpec], aws: &ResolvedAws) {
+        let Some(first) = pools.iter().find(|pool| pool.scales()) else { return };
+        if !aws.addons.iter().any(|name| name == POD_IDENTITY_AGENT) {
+            self.hinted(
+                "KW-SPEC",
+                format!(
+                    "pool `{}` scales, and the cluster autoscaler gets its permissions through {POD_IDENTITY_AGENT}, which is not in the list",
+                    first.name
+                ),
+                format!("add {POD_IDENTITY_AGENT} to aws.addons"),
+            );
+        }
+        if !pools.iter().any(PoolSpec::is_steady) {
+            self.hinted(
+                "KW-SPEC",
+                "the cluster autoscaler would have no node to run on: every pool may be empty or has a taint that keeps it off",
+                "give one pool without taints `min: 1` or a fixed `count`",
+            );
+        }
     }
 }
 

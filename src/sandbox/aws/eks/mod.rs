@@ -27,7 +27,8 @@ pub(in crate::sandbox) use access::{Grant, grant};
 pub(in crate::sandbox) use addon::{
     configuration_of as addon_configuration, installed, is_active as addon_is_active, may as addon_may,
 };
-pub(in crate::sandbox) use nodes::joined as joined_nodes;
+pub(in crate::sandbox) use nodes::{GroupSize, group_sizes, joined as joined_nodes, kubernetes_taints, resize_group};
+pub(in crate::sandbox) use pod_identity::role_of as pod_role;
 pub(in crate::sandbox) use store::{CLUSTER, ClusterDoc, Node, NodegroupDoc};
 pub(in crate::sandbox) use tags::{inside, tags_of_arn};
 pub(in crate::sandbox) use versions::named as kube_version;
@@ -36,6 +37,11 @@ use super::{ApiError, CallCx, Protocol, Reply, Service, protocol::rest_json::Rou
 use crate::sandbox::world::{Kind, Object, Scope, Tx};
 use serde_json::{Value, json};
 use store::{ACCESS_ENTRY, ADDON, NODEGROUP, POD_IDENTITY};
+
+/// NVIDIA GPUs in a machine of this type.
+pub(in crate::sandbox) fn gpus_of(machine: &str) -> u32 {
+    neighbours::machine(machine).map_or(0, |facts| facts.gpus)
+}
 
 const ROUTES: &[Route] = &[
     ("POST", "/clusters", "CreateCluster"),

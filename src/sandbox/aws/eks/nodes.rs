@@ -10,6 +10,7 @@ use super::{
 };
 use crate::sandbox::{
     aws::ApiError,
+    kubernetes,
     world::{Object, Scope, Tx},
 };
 use jiff::Timestamp;
@@ -297,6 +298,13 @@ fn ready(tx: &mut Tx<'_>, object: &Object) {
     });
     if let Some(cluster) = &object.parent {
         addon::reconsider(tx, &scope, cluster);
+        tell_scheduler(tx, &scope, cluster);
+    }
+}
+
+fn tell_scheduler(tx: &mut Tx<'_>, scope: &Scope, cluster: &str) {
+    if let Some(owner) = tx.live(scope, CLUSTER, cluster).cloned() {
+        kubernetes::nodes_changed(tx, &owner);
     }
 }
 
@@ -339,6 +347,7 @@ fn resize(tx: &mut Tx<'_>, object: &Object) {
             doc.nodes.retain(|node| !surplus.iter().any(|gone| gone.instance == node.instance));
         });
         addon::reconsider(tx, &scope, &cluster);
+        tell_scheduler(tx, &scope, &cluster);
     }
     if let Err(obstacle) = start(tx, object, &reread(tx, object), &owner, wanted) {
         return stuck(tx, object, obstacle, RETRIES);
@@ -396,6 +405,92 @@ pub(in crate::sandbox) fn joined(tx: &Tx<'_>, scope: &Scope, cluster: &str) -> V
     })
     .filter(|(_, node)| neighbours::stands(tx, scope, &node.instance))
     .collect()
+}
+
+/// A group as the cluster autoscaler sees its Auto Scaling group.
+pub(in crate::sandbox) struct GroupSize {
+    /// Its name in EKS.
+    pub(in crate::sandbox) name: String,
+    /// Its ARN in EKS.
+    pub(in crate::sandbox) arn: String,
+    /// Fewest nodes.
+    pub(in crate::sandbox) min: u64,
+    /// Nodes ordered.
+    pub(in crate::sandbox) desired: u64,
+    /// Most nodes.
+    pub(in crate::sandbox) max: u64,
+    /// The machine type that its nodes are taken to have.
+    pub(in crate::sandbox) machine: String,
+    /// Labels of its nodes.
+    pub(in crate::sandbox) labels: Value,
+    /// Taints of its nodes, as Kubernetes writes them.
+    pub(in crate::sandbox) taints: Vec<Value>,
+    /// Nothing is under way in it.
+    pub(in crate::sandbox) settled: bool,
+}
+
+/// Effects in Kubernetes' words.
+pub(in crate::sandbox) fn kubernetes_taints(taints: &Value) -> Vec<Value> {
+    let effect = |word: Option<&str>| match word {
+        Some("NO_EXECUTE") => "NoExecute",
+        Some("PREFER_NO_SCHEDULE") => "PreferNoSchedule",
+        _ => "NoSchedule",
+    };
+    let all = taints.as_array().into_iter().flatten();
+    let one = |taint: &Value| {
+        json!({
+            "key": taint["key"], "value": taint["value"].as_str().unwrap_or_default(),
+            "effect": effect(taint["effect"].as_str()),
+        })
+    };
+    all.map(one).collect()
+}
+
+/// The groups of a cluster that live.
+pub(in crate::sandbox) fn group_sizes(tx: &Tx<'_>, scope: &Scope, cluster: &str) -> Vec<GroupSize> {
+    let groups = store::of_cluster(tx, scope, NODEGROUP, cluster).filter(|group| group.state == "ACTIVE");
+    groups
+        .map(|object| {
+            let doc: NodegroupDoc = object.read();
+            let size = |key: &str| doc.api["scalingConfig"][key].as_u64().unwrap_or_default();
+            GroupSize {
+                name: text(&doc.api, "nodegroupName"),
+                arn: text(&doc.api, "nodegroupArn"),
+                min: size("minSize"),
+                desired: size("desiredSize"),
+                max: size("maxSize"),
+                machine: super::cluster::texts(&doc.api["instanceTypes"]).into_iter().next().unwrap_or_default(),
+                labels: doc.api["labels"].clone(),
+                taints: kubernetes_taints(&doc.api["taints"]),
+                settled: object.due.is_none(),
+            }
+        })
+        .collect()
+}
+
+/// Sets how many nodes a group is to have, as its Auto Scaling group does when asked; `going` are the machines that go
+/// first. Says whether it will.
+pub(in crate::sandbox) fn resize_group(
+    tx: &mut Tx<'_>,
+    scope: &Scope,
+    cluster: &str,
+    group: &str,
+    desired: u64,
+    going: &[String],
+) -> bool {
+    let id = within(cluster, group);
+    let able = |object: &Object| object.state == "ACTIVE" && object.due.is_none();
+    if !tx.live(scope, NODEGROUP, &id).is_some_and(able) {
+        return false;
+    }
+    let after = tx.between(secs(2), secs(8));
+    let due = due(tx, after, RESIZE);
+    change(tx, scope, NODEGROUP, &id, |object, doc: &mut NodegroupDoc| {
+        object.due = due;
+        doc.api["scalingConfig"]["desiredSize"] = json!(desired);
+        doc.nodes.sort_by_key(|node| going.contains(&node.instance));
+    });
+    true
 }
 
 /// How many nodes of a cluster can run pods.

@@ -171,7 +171,13 @@ pub(super) fn delete(cx: &mut CallCx<'_, '_>) -> Result<Value, ApiError> {
 }
 
 /// The role that pods of a service account get.
-pub(super) fn role_of(tx: &Tx<'_>, scope: &Scope, cluster: &str, namespace: &str, account: &str) -> Option<String> {
+pub(in crate::sandbox) fn role_of(
+    tx: &Tx<'_>,
+    scope: &Scope,
+    cluster: &str,
+    namespace: &str,
+    account: &str,
+) -> Option<String> {
     store::of_cluster(tx, scope, POD_IDENTITY, cluster)
         .find(|o| o.text("namespace") == namespace && o.text("serviceAccount") == account)
         .map(|o| o.text("roleArn").to_owned())

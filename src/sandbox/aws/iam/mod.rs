@@ -19,7 +19,7 @@ mod simulate;
 mod tests;
 
 pub use needs::Request;
-pub use principal::{authorize, forbidden, read_policies};
+pub use principal::{authorize, forbidden, read_policies, role_may};
 pub use profiles::{delete_instance_profile, ensure_instance_profile, instance_profile_role};
 pub use providers::issuer_is_trusted;
 pub use roles::{RoleTrouble, assumable, has_policy, role_assumable_by, role_name_of};

@@ -2,7 +2,7 @@
 
 use super::{
     documents,
-    evaluate::{self, Ask, Verdict},
+    evaluate::{self, Ask, Context, Verdict},
     needs::{self, By, Need, Request},
     policies,
     roles::{self, Role},
@@ -12,6 +12,7 @@ use crate::sandbox::{
     world::Tx,
 };
 use serde_json::Value;
+use std::collections::BTreeMap;
 
 /// What policies give a principal.
 pub(super) enum Rights {
@@ -72,6 +73,20 @@ impl Rights {
             Self::Said { documents, boundary } => evaluate::missing_keys(documents.iter().chain(boundary), ask),
         }
     }
+}
+
+/// Whether the role with this ARN may do this to something with these tags, which its service knows them by.
+pub fn role_may(tx: &Tx<'_>, arn: &str, action: &str, resource: &str, tags: &BTreeMap<String, String>) -> bool {
+    let parts: Vec<&str> = arn.splitn(6, ':').collect();
+    let (Some(account), Some(name)) = (parts.get(4), roles::role_name_of(arn)) else { return false };
+    let Some(role) = roles::find(tx, account, name) else { return false };
+    let service = action.split_once(':').map_or("aws", |(service, _)| service);
+    let own = |context: Context, (key, value): (&String, &String)| {
+        context.with(&format!("{service}:ResourceTag/{key}"), value)
+    };
+    let context = tags.iter().fold(Context::default().tagged("ResourceTag", tags), own);
+    let ask = Ask { action: action.to_owned(), resource: resource.to_owned(), context };
+    Rights::of_role(tx, account, &role.read()).judge(&ask) == Verdict::Allowed
 }
 
 /// Refuses a call for the first thing that its caller may not do; counts every question.
