@@ -16,6 +16,8 @@ use serde_json::{Map, Value, json};
 pub const CLUSTER: &str = "cluster";
 /// Lists the others.
 pub const LIST: &str = "list";
+/// The definition of a document without its head, where it can hold others of its kind.
+const BODY: &str = "Body";
 /// One line of `--events`, which has a head of its own.
 const EVENT: &str = "event";
 
@@ -126,6 +128,15 @@ fn document(kind: &Kind) -> Value {
         *slot = cost.to_value();
     }
     if kind.name != EVENT {
+        // A document of its own kind inside it has no head of its own.
+        let inner =
+            json!({"type": "object", "properties": properties.clone(), "required": top.get("required").cloned()});
+        let of_its_kind = properties.values_mut().fold(false, |any, value| point_inside(value) | any);
+        if of_its_kind && let Some(defs) = top.entry("$defs").or_insert_with(|| json!({})).as_object_mut() {
+            let mut inner = inner;
+            point_inside(&mut inner);
+            defs.insert(BODY.to_owned(), inner);
+        }
         let mut with_head = head(kind.name, &error.to_value());
         with_head.append(&mut properties);
         properties = with_head;
@@ -135,6 +146,21 @@ fn document(kind: &Kind) -> Value {
     }
     top.insert("properties".to_owned(), Value::Object(properties));
     unused_removed(schema)
+}
+
+/// Turns references to the whole document into references to its body. Whether there were any.
+fn point_inside(value: &mut Value) -> bool {
+    match value {
+        Value::Object(map) => {
+            let whole = map.get("$ref").is_some_and(|to| to == "#");
+            if whole {
+                map.insert("$ref".to_owned(), json!(format!("#/$defs/{BODY}")));
+            }
+            map.values_mut().fold(whole, |any, value| point_inside(value) | any)
+        }
+        Value::Array(list) => list.iter_mut().fold(false, |any, value| point_inside(value) | any),
+        _ => false,
+    }
 }
 
 /// What every document begins with.

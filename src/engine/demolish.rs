@@ -29,8 +29,8 @@ use std::{
 const ROUNDS: usize = 3;
 /// A delete that is refused this long, because something still uses the object, asks again what that could be.
 const PATIENCE: Duration = Duration::from_secs(20);
-/// So many times, where something that is not ours may be why.
-const HOPE: u32 = 15;
+/// So much of its time a delete waits where something that is not ours may be why: five minutes, as a rule.
+const HOPE: u32 = 3;
 
 impl Session {
     /// Removes everything in `work`, then looks twice. Nothing that is not provably ours is touched.
@@ -491,7 +491,8 @@ impl<'r, 'a> Demolition<'r, 'a> {
             // What is not ours will not go because we wait; a while for what it may have been instead: interfaces of load
             // balancers that are gone stay for minutes.
             let now = self.run.now();
-            let hopeless = !blockers.is_empty() && (now >= deadline || since(began, now) >= PATIENCE * HOPE);
+            let hope = Duration::from_secs(task.step.timing.delete_deadline_secs.into()) / HOPE;
+            let hopeless = !blockers.is_empty() && (now >= deadline || since(began, now) >= hope);
             if hopeless {
                 let names: Vec<String> = blockers.iter().map(in_words).collect();
                 let mut error = error;

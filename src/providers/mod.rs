@@ -393,6 +393,9 @@ fn not_built(cloud: Cloud) -> StepError {
     StepError::new(ErrorClass::Permanent, "KW-USAGE", message).with_residue(Residue::None)
 }
 
+/// A cloud being opened; none when nothing names a region.
+pub type Opening = BoxFuture<'static, Result<Option<Arc<dyn Provider>>, StepError>>;
+
 /// One cloud of this build.
 pub struct Entry {
     /// Which.
@@ -400,7 +403,7 @@ pub struct Entry {
     /// For the credential plugin.
     pub plugin: &'static dyn Plugin,
     /// Opens it; see [`open`].
-    pub open: fn(OpenOptions) -> BoxFuture<'static, Result<Option<Arc<dyn Provider>>, StepError>>,
+    pub open: fn(OpenOptions) -> Opening,
     /// Says what it needs to be allowed; see [`policies`].
     pub policies: fn(&ClusterSpec, &Region, Option<&str>, Purpose) -> Result<Policies, Vec<StepError>>,
 }

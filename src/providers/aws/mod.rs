@@ -42,16 +42,14 @@ pub mod zones;
 pub use client::{AwsCx, AwsOptions};
 pub use provider::Aws;
 
-use super::{Entry, OpenOptions, Provider};
-use crate::engine::StepError;
+use super::{Entry, OpenOptions, Opening, Provider};
 use crate::model::Cloud;
-use futures::future::BoxFuture;
 use std::sync::Arc;
 
 /// AWS in the registry.
 pub const ENTRY: Entry = Entry { cloud: Cloud::Aws, plugin: &plugin::AwsPlugin, open, policies: policy::policies };
 
-fn open(options: OpenOptions) -> BoxFuture<'static, Result<Option<Arc<dyn Provider>>, StepError>> {
+fn open(options: OpenOptions) -> Opening {
     let OpenOptions { region, profile, role_arn, dotenv, clock, secrets } = options;
     let options = AwsOptions { region, profile, role_arn, dotenv, secrets };
     Box::pin(async { Ok(Aws::open(options, clock).await.map(|aws| Arc::new(aws) as Arc<dyn Provider>)) })

@@ -131,6 +131,11 @@ const fn ahead(action: &'static str, on: On) -> Need {
     Need { optional: true, ..row(action, on, Life::BUILD) }
 }
 
+/// A look of a teardown, without which something in its way stays unnamed.
+const fn look(action: &'static str) -> Need {
+    Need { optional: true, ..row(action, On::Region, Life::DESTROY) }
+}
+
 /// Tags in creating calls, and tags that protection and recovery write later.
 const EC2_TAGS: [Need; 2] = [
     make("ec2:CreateTags", On::Ec2Tags),
@@ -204,6 +209,11 @@ fn of_kind(kind: &str) -> &'static [Need] {
                     // GuardDuty's, where it watches the nodes: a network of ours cannot go while they stand in it.
                     remove("ec2:DeleteVpcEndpoints", On::Ec2GuardDuty(&["vpc-endpoint"])),
                     remove("ec2:DeleteSecurityGroup", On::Ec2GuardDuty(&["security-group"])),
+                    // What others joined to it: unseen, it keeps the network from going without being named.
+                    look("ec2:DescribeVpcPeeringConnections"),
+                    look("ec2:DescribeTransitGatewayVpcAttachments"),
+                    look("ec2:DescribeVpnGateways"),
+                    look("ec2:DescribeEgressOnlyInternetGateways"),
                 ]
             }
         }

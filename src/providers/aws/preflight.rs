@@ -374,7 +374,7 @@ impl Ground<'_> {
     async fn permissions(&self) -> Vec<Check> {
         let kinds = self.fresh.iter().map(|step| step.kind.as_str());
         let needs: Vec<Need> = permissions::needs(kinds, Life::ALL).into_iter().filter(|need| !need.optional).collect();
-        match patient(self.clock, || self.simulate(&needs)).await {
+        match self.simulate(&needs).await {
             Ok(None) => Vec::new(),
             Ok(Some(lacking)) => lacking.checks(&needs, &self.plan.stack.name),
             Err(err) => vec![unknown("permissions", "permissions cannot be simulated", &err)],
@@ -384,16 +384,14 @@ impl Ground<'_> {
     /// What is denied. None for callers that cannot be simulated.
     async fn simulate(&self, needs: &[Need]) -> Result<Option<Lacking>, StepError> {
         let failed = |err| error::fail("iam:SimulatePrincipalPolicy", "permissions", err);
-        let who = self
-            .cx
-            .sts
-            .get_caller_identity()
-            .send()
-            .await
-            .map_err(|err| error::fail("sts:GetCallerIdentity", "who we are", err))?;
+        let who = patient(self.clock, || async {
+            let call = self.cx.sts.get_caller_identity().send().await;
+            call.map_err(|err| error::fail("sts:GetCallerIdentity", "who we are", err))
+        });
+        let who = who.await?;
         let source = match Principal::of(who.arn().unwrap_or_default()) {
             Principal::User(arn) => arn,
-            Principal::Session { role } => match steps::iam_role::get(self.cx, &role).await? {
+            Principal::Session { role } => match patient(self.clock, || steps::iam_role::get(self.cx, &role)).await? {
                 Some((_, role)) => role.arn().to_owned(),
                 None => return Ok(None),
             },
@@ -413,12 +411,15 @@ impl Ground<'_> {
             }
         }
         let (source, context) = (&source, &context);
+        // Each is repeated by itself: dozens of them would hardly ever all succeed at once on a bad line.
         let ask = |((things, certain), actions): ((Vec<String>, bool), Vec<String>)| async move {
-            let call = self.cx.iam.simulate_principal_policy().policy_source_arn(source);
-            let call = call.set_resource_arns(Some(things)).set_context_entries(Some(context.clone()));
-            let call = call.set_action_names(Some(actions));
-            let results = call.into_paginator().items().send().collect::<Result<Vec<_>, _>>().await.map_err(failed)?;
-            Ok::<_, StepError>((certain, results))
+            let once = || async {
+                let call = self.cx.iam.simulate_principal_policy().policy_source_arn(source);
+                let call = call.set_resource_arns(Some(things.clone())).set_context_entries(Some(context.clone()));
+                let call = call.set_action_names(Some(actions.clone()));
+                call.into_paginator().items().send().collect::<Result<Vec<_>, _>>().await.map_err(failed)
+            };
+            Ok::<_, StepError>((certain, patient(self.clock, once).await?))
         };
         let answers: Vec<_> = stream::iter(questions).map(ask).buffered(AT_ONCE).try_collect().await?;
         let mut lacking = Lacking::default();

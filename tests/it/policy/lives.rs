@@ -12,6 +12,7 @@ enum Shape {
     Nat(&'static str),
     Adopted,
     Pools,
+    Scaling,
 }
 
 const POOLS: &str = r#"
@@ -26,6 +27,19 @@ nodePools:
 aws: { addons: [], accessEntry: false }
 "#;
 
+/// What scales asks for a role with a policy of its own, and for objects in the cluster.
+const SCALING: &str = r#"
+apiVersion: kubewright/v1
+kind: Cluster
+name: demo
+provider: aws
+region: us-east-1
+network: { nat: none }
+nodePools:
+  - { name: default, instanceType: m6a.large, count: 1 }
+  - { name: burst, instanceTypes: [m6a.xlarge, m5.xlarge], spot: true, min: 0, max: 2 }
+"#;
+
 /// Every command of a cluster's life, with the journal lost on the way; ends where it began.
 fn whole_life(shape: Shape) -> (Printed, BTreeMap<String, u64>) {
     let world = World::new();
@@ -36,10 +50,14 @@ fn whole_life(shape: Shape) -> (Printed, BTreeMap<String, u64>) {
     match shape {
         Shape::Adopted => world.home.write("cluster.yaml", &world.good_network().yaml()),
         Shape::Pools => world.home.write("cluster.yaml", POOLS),
+        Shape::Scaling => world.home.write("cluster.yaml", SCALING),
         _ => {}
     }
-    let mut wish: Vec<&str> =
-        if matches!(shape, Shape::Adopted | Shape::Pools) { vec!["-f", "cluster.yaml"] } else { vec!["demo"] };
+    let mut wish: Vec<&str> = if matches!(shape, Shape::Adopted | Shape::Pools | Shape::Scaling) {
+        vec!["-f", "cluster.yaml"]
+    } else {
+        vec!["demo"]
+    };
     wish.extend(nat);
     let printed = Printed::by(&world, &wish);
     let foreign = world.show().totals.objects;
@@ -112,8 +130,9 @@ impl World {
             let any = r#"{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"s3:Get*","Resource":"*"}}"#;
             let inline = iam.put_role_policy().role_name(&node.id).policy_name("notes").policy_document(any);
             inline.send().await.unwrap();
-            iam.create_instance_profile().instance_profile_name("eks-forgotten").send().await.unwrap();
-            let held = iam.add_role_to_instance_profile().instance_profile_name("eks-forgotten").role_name(&node.id);
+            let profile = "eks-0ac81f2e-5d6b-4c2a-9f10-0123456789ab";
+            iam.create_instance_profile().instance_profile_name(profile).send().await.unwrap();
+            let held = iam.add_role_to_instance_profile().instance_profile_name(profile).role_name(&node.id);
             held.send().await.unwrap();
             let tags = [("kubewright-stack", stack.as_str()), ("CSIVolumeSnapshotName", "snap-1")];
             let tags = tags.map(|(key, value)| Tag::builder().key(key).value(value).build());
@@ -133,7 +152,8 @@ impl World {
 
 #[test]
 fn every_life_passes_with_what_is_printed_and_uses_all_of_it() {
-    let shapes = [Shape::Default, Shape::Nat("none"), Shape::Nat("per-zone"), Shape::Adopted, Shape::Pools];
+    let shapes =
+        [Shape::Default, Shape::Nat("none"), Shape::Nat("per-zone"), Shape::Adopted, Shape::Pools, Shape::Scaling];
     let (mut printed, mut used) = (BTreeSet::new(), BTreeMap::new());
     let mut asked = 0;
     for pair in shapes.chunks(2) {

@@ -41,8 +41,6 @@ fn machine(seen: Observed) -> Leftover {
     Leftover { keep: true, owner: Some(owner), ..leftover(seen, "ec2", &steps::Instance {}) }
 }
 
-/// Disks under our tag. Those of machines carry the step's as well and go; those that the storage driver made hold
-
 #[cfg(test)]
 mod tests {
     use super::super::testing::tags;
