@@ -396,6 +396,9 @@ fn not_built(cloud: Cloud) -> StepError {
 /// A cloud being opened; none when nothing names a region.
 pub type Opening = BoxFuture<'static, Result<Option<Arc<dyn Provider>>, StepError>>;
 
+/// Says what a life of a cluster needs: its spec, its region, its account where that is known, and which part of the life.
+pub type Policing = fn(&ClusterSpec, &Region, Option<&str>, Purpose) -> Result<Policies, Vec<StepError>>;
+
 /// One cloud of this build.
 pub struct Entry {
     /// Which.
@@ -405,7 +408,7 @@ pub struct Entry {
     /// Opens it; see [`open`].
     pub open: fn(OpenOptions) -> Opening,
     /// Says what it needs to be allowed; see [`policies`].
-    pub policies: fn(&ClusterSpec, &Region, Option<&str>, Purpose) -> Result<Policies, Vec<StepError>>,
+    pub policies: Policing,
 }
 
 /// The registry: a new cloud is its folder and its line here.

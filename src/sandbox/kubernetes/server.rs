@@ -351,7 +351,7 @@ fn of_objects(
             let own = |name: &str| asked.param(name).map(str::to_owned);
             let seconds = asked.param("timeoutSeconds").and_then(|text| text.parse().ok()).unwrap_or(300);
             let selectors = (own("labelSelector"), own("fieldSelector"));
-            Ok(Answer::Stream(Watch::new(&asked.uid, at, selectors, known, seconds).as_tables(asked.table)))
+            Ok(Answer::Stream(Watch::new(&asked.uid, at, selectors, known, seconds).in_tables(asked.table)))
         }
         "create" => {
             let document = asked.document()?;

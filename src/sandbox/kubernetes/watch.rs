@@ -113,7 +113,7 @@ impl Watch {
     }
 
     /// The same with a table of one row in each event.
-    pub(super) fn as_tables(self, table: Option<Include>) -> Self {
+    pub(super) fn in_tables(self, table: Option<Include>) -> Self {
         Self { table, ..self }
     }
 

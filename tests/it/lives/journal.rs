@@ -109,7 +109,8 @@ fn a_removal_by_tags_that_is_repeated_keeps_one_history() {
         let names = all.map(|entry| entry.unwrap().file_name().into_string().unwrap());
         let (mut aside, mut journals): (Vec<String>, Vec<String>) =
             names.filter(|name| name.contains(".jsonl")).partition(|name| name.contains("aside"));
-        (aside.sort(), journals.sort());
+        aside.sort();
+        journals.sort();
         (aside, journals)
     };
     world.restart("ec2:DeleteVpc=error-before", Speed::Max);
