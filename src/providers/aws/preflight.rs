@@ -373,7 +373,9 @@ impl Ground<'_> {
     /// What the caller may do, by simulation. IAM does not tell everybody.
     async fn permissions(&self) -> Vec<Check> {
         let kinds = self.fresh.iter().map(|step| step.kind.as_str());
-        let needs: Vec<Need> = permissions::needs(kinds, Life::ALL).into_iter().filter(|need| !need.optional).collect();
+        // What can be done without is found out by doing it, but for what only a teardown would look at.
+        let asked = |need: &Need| !need.optional || need.life == Life::DESTROY;
+        let needs: Vec<Need> = permissions::needs(kinds, Life::ALL).into_iter().filter(asked).collect();
         match self.simulate(&needs).await {
             Ok(None) => Vec::new(),
             Ok(Some(lacking)) => lacking.checks(&needs, &self.plan.stack.name),
@@ -483,8 +485,12 @@ impl Lacking {
         let changes = |action: &&&str| !action.contains(":Describe") && !action.contains(":List");
         let (all, none) = (teardown.iter().filter(changes), self.denied.iter());
         let builds_only = all.clone().count() > 0 && all.clone().all(|action| self.denied.contains(*action));
-        let stops: BTreeSet<String> =
-            none.filter(|action| !(builds_only && teardown.contains(action.as_str()))).cloned().collect();
+        let optional = |action: &str| needs.iter().filter(|need| need.action == action).all(|need| need.optional);
+        let known: BTreeSet<&str> = needs.iter().map(|need| need.action).collect();
+        let (stops, blind): (BTreeSet<String>, BTreeSet<String>) = none
+            .filter(|action| !(builds_only && teardown.contains(action.as_str())))
+            .cloned()
+            .partition(|action| !known.contains(action.as_str()) || !optional(action));
         if !stops.is_empty() {
             let message = format!("these credentials are not allowed: {}", joined(&stops));
             let hints = vec![
@@ -493,6 +499,10 @@ impl Lacking {
             ];
             let check = Check { hints, ..Check::of(error::DENIED, CheckStatus::Fail, message) };
             checks.push(failing(ErrorClass::Auth, check));
+        }
+        if !blind.is_empty() {
+            let message = format!("what keeps a removal from going might stay unnamed without {}", joined(&blind));
+            checks.push(Check::of("permissions", CheckStatus::Warn, message));
         }
         if builds_only {
             let message = "these credentials can build it and not take it down: others will have to";
@@ -503,8 +513,7 @@ impl Lacking {
             checks.push(Check::of("permissions", CheckStatus::Warn, message));
         }
         if checks.is_empty() {
-            let asked: BTreeSet<&str> = needs.iter().map(|need| need.action).collect();
-            let message = format!("{} actions allowed, by simulation", asked.len());
+            let message = format!("{} actions allowed, by simulation", known.len());
             checks.push(Check::of("permissions", CheckStatus::Ok, message));
         }
         checks
