@@ -76,6 +76,13 @@ class Rehearsal:
         # Room for all of them: a new account has five networks, five addresses and few virtual CPUs.
         command += [word for code in ("L-F678F1CE", "L-A4707A72", "L-0263D0A3", "L-1216C47A", "L-FE5A380F") for word in ("--quota", f"{code}=200")]
         self.server = subprocess.Popen(command, env=self.env, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        try:
+            self.build(ready, out)
+        except BaseException:
+            self.close()
+            raise
+
+    def build(self, ready, out):
         end = time.monotonic() + DEADLINE
         while not ready.exists():
             if self.server.poll() is not None or time.monotonic() > end:
