@@ -69,7 +69,7 @@ pub(super) async fn connect_anywhere(env: &Env, cloud: Cloud) -> Result<Connecte
     if region.is_some() || env.open_provider(&ProviderChoice { cloud, region: None }).await?.is_some() {
         return connect_at(env, cloud, region, None).await;
     }
-    connect_at(env, cloud, Some(Region(first_region(cloud).to_owned())), None).await
+    connect_at(env, cloud, first_region(cloud), None).await
 }
 
 /// Opens a cloud exactly there: for stacks whose journal knows where they are.

@@ -363,12 +363,8 @@ pub trait Plugin: Sync {
 }
 
 /// A region in which every account of a cloud can be asked for its regions, where nothing names another.
-pub const fn first_region(cloud: Cloud) -> &'static str {
-    match cloud {
-        Cloud::Aws => "us-east-1",
-        Cloud::Gcp => "us-central1",
-        Cloud::Azure => "eastus",
-    }
+pub fn first_region(cloud: Cloud) -> Option<Region> {
+    entry(cloud).map(|entry| Region(entry.first_region.to_owned()))
 }
 
 /// The least that a life of this cluster needs, without credentials and without asking anybody. `spec` has a name.
@@ -409,6 +405,14 @@ pub struct Entry {
     pub open: fn(OpenOptions) -> Opening,
     /// Says what it needs to be allowed; see [`policies`].
     pub policies: Policing,
+    /// See [`first_region`].
+    pub first_region: &'static str,
+    /// See [`embedded_offers`].
+    pub embedded: fn(&Region, Timestamp) -> Offers,
+    /// See [`suggested_machines`].
+    pub suggested: fn(&Region) -> Vec<String>,
+    /// See [`usual_machine`].
+    pub usual: fn(&Region) -> Option<String>,
 }
 
 /// The registry: a new cloud is its folder and its line here.

@@ -2,8 +2,7 @@
 //!
 //! For questions and completion. What is decided here binds nothing: `resolve` and preflight have the last word.
 
-#[cfg(feature = "aws")]
-use super::aws;
+use super::entry;
 use crate::model::{Cloud, Region};
 use jiff::Timestamp;
 use std::collections::{BTreeMap, BTreeSet};
@@ -41,33 +40,18 @@ impl Offers {
 }
 
 /// What this build knows of a region, for where the cloud cannot be asked.
-#[cfg_attr(not(feature = "aws"), expect(unused_variables, reason = "this build has no cloud to know of"))]
 pub fn embedded_offers(cloud: Cloud, region: &Region, now: Timestamp) -> Offers {
-    match cloud {
-        #[cfg(feature = "aws")]
-        Cloud::Aws => aws::offers::embedded(region, now),
-        _ => Offers::default(),
-    }
+    entry(cloud).map_or_else(Offers::default, |entry| (entry.embedded)(region, now))
 }
 
 /// Machine types worth a look first, the default before all others.
-#[cfg_attr(not(feature = "aws"), expect(unused_variables, reason = "this build has no cloud to know of"))]
 pub fn suggested_machines(cloud: Cloud, region: &Region) -> Vec<String> {
-    match cloud {
-        #[cfg(feature = "aws")]
-        Cloud::Aws => aws::offers::suggested(region),
-        _ => Vec::new(),
-    }
+    entry(cloud).map_or_else(Vec::new, |entry| (entry.suggested)(region))
 }
 
 /// The machine a pool gets in a region when none is named, as far as prices tell.
-#[cfg_attr(not(feature = "aws"), expect(unused_variables, reason = "this build has no cloud to know of"))]
 pub fn usual_machine(cloud: Cloud, region: &Region) -> Option<String> {
-    match cloud {
-        #[cfg(feature = "aws")]
-        Cloud::Aws => aws::offers::usual(region),
-        _ => None,
-    }
+    (entry(cloud)?.usual)(region)
 }
 
 /// How many zones and nodes a cluster has when nobody says.

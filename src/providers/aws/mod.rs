@@ -47,7 +47,16 @@ use crate::model::Cloud;
 use std::sync::Arc;
 
 /// AWS in the registry.
-pub const ENTRY: Entry = Entry { cloud: Cloud::Aws, plugin: &plugin::AwsPlugin, open, policies: policy::policies };
+pub const ENTRY: Entry = Entry {
+    cloud: Cloud::Aws,
+    plugin: &plugin::AwsPlugin,
+    open,
+    policies: policy::policies,
+    first_region: "us-east-1",
+    embedded: offers::embedded,
+    suggested: offers::suggested,
+    usual: offers::usual,
+};
 
 fn open(options: OpenOptions) -> Opening {
     let OpenOptions { region, profile, role_arn, dotenv, clock, secrets } = options;
