@@ -55,7 +55,7 @@ pub(super) fn rules(spec: &ClusterSpec, refuse: Refuse<'_>) {
     }
     for (index, admin) in spec.admins.iter().enumerate() {
         if let Some(meant) = not_a_member(admin) {
-            refuse(&format!("admins[{index}]"), format!("`{admin}` is not a member of IAM"), &meant);
+            refuse(&format!("admins[{index}]"), format!("`{admin}` is not the mail address of a user, group or service account"), &meant);
         }
     }
     labels(spec, refuse);
@@ -127,7 +127,7 @@ fn labels(spec: &ClusterSpec, refuse: Refuse<'_>) {
     }
     for (key, value) in &spec.tags {
         let path = format!("tags.{key}");
-        let begins = key.starts_with(|c: char| c.is_lowercase());
+        let begins = key.starts_with(|c: char| c.is_ascii_lowercase());
         if !begins || !is_label_value(key) {
             let message = "becomes a label, whose key begins with a lower-case letter and has lower-case letters, digits, `_` and `-`, at most 63";
             refuse(&path, message.to_owned(), &format!("write `{}`", as_label(key)));
@@ -146,9 +146,8 @@ fn is_label_value(text: &str) -> bool {
     text.chars().count() <= 63 && text.chars().all(is_label_char)
 }
 
-/// Letters of scripts without case count as lower-case ones.
 fn is_label_char(c: char) -> bool {
-    c == '_' || c == '-' || c.is_ascii_digit() || c.is_alphabetic() && !c.is_uppercase()
+    matches!(c, 'a'..='z' | '0'..='9' | '_' | '-')
 }
 
 /// What fits and is nearest.
@@ -192,13 +191,12 @@ fn is_machine(text: &str) -> bool {
     text.contains('-') && is_resource(text)
 }
 
-/// Why this is no member of a role binding, as what to write instead; none when it is one.
+/// Why nobody is known by this, as what to write instead; none when it is the mail address of a member, with its kind
+/// or without.
 fn not_a_member(text: &str) -> Option<String> {
-    let mail = |text: &str| text.split_once('@').is_some_and(|(name, domain)| !name.is_empty() && domain.contains('.'));
-    match text.split_once(':') {
-        Some(("user" | "group" | "serviceAccount", address)) if mail(address) => None,
-        _ if mail(text) && text.ends_with("gserviceaccount.com") => Some(format!("write `serviceAccount:{text}`")),
-        _ if mail(text) => Some(format!("write `user:{text}` or `group:{text}`")),
-        _ => Some("write `user:ann@example.com`, `group:…` or `serviceAccount:…`".to_owned()),
-    }
+    let bare = ["user:", "group:", "serviceAccount:"].iter().find_map(|kind| text.strip_prefix(kind)).unwrap_or(text);
+    let is_mail = bare.split_once('@').is_some_and(|(name, domain)| {
+        !name.is_empty() && !name.contains(':') && domain.contains('.') && !domain.starts_with('.')
+    });
+    (!is_mail).then(|| "write `ann@example.com`, `group:team@example.com` or a service account's address".to_owned())
 }

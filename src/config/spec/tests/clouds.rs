@@ -137,9 +137,7 @@ c.yaml:8:12: nodePools: Autopilot clusters have no node pools: Google makes node
 c.yaml:8:38: nodePools[0].instanceType: `m6a.large` is not a Compute Engine machine type; write it as in `e2-standard-2`
 c.yaml:8:86: nodePools[0].labels.cloud.google.com/gke-spot: labels such as `cloud.google.com/gke-spot` are set by GKE itself
 c.yaml:8:119: nodePools[1].instanceTypes: GKE pools have one machine type; write `instanceType: e2-medium`, and a second pool for other types
-c.yaml:9:10: admins[0]: `ann@example.com` is not a member of IAM; write `user:ann@example.com` or `group:ann@example.com`
-c.yaml:9:27: admins[1]: `ci@p.iam.gserviceaccount.com` is not a member of IAM; write `serviceAccount:ci@p.iam.gserviceaccount.com`
-c.yaml:9:57: admins[2]: `me` is not a member of IAM; write `user:ann@example.com`, `group:…` or `serviceAccount:…`
+c.yaml:9:57: admins[2]: `me` is not the mail address of a user, group or service account; write `ann@example.com`, `group:team@example.com` or a service account's address
 c.yaml:10:15: tags.Team: becomes a label, whose key begins with a lower-case letter and has lower-case letters, digits, `_` and `-`, at most 63; write `team`
 c.yaml:10:32: tags.team2: `R&D` becomes a label's value, which has only lower-case letters, digits, `_` and `-`, at most 63; write `r-d`
 c.yaml:10:45: tags.goog-x: labels that begin with `goog` belong to Google
