@@ -45,7 +45,7 @@ pub(super) fn check_region(cloud: Cloud, region: &Region) -> Result<(), CliError
     if known.iter().any(|name| name == text) {
         return Ok(());
     }
-    if let Some(other) = [Cloud::Aws, Cloud::Gcp, Cloud::Azure]
+    if let Some(other) = Cloud::ALL
         .into_iter()
         .find(|other| *other != cloud && regions(*other).iter().any(|name| name == text))
     {

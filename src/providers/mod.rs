@@ -278,6 +278,15 @@ pub trait Provider: Send + Sync {
     /// Stacks of ours in this account and region, by tag; `name` narrows.
     async fn stacks(&self, name: Option<&ClusterName>) -> Result<Vec<StackSeen>, StepError>;
 
+    /// The projects or subscriptions that these credentials reach besides this one: none where credentials belong to one
+    /// account.
+    ///
+    /// # Errors
+    /// As the call's; not being allowed to ask is one.
+    async fn accounts(&self) -> Result<Vec<String>, StepError> {
+        Ok(Vec::new())
+    }
+
     /// The regions that are on in this account.
     ///
     /// # Errors
