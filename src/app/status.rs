@@ -67,10 +67,8 @@ fn report(env: &Env, request: &StatusRequest, status: &Status) -> Result<Exit, C
     } else if request.all {
         wide::incomplete(status)
     } else if let Some(failure) = status.failures.first() {
-        let mut error = CliError::new(
-            "KW-UNREACHABLE",
-            format!("{} was not read: {}", place(failure), failure.error.message),
-        );
+        let mut error =
+            CliError::new("KW-UNREACHABLE", format!("{} was not read: {}", place(failure), failure.error.message));
         if request.name.is_some() {
             // One cluster was asked for: the cause decides.
             caused_by(&mut error, failure);

@@ -183,7 +183,8 @@ fn bare(word: &str) -> &str {
 /// Access keys, secret keys, signed requests, bearer tokens: known by their form.
 fn looks_secret(word: &str) -> bool {
     const MARKS: &[&str] = &["X-Amz-", "AWS4-HMAC", "Signature=", "k8s-aws-v1.", "-----BEGIN"];
-    const PREFIXES: &[&str] = &["hf_", "ghp_", "gho_", "ghs_", "github_pat_", "glpat-", "xoxb-", "ya29.", "eyJ", "1//0"];
+    const PREFIXES: &[&str] =
+        &["hf_", "ghp_", "gho_", "ghs_", "github_pat_", "glpat-", "xoxb-", "ya29.", "eyJ", "1//0"];
     let bare = bare(word);
     let key = bare.len() == 20 && (bare.starts_with("AKIA") || bare.starts_with("ASIA"));
     let has = |test: fn(&u8) -> bool| bare.as_bytes().iter().any(test);
@@ -334,7 +335,10 @@ mod tests {
             ("wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKE1 is it", "*** is it"),
             ("abc8Q~aaaabbbbccccddddeeeeffff0000.1111 is it", "*** is it"),
             ("1//0gAbCdEfGhIjKlMn is it", "*** is it"),
-            ("https://x.blob.core.windows.net/a?sv=1&sig=canary&se=2", "https://x.blob.core.windows.net/a?sv=1&sig=***&se=2"),
+            (
+                "https://x.blob.core.windows.net/a?sv=1&sig=canary&se=2",
+                "https://x.blob.core.windows.net/a?sv=1&sig=***&se=2",
+            ),
         ] {
             assert_eq!(without_secrets(text), shown);
         }

@@ -58,7 +58,12 @@ pub(super) async fn look(env: &Env) -> Result<Status, CliError> {
     for known in own {
         let cluster = from_journal(env, &known);
         if let Some(plan) = known.state.plan().filter(|plan| !failed_at(&status, &plan.provider, EVERYWHERE)) {
-            status.failures.push(failure(plan.provider, Some(&plan.account), plan.region.as_str(), &not_looked_at(plan)));
+            status.failures.push(failure(
+                plan.provider,
+                Some(&plan.account),
+                plan.region.as_str(),
+                &not_looked_at(plan),
+            ));
         }
         status.clusters.push(cluster);
     }
@@ -155,11 +160,8 @@ fn failed_at(status: &Status, cloud: &Cloud, region: &str) -> bool {
 /// Why a stack of ours was not looked at, although its account's cloud was.
 fn not_looked_at(plan: &Plan) -> CliError {
     let kind = plan.provider.terms().account;
-    CliError::new(
-        "KW-ACCOUNT",
-        format!("`{}` is in {kind} {}, which was not looked at", plan.stack.name, plan.account),
-    )
-    .hint(format!("kubewright status {} with credentials of {}", plan.stack.name, plan.account))
+    CliError::new("KW-ACCOUNT", format!("`{}` is in {kind} {}, which was not looked at", plan.stack.name, plan.account))
+        .hint(format!("kubewright status {} with credentials of {}", plan.stack.name, plan.account))
 }
 
 /// One account with what was found in its regions.
