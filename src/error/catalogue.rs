@@ -222,8 +222,8 @@ pub const CATALOGUE: &[Entry] = &[
     entry(
         "KW-ACCOUNT",
         Class::Auth,
-        "The credentials belong to another account than the one that is pinned or recorded.",
-        "`--profile` or `AWS_PROFILE` with credentials of that account.",
+        "The credentials, or the project or subscription that was chosen, are another account's than the one that is pinned or recorded.",
+        "AWS: `--profile` or `AWS_PROFILE` with credentials of that account; Google Cloud: `--project`; Azure: `--subscription`.",
     ),
     entry(
         "KW-AWS-CLOCK",
