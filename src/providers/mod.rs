@@ -2,8 +2,10 @@
 //!
 //! A provider knows its cloud and the engine's traits; it must not know what stands behind an endpoint, print, prompt, or touch files.
 
+pub mod anchors;
 #[cfg(feature = "aws")]
 pub mod aws;
+pub mod names;
 mod offers;
 pub mod patience;
 pub mod versions;
