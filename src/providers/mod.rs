@@ -5,6 +5,8 @@
 pub mod anchors;
 #[cfg(feature = "aws")]
 pub mod aws;
+#[cfg(feature = "azure")]
+pub mod azure;
 pub mod names;
 mod offers;
 #[cfg(any(feature = "azure", feature = "gcp"))]
