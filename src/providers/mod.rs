@@ -9,9 +9,12 @@ pub mod aws;
 pub mod azure;
 pub mod names;
 mod offers;
+pub mod patience;
 #[cfg(any(feature = "azure", feature = "gcp"))]
 pub mod rest;
+pub mod versions;
 mod wide;
+pub mod words;
 
 pub use offers::{Offers, USUAL, Usual, VersionOffer, embedded_offers, suggested_machines, usual_machine};
 pub use wide::{Bill, Owner, Survey, owner_of};
