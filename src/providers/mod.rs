@@ -7,6 +7,7 @@ pub mod anchors;
 pub mod aws;
 #[cfg(feature = "azure")]
 pub mod azure;
+pub mod kit;
 pub mod names;
 mod offers;
 pub mod patience;
