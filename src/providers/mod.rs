@@ -5,6 +5,9 @@
 pub mod anchors;
 #[cfg(feature = "aws")]
 pub mod aws;
+#[cfg(feature = "azure")]
+pub mod azure;
+pub mod kit;
 pub mod names;
 mod offers;
 pub mod patience;

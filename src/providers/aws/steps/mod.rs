@@ -72,5 +72,4 @@ pub use volume::Volume;
 pub use vpc::Vpc;
 pub use vpc_endpoint::VpcEndpoint;
 
-/// Tags beside those every object of the stack gets: roles of subnets, the chunks of the stored spec.
-pub type ExtraTags = std::collections::BTreeMap<String, String>;
+pub use crate::providers::kit::ExtraTags;
