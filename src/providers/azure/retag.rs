@@ -1,7 +1,7 @@
 //! Changing the tags of what stands: protection and its end. Only what is proven ours is ever given to this.
 //!
-//! Azure's tags can be merged on every resource and on groups in the same way; a cluster's go through AKS, which hands
-//! them on to what it made.
+//! An update of an object replaces all of its tags; the tags themselves are an object at every scope, resource groups'
+//! among them, that can be merged into.
 
 use super::client::{AzureCx, Op, version};
 use super::refs::ArmId;
@@ -9,8 +9,7 @@ use super::tags::Tags;
 use crate::engine::{ErrorClass, Owned, Residue, StepError};
 use serde_json::json;
 
-const GROUP: Op = Op::new("resources:resourceGroups.update", version::RESOURCES);
-const ANY: Op = Op::new("resources:tags.updateAtScope", version::RESOURCES);
+const UPDATE: Op = Op::new("resources:tags.updateAtScope", version::RESOURCES);
 
 /// Puts `tags` on each of them.
 ///
@@ -24,15 +23,9 @@ pub async fn retag(cx: &AzureCx, owned: &[Owned], tags: &Tags) -> Result<(), Ste
     for it in owned {
         let id = ArmId(it.id().to_owned());
         let what = format!("tags of {}", id.name());
-        let (op, at) = match id.kind() {
-            Some(_) => (ANY, ArmId(format!("{id}/providers/Microsoft.Resources/tags/default"))),
-            None => (GROUP, id),
-        };
-        let body = match op == ANY {
-            true => json!({ "operation": "Merge", "properties": { "tags": tags } }),
-            false => json!({ "tags": tags }),
-        };
-        cx.patch(op, &what, &at, body).await?;
+        let at = ArmId(format!("{id}/providers/Microsoft.Resources/tags/default"));
+        let body = json!({ "operation": "Merge", "properties": { "tags": tags } });
+        cx.patch(UPDATE, &what, &at, body).await?;
     }
     Ok(())
 }

@@ -43,6 +43,11 @@ pub struct Claims {
 }
 
 impl Claims {
+    /// Somebody of whom nothing but the object is known.
+    pub fn of_object(object: &str) -> Self {
+        Self { object: Some(object.to_owned()), ..Self::default() }
+    }
+
     /// Reads a token; nothing where it is none that can be read.
     pub fn of(token: &str) -> Option<Self> {
         let body = token.split('.').nth(1)?;
@@ -88,7 +93,8 @@ mod tests {
         assert_eq!((user.principal().as_str(), user.is_application()), ("ana@example.com", false));
         let app = of(r#"{"tid":"t","oid":"o","appid":"c11e"}"#);
         assert_eq!((app.principal().as_str(), app.is_application()), ("service principal c11e", true));
-        let machine = of(r#"{"oid":"o","appid":"a","xms_mirid":"/subscriptions/s/resourcegroups/g/providers/x/y/runner"}"#);
+        let machine =
+            of(r#"{"oid":"o","appid":"a","xms_mirid":"/subscriptions/s/resourcegroups/g/providers/x/y/runner"}"#);
         assert_eq!(machine.principal(), "managed identity runner");
         assert_eq!(of("{}").tenant, None);
         for bad in ["", "a.b.c", "opaque", "a.!!.c"] {
