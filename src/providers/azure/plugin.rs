@@ -12,6 +12,13 @@ use std::path::{Path, PathBuf};
 #[derive(Debug)]
 pub struct AzurePlugin;
 
+/// Whether credentials are in sight, without trying them. A machine's managed identity is not: only a call tells.
+pub fn in_sight(vars: &BTreeMap<String, String>, is_there: &dyn Fn(&Path) -> bool) -> bool {
+    let named = ["AZURE_CLIENT_SECRET", "AZURE_FEDERATED_TOKEN_FILE", "IDENTITY_ENDPOINT"];
+    named.iter().any(|name| vars.get(*name).is_some_and(|value| !value.is_empty()))
+        || AzurePlugin.files(vars).first().is_some_and(|profile| is_there(profile))
+}
+
 impl Plugin for AzurePlugin {
     fn decides(&self, variable: &str) -> bool {
         ["AZURE_", "IDENTITY_", "MSI_"].iter().any(|start| variable.starts_with(start))
@@ -57,5 +64,14 @@ mod tests {
         assert_eq!(files[0], Path::new("/home/ana/.azure/azureProfile.json"));
         let moved = AzurePlugin.files(&vars(&[("HOME", "/home/ana"), ("AZURE_CONFIG_DIR", "/etc/az")]));
         assert_eq!(moved[0], Path::new("/etc/az/azureProfile.json"));
+    }
+
+    #[test]
+    fn credentials_are_seen_without_trying_them() {
+        let nothing = |_: &Path| false;
+        assert!(!in_sight(&vars(&[("HOME", "/home/ana"), ("AZURE_CLIENT_ID", "c")]), &nothing));
+        assert!(in_sight(&vars(&[("AZURE_CLIENT_SECRET", "s")]), &nothing));
+        let signed_in = |path: &Path| path == Path::new("/home/ana/.azure/azureProfile.json");
+        assert!(in_sight(&vars(&[("HOME", "/home/ana")]), &signed_in));
     }
 }
