@@ -75,6 +75,12 @@ pub fn nodes_in(pods: &Ipv4Net) -> u32 {
     }
 }
 
+/// The subnet for nodes in a network of ours: the first half, so that something can still be put beside it.
+pub fn nodes_subnet(network: &Ipv4Net) -> Ipv4Net {
+    let half = network.prefix_len().saturating_add(1).min(32);
+    Ipv4Net::new(network.network(), half).unwrap_or(*network)
+}
+
 /// How many addresses of a subnet machines can have.
 pub fn addresses_in(subnet: &Ipv4Net) -> u32 {
     let all = 1_u64 << (32 - u32::from(subnet.prefix_len()));
@@ -114,6 +120,7 @@ mod tests {
     fn sizes_are_counted_as_azure_counts_them() {
         assert_eq!((nodes_in(&net("10.244.0.0/16")), nodes_in(&net("10.0.0.0/25")), nodes_in(&net("0.0.0.0/0"))), (256, 0, 1 << 24));
         assert_eq!((addresses_in(&net("10.0.0.0/29")), addresses_in(&net("10.0.0.0/31"))), (3, 0));
+        assert_eq!(nodes_subnet(&net("10.0.0.0/16")), net("10.0.0.0/17"));
         assert_eq!(dns_ip(&net("10.245.0.0/16")), Some(Ipv4Addr::new(10, 245, 0, 10)));
         assert_eq!(dns_ip(&net("10.245.0.0/29")), None);
         assert!(bad_services(&net("10.0.0.0/8")).is_some() && bad_services(&net("10.0.0.0/30")).is_some());
