@@ -7,6 +7,9 @@ pub mod anchors;
 pub mod aws;
 #[cfg(feature = "azure")]
 pub mod azure;
+pub mod cluster_object;
+pub mod device_plugin;
+pub mod in_cluster;
 pub mod kit;
 pub mod names;
 mod offers;

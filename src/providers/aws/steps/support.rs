@@ -5,6 +5,7 @@ use crate::model::Stack;
 use crate::providers::aws::error::{self, fail, is_absent};
 use crate::providers::aws::names;
 use crate::providers::aws::tags::{self, Tags};
+use crate::providers::kit;
 pub(in crate::providers::aws) use crate::providers::kit::{
     all_tags, broken, child_key, lacking, never_made, seen, seen_child, what,
 };
@@ -143,12 +144,9 @@ where
     Ok(if read(op, what, answer)?.is_some() { then } else { Deletion::Gone })
 }
 
-/// Of an object that exists but is not visible yet, or is gone: the engine bounds the wait and looks again.
+/// See [`kit::visible`].
 pub(in crate::providers::aws) fn visible<T>(what: &str, found: Option<T>) -> Result<T, StepError> {
-    found.ok_or_else(|| {
-        StepError::new(ErrorClass::NotYet, error::NOT_YET, format!("cannot read {what}: it is not visible yet"))
-            .with_residue(Residue::None)
-    })
+    kit::visible(error::NOT_YET, what, found)
 }
 
 /// A creating call answered without saying what it made.
@@ -156,10 +154,9 @@ pub(super) fn no_id(what: &str) -> StepError {
     StepError::new(ErrorClass::Transient, error::ANSWER, format!("cannot create {what}: the answer holds no id"))
 }
 
-/// Waiting for something in a delete.
+/// See [`kit::busy`].
 pub(in crate::providers::aws) fn busy(what: &str, why: impl std::fmt::Display) -> StepError {
-    StepError::new(ErrorClass::NotYet, error::NOT_YET, format!("cannot delete {what} yet: {why}"))
-        .with_residue(Residue::None)
+    kit::busy(error::NOT_YET, what, why)
 }
 
 /// Something that is not ours is in the way of a delete.
