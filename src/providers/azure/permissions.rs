@@ -111,7 +111,7 @@ fn of_kind(kind: &str) -> &'static [Need] {
                 ]
             }
         }
-        steps::group::KIND => {
+        steps::resource_group::KIND => {
             const {
                 &[
                     read("Microsoft.Resources/subscriptions/resourceGroups/read"),
@@ -142,7 +142,7 @@ fn of_kind(kind: &str) -> &'static [Need] {
                 ]
             }
         }
-        steps::network::KIND => {
+        steps::virtual_network::KIND => {
             const {
                 &[
                     read("Microsoft.Network/virtualNetworks/read"),
@@ -166,7 +166,7 @@ fn of_kind(kind: &str) -> &'static [Need] {
                 ]
             }
         }
-        steps::identity::KIND => {
+        steps::managed_identity::KIND => {
             const {
                 &[
                     read("Microsoft.ManagedIdentity/userAssignedIdentities/read"),
@@ -319,7 +319,7 @@ mod tests {
     #[test]
     fn parts_of_a_life_ask_for_their_own() {
         let has = |life, action: &str| {
-            needs([steps::network::KIND].into_iter(), false, life).iter().any(|need| need.action == action)
+            needs([steps::virtual_network::KIND].into_iter(), false, life).iter().any(|need| need.action == action)
         };
         let (make, remove) = ("Microsoft.Network/virtualNetworks/write", "Microsoft.Network/virtualNetworks/delete");
         assert!(has(Life::BUILD, make) && !has(Life::BUILD, remove));

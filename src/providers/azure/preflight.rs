@@ -151,7 +151,7 @@ impl Ground<'_> {
 
     /// Whether the names of the groups are free, or ours, and whether somebody else's cluster bears this one's.
     async fn names(&self) -> Vec<Check> {
-        if !self.makes(steps::group::KIND) {
+        if !self.makes(steps::resource_group::KIND) {
             return Vec::new();
         }
         let stack = &self.plan.stack;
@@ -267,7 +267,7 @@ impl Ground<'_> {
             machines: pools.iter().map(machines).collect(),
             // AKS's own balancer gets an address of its own, where nodes leave through it.
             addresses: self.count(steps::public_ip::KIND) + if balanced { cluster } else { 0.0 },
-            networks: self.count(steps::network::KIND),
+            networks: self.count(steps::virtual_network::KIND),
             gateways: self.count(steps::nat_gateway::KIND),
             balancers: if balanced { cluster } else { 0.0 },
         };
