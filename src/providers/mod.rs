@@ -7,7 +7,10 @@ pub mod anchors;
 pub mod aws;
 pub mod names;
 mod offers;
+pub mod patience;
+pub mod versions;
 mod wide;
+pub mod words;
 
 pub use offers::{Offers, USUAL, Usual, VersionOffer, embedded_offers, suggested_machines, usual_machine};
 pub use wide::{Bill, Owner, Survey, owner_of};

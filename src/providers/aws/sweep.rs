@@ -5,12 +5,13 @@
 //! either: they are the cluster's making, and [`super::leftovers`] looks for them.
 
 use super::steps::{self, ExtraTags, support::Select};
-use super::{client::AwsCx, names, patience::patient, plan};
+use super::{client::AwsCx, names, plan};
 use crate::engine::proof::TAG_STEP;
 use crate::engine::{
     Caused, Clock, Creation, Identity, Input, Observed, PlannedStep, StepError, StepId, Swept, Timing,
 };
 use crate::model::Stack;
+use crate::providers::patience::patient;
 use aws_sdk_eks::types::Cluster as CloudCluster;
 use serde::Serialize;
 use std::collections::BTreeMap;
