@@ -10,9 +10,10 @@
 //! opening. No token and no key is ever logged or put into an error.
 
 use super::error::{self, clean, no_credentials};
-use super::gcloud::{self, Folder};
+use super::gcloud::Folder;
 use crate::engine::StepError;
 use crate::model::{Secret, Secrets};
+use crate::providers::FileReader;
 use gcp_auth::TokenProvider;
 use google_cloud_auth::credentials::{
     AccessTokenCredentials, external_account, external_account_authorized_user, impersonated, mds, user_account,
@@ -29,9 +30,6 @@ use tokio::sync::OnceCell;
 pub const SCOPE: &str = "https://www.googleapis.com/auth/cloud-platform";
 /// How long a metadata server or gcloud may take to answer.
 const WITHIN: Duration = Duration::from_secs(30);
-
-/// Reads a text file. None where there is none.
-pub type ReadFile = Arc<dyn Fn(&Path) -> std::io::Result<Option<String>> + Send + Sync>;
 
 /// A bearer token for Google's APIs, and for the API servers of its clusters.
 #[derive(Debug, Clone)]
@@ -76,7 +74,7 @@ struct Named {
 
 impl TokenSource {
     /// Chooses the source. Makes no call.
-    pub fn choose(vars: &BTreeMap<String, String>, read: &ReadFile, secrets: Secrets) -> Self {
+    pub fn choose(vars: &BTreeMap<String, String>, read: &FileReader, secrets: Secrets) -> Self {
         let said = |name: &str| vars.get(name).filter(|value| !value.is_empty());
         let quota = said("GOOGLE_CLOUD_QUOTA_PROJECT").cloned();
         let named = ["GOOGLE_APPLICATION_CREDENTIALS", "CLOUDSDK_AUTH_CREDENTIAL_FILE_OVERRIDE"];
@@ -123,7 +121,7 @@ impl TokenSource {
         Self::new(Source::Broken(Box::new(why)), words, secrets)
     }
 
-    fn of_token_file(path: &Path, read: &ReadFile, secrets: Secrets) -> Self {
+    fn of_token_file(path: &Path, read: &FileReader, secrets: Secrets) -> Self {
         let words = format!("the access token in {}", path.display());
         match contents(path, "CLOUDSDK_AUTH_ACCESS_TOKEN_FILE", read) {
             Ok(text) => {
@@ -135,7 +133,7 @@ impl TokenSource {
         }
     }
 
-    fn of_file(named: &Named, read: &ReadFile, quota: Option<String>, secrets: Secrets) -> Self {
+    fn of_file(named: &Named, read: &FileReader, quota: Option<String>, secrets: Secrets) -> Self {
         let words = format!("{} ({})", named.path.display(), named.by);
         let text = match contents(&named.path, named.by, read) {
             Ok(text) => text,
@@ -146,7 +144,8 @@ impl TokenSource {
             Ok(_) | Err(_) => return Self::broken(unusable(named, "it is not a JSON credential file"), words, secrets),
         };
         learn(&file, &secrets);
-        let field = |key: &str| file.get(key).and_then(Value::as_str).filter(|text| !text.is_empty()).map(str::to_owned);
+        let field =
+            |key: &str| file.get(key).and_then(Value::as_str).filter(|text| !text.is_empty()).map(str::to_owned);
         let kind = field("type").unwrap_or_default();
         let source = match source_of(named, &kind, &text, &file) {
             Ok(source) => source,
@@ -222,8 +221,8 @@ impl TokenSource {
     }
 }
 
-/// Whether credentials are in sight, without trying them.
-pub fn in_sight(vars: &BTreeMap<String, String>, read: &ReadFile) -> bool {
+/// Whether credentials are in sight, without trying them: named by a variable, or in gcloud's folder.
+pub fn in_sight(vars: &BTreeMap<String, String>, is_there: &dyn Fn(&Path) -> bool) -> bool {
     let named = [
         "GOOGLE_APPLICATION_CREDENTIALS",
         "CLOUDSDK_AUTH_CREDENTIAL_FILE_OVERRIDE",
@@ -233,12 +232,10 @@ pub fn in_sight(vars: &BTreeMap<String, String>, read: &ReadFile) -> bool {
     if named.iter().any(|name| vars.get(*name).is_some_and(|value| !value.is_empty())) {
         return true;
     }
-    let Some(folder) = Folder::of(vars) else { return false };
-    matches!(read(&folder.default_credentials()), Ok(Some(_)))
-        || folder.read(vars, read).is_some_and(|config: gcloud::Config| config.account.is_some())
+    Folder::of(vars).is_some_and(|folder| is_there(&folder.default_credentials()) || is_there(&folder.accounts()))
 }
 
-fn contents(path: &Path, by: &str, read: &ReadFile) -> Result<String, StepError> {
+fn contents(path: &Path, by: &str, read: &FileReader) -> Result<String, StepError> {
     let shown = path.display();
     match read(path) {
         Ok(Some(text)) => Ok(text),
@@ -255,7 +252,8 @@ fn unusable(named: &Named, why: impl std::fmt::Display) -> StepError {
 fn source_of(named: &Named, kind: &str, text: &str, file: &Value) -> Result<Source, StepError> {
     let built = match kind {
         "service_account" => {
-            let key = gcp_auth::CustomServiceAccount::from_json(text).map_err(|why| unusable(named, key_fault(&why)))?;
+            let key =
+                gcp_auth::CustomServiceAccount::from_json(text).map_err(|why| unusable(named, key_fault(&why)))?;
             return Ok(Source::Key(Box::new(key)));
         }
         "authorized_user" => user_account::Builder::new(file.clone()).build_access_token_credentials(),
@@ -338,10 +336,7 @@ async fn ask_machine() -> Result<gcp_auth::MetadataServiceAccount, StepError> {
     }
 }
 
-fn of_gcp_auth(
-    words: &str,
-    answer: Result<Arc<gcp_auth::Token>, gcp_auth::Error>,
-) -> Result<AccessToken, StepError> {
+fn of_gcp_auth(words: &str, answer: Result<Arc<gcp_auth::Token>, gcp_auth::Error>) -> Result<AccessToken, StepError> {
     match answer {
         Ok(token) => Ok(AccessToken {
             token: Secret::new(token.as_str().to_owned()),
@@ -349,7 +344,8 @@ fn of_gcp_auth(
         }),
         // It tried several times, and says no more of a refusal than this.
         Err(gcp_auth::Error::Str("token request failed")) => {
-            let why = format!("{words}: Google accepts it not; a deleted key, a disabled account, or a clock that is off");
+            let why =
+                format!("{words}: Google accepts it not; a deleted key, a disabled account, or a clock that is off");
             Err(error::credentials_refused(&why))
         }
         Err(why @ (gcp_auth::Error::Http(..) | gcp_auth::Error::Other(..))) => {
@@ -377,7 +373,7 @@ mod tests {
     use crate::engine::ErrorClass;
     use serde_json::json;
 
-    fn files(all: &[(&str, String)]) -> ReadFile {
+    fn files(all: &[(&str, String)]) -> FileReader {
         let all: BTreeMap<PathBuf, String> = all.iter().map(|(path, text)| (path.into(), text.clone())).collect();
         Arc::new(move |path: &Path| Ok(all.get(path).cloned()))
     }
@@ -395,7 +391,8 @@ mod tests {
     #[tokio::test]
     async fn a_file_that_cannot_be_used_says_why_and_shows_nothing_of_itself() {
         let pem = "-----BEGIN PRIVATE KEY-----\\nhunter2hunter2\\n-----END PRIVATE KEY-----";
-        let key = json!({"type": "service_account", "private_key": pem, "client_email": "a@b", "token_uri": "http://x"});
+        let key =
+            json!({"type": "service_account", "private_key": pem, "client_email": "a@b", "token_uri": "http://x"});
         for (text, words) in [
             ("<html>".to_owned(), "not a JSON credential file"),
             ("{}".to_owned(), "no `type`"),
@@ -428,7 +425,9 @@ mod tests {
         let home = choose(&[("HOME", "/home")]);
         assert!(home.words().contains("application default credentials"), "{}", home.words());
         assert_eq!((home.quota_project(), home.project()), (Some("pays"), Some("pays")));
-        assert!(in_sight(&vars(&[("HOME", "/home")]), &read) && !in_sight(&vars(&[("HOME", "/other")]), &read));
+        let is_there = |path: &Path| matches!(read(path), Ok(Some(_)));
+        let in_sight = |home: &str| in_sight(&vars(&[("HOME", home)]), &is_there);
+        assert!(in_sight("/home") && !in_sight("/other"));
         let moved = choose(&[("HOME", "/home"), ("CLOUDSDK_CONFIG", "/moved")]);
         assert!(moved.token().await.unwrap_err().message.contains("/moved/"));
         let given = choose(&[("HOME", "/home"), ("CLOUDSDK_AUTH_ACCESS_TOKEN_FILE", "/token")]);

@@ -249,8 +249,9 @@ pub fn not_googles(op: &str, what: &str, status: u16) -> StepError {
         408 | 429 | 500.. => ErrorClass::Transient,
         _ => ErrorClass::Permanent,
     };
-    new(class, ANSWER, op, what, &format!("HTTP {status} without an error of Google's"))
-        .with_hint("is an endpoint override (KUBEWRIGHT_GCP_*_ENDPOINT, CLOUDSDK_API_ENDPOINT_OVERRIDES_*) or a proxy in the way?")
+    new(class, ANSWER, op, what, &format!("HTTP {status} without an error of Google's")).with_hint(
+        "is an endpoint override (KUBEWRIGHT_GCP_*_ENDPOINT, CLOUDSDK_API_ENDPOINT_OVERRIDES_*) or a proxy in the way?",
+    )
 }
 
 /// An answer that should be JSON of a known shape and is not.
@@ -262,7 +263,8 @@ pub fn unreadable(op: &str, what: &str, why: impl std::fmt::Display) -> StepErro
 fn advised(mut made: StepError, told: &Told) -> StepError {
     match made.id.as_str() {
         DENIED => {
-            let permission = told.metadata.get("permission").map(String::as_str).or_else(|| permission_in(&told.message));
+            let permission =
+                told.metadata.get("permission").map(String::as_str).or_else(|| permission_in(&told.message));
             match permission {
                 Some(permission) => made
                     .with_hint(format!("allow {permission}, then run the same command again"))
@@ -271,7 +273,8 @@ fn advised(mut made: StepError, told: &Told) -> StepError {
             }
         }
         API_OFF => {
-            let service = told.metadata.get("service").map_or_else(|| service_in(&told.message), |it| Some(it.as_str()));
+            let service =
+                told.metadata.get("service").map_or_else(|| service_in(&told.message), |it| Some(it.as_str()));
             let named = service.unwrap_or("container.googleapis.com");
             let project = told.metadata.get("consumer").and_then(|it| it.strip_prefix("projects/"));
             let project = project.map_or_else(String::new, |project| format!(" --project {project}"));
@@ -372,7 +375,9 @@ fn is_stock_out(told: &Told) -> bool {
         "does not have sufficient capacity",
         "out of stock",
     ];
-    WORDS.iter().any(|word| told.reason.as_deref().is_some_and(|it| it.starts_with(word)) || told.message.contains(word))
+    WORDS
+        .iter()
+        .any(|word| told.reason.as_deref().is_some_and(|it| it.starts_with(word)) || told.message.contains(word))
 }
 
 /// A limit of the project.

@@ -3,7 +3,7 @@
 //! Only read, and only texts: which configuration is active, and that configuration's lines. Variables come before
 //! them, as they do for gcloud.
 
-use super::auth::ReadFile;
+use crate::providers::FileReader;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
@@ -42,6 +42,11 @@ impl Folder {
         self.0.join("application_default_credentials.json")
     }
 
+    /// Who is signed in with gcloud itself; a data base, never opened here.
+    pub fn accounts(&self) -> PathBuf {
+        self.0.join("credentials.db")
+    }
+
     /// Which configuration is active.
     pub fn active(&self) -> PathBuf {
         self.0.join("active_config")
@@ -53,7 +58,7 @@ impl Folder {
     }
 
     /// The active configuration; none where gcloud was never set up.
-    pub fn read(&self, vars: &BTreeMap<String, String>, read: &ReadFile) -> Option<Config> {
+    pub fn read(&self, vars: &BTreeMap<String, String>, read: &FileReader) -> Option<Config> {
         let text = |path: PathBuf| read(&path).ok().flatten();
         let named = vars.get("CLOUDSDK_ACTIVE_CONFIG_NAME").filter(|name| !name.is_empty()).cloned();
         let active = named.or_else(|| text(self.active()).map(|name| name.trim().to_owned()));
@@ -63,9 +68,10 @@ impl Folder {
 }
 
 /// The values that variables or the configuration give; variables win.
-pub fn settings(vars: &BTreeMap<String, String>, read: &ReadFile) -> Config {
+pub fn settings(vars: &BTreeMap<String, String>, read: &FileReader) -> Config {
     let kept = Folder::of(vars).and_then(|folder| folder.read(vars, read)).unwrap_or_default();
-    let said = |names: &[&str]| names.iter().find_map(|name| vars.get(*name).filter(|value| !value.is_empty())).cloned();
+    let said =
+        |names: &[&str]| names.iter().find_map(|name| vars.get(*name).filter(|value| !value.is_empty())).cloned();
     Config {
         account: said(&["CLOUDSDK_CORE_ACCOUNT"]).or(kept.account),
         project: said(&["GOOGLE_CLOUD_PROJECT", "CLOUDSDK_CORE_PROJECT"]).or(kept.project),
@@ -103,7 +109,7 @@ mod tests {
 
     #[test]
     fn the_active_configuration_is_read_and_variables_win() {
-        let read: ReadFile = Arc::new(|path: &Path| {
+        let read: FileReader = Arc::new(|path: &Path| {
             Ok(match path.to_str().unwrap_or_default() {
                 "/home/.config/gcloud/active_config" => Some("work\n".to_owned()),
                 "/home/.config/gcloud/configurations/config_work" => Some(

@@ -130,8 +130,7 @@ pub fn arch(name: &str) -> &'static str {
 /// The boot disk of a family: the fourth generation starts on Hyperdisk only (Compute Engine, "Choose a disk type",
 /// read 2026-11).
 pub fn disk_type(name: &str) -> &'static str {
-    const HYPERDISK_ONLY: [&str; 12] =
-        ["n4", "n4a", "n4d", "c4", "c4a", "c4d", "c4n", "m4", "x4", "a4", "a4x", "g4"];
+    const HYPERDISK_ONLY: [&str; 12] = ["n4", "n4a", "n4d", "c4", "c4a", "c4d", "c4n", "m4", "x4", "a4", "a4x", "g4"];
     if HYPERDISK_ONLY.contains(&family(name)) { "hyperdisk-balanced" } else { "pd-balanced" }
 }
 
@@ -191,7 +190,7 @@ fn attachable(region: &Region, name: &str, count: u32, vcpus: f64, memory_gib: f
     let (gpu, sizes) = ATTACHED.iter().find(|(gpu, _)| gpu.eq_ignore_ascii_case(name))?;
     let (_, most_cpus, most_gib) = sizes.iter().find(|(many, ..)| *many == count)?;
     let fits = (2.0..=*most_cpus).contains(&vcpus) && memory_gib <= *most_gib;
-    Some((gpu, attached_price(region, gpu)?)).filter(|_| fits)
+    Some((*gpu, attached_price(region, gpu)?)).filter(|_| fits)
 }
 
 /// What one costs an hour; none where the region does not have it.
@@ -204,7 +203,9 @@ fn attached_price(region: &Region, gpu: &str) -> Option<f64> {
 pub fn gpus(region: &Region) -> BTreeMap<String, BTreeSet<u32>> {
     let mut found: BTreeMap<String, BTreeSet<u32>> = BTreeMap::new();
     for it in catalogue().instances_in(Cloud::Gcp, region) {
-        if let Some((name, count)) = it.machine.accelerator.filter(|(name, count)| known(name).is_some() && *count >= 1.0) {
+        if let Some((name, count)) =
+            it.machine.accelerator.filter(|(name, count)| known(name).is_some() && *count >= 1.0)
+        {
             found.entry(name.to_owned()).or_default().insert(count as u32);
         }
     }

@@ -297,7 +297,8 @@ mod tests {
     #[test]
     fn a_short_description_keeps_the_proof() {
         let long = "x".repeat(150);
-        let ours = some(&[(TAG_STACK, "demo-0a1b2c3d"), (TAG_STEP, "nodes__account"), (TAG_BUILDER, &long), ("team", "a")]);
+        let ours =
+            some(&[(TAG_STACK, "demo-0a1b2c3d"), (TAG_STEP, "nodes__account"), (TAG_BUILDER, &long), ("team", "a")]);
         let text = short_description(&ours);
         assert!(text.len() <= ACCOUNT_DESCRIPTION_MAX, "{text}");
         assert_eq!(stack_of(&tags_of(&text)).unwrap().to_string(), "demo-0a1b2c3d");

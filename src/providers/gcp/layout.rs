@@ -48,7 +48,8 @@ impl Layout {
     /// # Errors
     /// Everything that does not fit, in words.
     pub fn of(cidr: Ipv4Net, pods: Option<Ipv4Net>, services: Option<Ipv4Net>) -> Result<Self, Vec<String>> {
-        let mut wrong: Vec<String> = prohibited(&[("network.cidr", Some(cidr)), ("gcp.podCidr", pods), ("gcp.serviceCidr", services)]);
+        let mut wrong: Vec<String> =
+            prohibited(&[("network.cidr", Some(cidr)), ("gcp.podCidr", pods), ("gcp.serviceCidr", services)]);
         let outside = |range: Option<Ipv4Net>| range.is_some_and(|range| !meet(&range, &cidr));
         let whole = outside(pods) && outside(services);
         let most = if whole { 29 } else { 23 };
@@ -62,7 +63,8 @@ impl Layout {
             let parts = cidr.subnets(cidr.prefix_len() + longer);
             parts.expect("at most /27, checked above").nth(at).expect("there are as many")
         };
-        let capped = |range: Ipv4Net, prefix: u8| Ipv4Net::new(range.addr(), range.prefix_len().max(prefix)).expect("longer");
+        let capped =
+            |range: Ipv4Net, prefix: u8| Ipv4Net::new(range.addr(), range.prefix_len().max(prefix)).expect("longer");
         let found = Self {
             nodes: if whole { cidr } else { part(4, 0) },
             pods: pods.unwrap_or_else(|| capped(part(1, 1), *PODS.start())),
@@ -148,7 +150,10 @@ mod tests {
     #[test]
     fn the_usual_range_holds_a_hundred_nodes() {
         let usual = Layout::of(net("10.0.0.0/16"), None, None).unwrap();
-        assert_eq!(usual, Layout { nodes: net("10.0.0.0/20"), pods: net("10.0.128.0/17"), services: net("10.0.16.0/20") });
+        assert_eq!(
+            usual,
+            Layout { nodes: net("10.0.0.0/20"), pods: net("10.0.128.0/17"), services: net("10.0.16.0/20") }
+        );
         assert_eq!(usual.most_nodes(), 127);
     }
 
@@ -176,7 +181,9 @@ mod tests {
     #[test]
     fn pools_stand_where_their_count_comes_out_even() {
         let zones = ["a".to_owned(), "b".to_owned(), "c".to_owned()];
-        for (count, scales, many) in [(2, false, 2), (3, false, 3), (4, false, 2), (5, false, 1), (0, false, 3), (5, true, 3)] {
+        for (count, scales, many) in
+            [(2, false, 2), (3, false, 3), (4, false, 2), (5, false, 1), (0, false, 3), (5, true, 3)]
+        {
             assert_eq!(pool_zones(&zones, count, scales).len(), many, "{count}");
         }
         assert_eq!(pool_zones(&zones[..2], 3, false), &zones[..1]);

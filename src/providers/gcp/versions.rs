@@ -71,7 +71,8 @@ impl Offered {
 
 /// The versions of a channel.
 pub fn offered(config: &ServerConfig, channel: ReleaseChannel, now: Timestamp) -> Offered {
-    let of = |channel: ReleaseChannel| config.channels.iter().find(|it| it.channel.eq_ignore_ascii_case(channel.as_str()));
+    let of =
+        |channel: ReleaseChannel| config.channels.iter().find(|it| it.channel.eq_ignore_ascii_case(channel.as_str()));
     let (default, valid) = match of(channel) {
         Some(it) => (&it.default_version, &it.valid_versions),
         None => (&config.default_cluster_version, &config.valid_master_versions),
