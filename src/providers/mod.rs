@@ -8,6 +8,7 @@ pub mod aws;
 #[cfg(feature = "gcp")]
 pub mod gcp;
 pub mod names;
+pub mod life;
 mod offers;
 pub mod patience;
 #[cfg(any(feature = "azure", feature = "gcp"))]
