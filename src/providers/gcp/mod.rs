@@ -5,6 +5,7 @@
 //! back to its code, [`sweep`] and [`leftovers`] look for what is to go. Nothing in here knows which endpoint it talks to.
 
 pub mod addons;
+pub mod adopted;
 pub mod auth;
 pub mod client;
 pub mod error;
@@ -13,7 +14,13 @@ pub mod instances;
 pub mod labels;
 pub mod layout;
 pub mod names;
+pub mod offers;
+pub mod plugin;
+pub mod project;
+pub mod resolve;
 pub mod scopes;
+pub mod token;
 pub mod versions;
+pub mod zones;
 
 pub use client::GcpCx;

@@ -104,6 +104,8 @@ mod tests {
         let none = |_: &Path| false;
         assert!(in_sight(&vars(&[("GOOGLE_APPLICATION_CREDENTIALS", "/k.json")]), &none));
         assert!(!in_sight(&vars(&[("HOME", "/home/ana")]), &none));
-        assert!(in_sight(&vars(&[("HOME", "/home/ana")]), &|file| file.ends_with("application_default_credentials.json")));
+        assert!(
+            in_sight(&vars(&[("HOME", "/home/ana")]), &|file| file.ends_with("application_default_credentials.json"))
+        );
     }
 }

@@ -3,7 +3,7 @@
 
 use super::super::adopted::Link;
 use super::super::instances::nearest_of;
-use super::super::layout::{Layout, pool_zones};
+use super::super::layout::Layout;
 use super::super::{addons, scopes};
 use super::{NODES, Work};
 use crate::model::spec::{
@@ -47,7 +47,8 @@ fn is_mail(text: &str) -> bool {
 impl Work {
     pub(super) fn tags(&mut self, tags: &BTreeMap<String, String>, environment: Option<&str>) {
         if tags.len() > MAX_USER_TAGS {
-            let message = format!("{} tags: Google leaves room for {MAX_USER_TAGS} beside kubewright's own", tags.len());
+            let message =
+                format!("{} tags: Google leaves room for {MAX_USER_TAGS} beside kubewright's own", tags.len());
             self.problem("KW-SPEC", message);
         }
         let mut seen = BTreeMap::new();
@@ -65,7 +66,11 @@ impl Work {
             }
             if !is_label(value) {
                 let rule = "Google takes values of up to 63 of a-z, 0-9, `_` and `-`";
-                self.hinted("KW-SPEC", format!("tag `{key}`: {rule}, not `{value}`"), format!("{key}: {}", as_label(value)));
+                self.hinted(
+                    "KW-SPEC",
+                    format!("tag `{key}`: {rule}, not `{value}`"),
+                    format!("{key}: {}", as_label(value)),
+                );
             }
         }
         if let Some(name) = environment.filter(|name| !is_label(name)) {
@@ -146,7 +151,8 @@ impl Work {
         }
         let given = gcp.map(|gcp| [("podCidr", gcp.pod_cidr.is_some()), ("serviceCidr", gcp.service_cidr.is_some())]);
         for (key, _) in given.into_iter().flatten().filter(|(_, set)| *set) {
-            let message = format!("gcp.{key} and network.existing exclude each other: the subnet's own ranges are used");
+            let message =
+                format!("gcp.{key} and network.existing exclude each other: the subnet's own ranges are used");
             self.hinted("KW-NET", message, "name them: network.existing.podRange and serviceRange");
         }
         let subnet = existing.private_subnets.first();
@@ -160,11 +166,14 @@ impl Work {
         }
         if existing.private_subnets.len() != 1 {
             let count = existing.private_subnets.len();
-            let message = format!("network.existing.privateSubnets names {count} subnets; on gcp one serves all zones of the region");
+            let message = format!(
+                "network.existing.privateSubnets names {count} subnets; on gcp one serves all zones of the region"
+            );
             self.hinted("KW-NET", message, "privateSubnets: [NAME]");
         }
         if !existing.public_subnets.is_empty() {
-            let message = "network.existing.publicSubnets has no counterpart on gcp: load balancers need no subnet of their own";
+            let message =
+                "network.existing.publicSubnets has no counterpart on gcp: load balancers need no subnet of their own";
             self.hinted("KW-NET", message, "leave it out");
         }
         for (key, name) in [("podRange", &existing.pod_range), ("serviceRange", &existing.service_range)] {
@@ -218,7 +227,11 @@ impl Work {
                 Some(all) => oauth_scopes.extend(all),
                 None => {
                     let message = format!("gcp.oauthScopes: `{word}` is no OAuth scope");
-                    self.hinted("KW-SPEC", message, "cloud-platform, classic, or a whole https://www.googleapis.com/auth/… scope");
+                    self.hinted(
+                        "KW-SPEC",
+                        message,
+                        "cloud-platform, classic, or a whole https://www.googleapis.com/auth/… scope",
+                    );
                 }
             }
         }
@@ -291,7 +304,8 @@ impl Work {
             }
             if !pool.instance_types.is_empty() {
                 let first = &pool.instance_types[0];
-                let message = format!("pool `{name}`: instanceTypes has no counterpart on gcp: a pool has one machine type");
+                let message =
+                    format!("pool `{name}`: instanceTypes has no counterpart on gcp: a pool has one machine type");
                 self.hinted("KW-SPEC", message, format!("instanceType: {first}, and a pool of its own for each other"));
             }
             self.pool_numbers(pool);
@@ -337,12 +351,6 @@ impl Work {
             self.hinted("KW-NET", message, "a larger network.cidr, or gcp.podCidr with a range of its own");
         }
     }
-}
-
-/// In how many zones a pool will stand, where that is fewer than the cluster's: worth a line in the plan.
-pub fn uneven(zones: &[String], count: u32, scales: bool) -> Option<usize> {
-    let stands_in = pool_zones(zones, count, scales).len();
-    (stands_in < zones.len()).then_some(stands_in)
 }
 
 /// Made by users, or one of the two that Google makes in every project.
@@ -392,7 +400,8 @@ mod tests {
         let spec = NetworkSpec { nat: Some(Nat::PerZone), ..NetworkSpec::default() };
         work.network(Some(&spec), None);
         assert!(said(&work).contains("per-zone has no counterpart"));
-        let pool = PoolSpec { name: "a".to_owned(), instance_types: vec!["e2-standard-2".to_owned()], ..PoolSpec::default() };
+        let pool =
+            PoolSpec { name: "a".to_owned(), instance_types: vec!["e2-standard-2".to_owned()], ..PoolSpec::default() };
         work.wishes(Some(&[pool]), false);
         assert!(said(&work).contains("instanceTypes has no counterpart"), "{}", said(&work));
     }
@@ -409,7 +418,14 @@ mod tests {
         let spec = NetworkSpec { existing: Some(existing), cidr: "10.0.0.0/16".parse().ok(), ..NetworkSpec::default() };
         work.network(Some(&spec), None);
         let said = said(&work);
-        for part in ["network.cidr and", "is not the name or link of a network", "names 2 subnets", "publicSubnets", "podRange is missing", "serviceRange is missing"] {
+        for part in [
+            "network.cidr and",
+            "is not the name or link of a network",
+            "names 2 subnets",
+            "publicSubnets",
+            "podRange is missing",
+            "serviceRange is missing",
+        ] {
             assert!(said.contains(part), "{part} in {said}");
         }
     }
@@ -426,7 +442,12 @@ mod tests {
     #[test]
     fn autopilot_excludes_what_google_decides_there() {
         let mut work = work();
-        let spec = GcpSpec { autopilot: Some(true), regional: Some(false), release_channel: Some(ReleaseChannel::None), ..GcpSpec::default() };
+        let spec = GcpSpec {
+            autopilot: Some(true),
+            regional: Some(false),
+            release_channel: Some(ReleaseChannel::None),
+            ..GcpSpec::default()
+        };
         work.gcp(Some(&spec), true);
         assert_eq!(work.problems.len(), 3, "{}", said(&work));
     }
