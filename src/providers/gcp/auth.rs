@@ -221,20 +221,6 @@ impl TokenSource {
     }
 }
 
-/// Whether credentials are in sight, without trying them: named by a variable, or in gcloud's folder.
-pub fn in_sight(vars: &BTreeMap<String, String>, is_there: &dyn Fn(&Path) -> bool) -> bool {
-    let named = [
-        "GOOGLE_APPLICATION_CREDENTIALS",
-        "CLOUDSDK_AUTH_CREDENTIAL_FILE_OVERRIDE",
-        "CLOUDSDK_AUTH_ACCESS_TOKEN_FILE",
-        "GCE_METADATA_HOST",
-    ];
-    if named.iter().any(|name| vars.get(*name).is_some_and(|value| !value.is_empty())) {
-        return true;
-    }
-    Folder::of(vars).is_some_and(|folder| is_there(&folder.default_credentials()) || is_there(&folder.accounts()))
-}
-
 fn contents(path: &Path, by: &str, read: &FileReader) -> Result<String, StepError> {
     let shown = path.display();
     match read(path) {
@@ -425,9 +411,6 @@ mod tests {
         let home = choose(&[("HOME", "/home")]);
         assert!(home.words().contains("application default credentials"), "{}", home.words());
         assert_eq!((home.quota_project(), home.project()), (Some("pays"), Some("pays")));
-        let is_there = |path: &Path| matches!(read(path), Ok(Some(_)));
-        let in_sight = |home: &str| in_sight(&vars(&[("HOME", home)]), &is_there);
-        assert!(in_sight("/home") && !in_sight("/other"));
         let moved = choose(&[("HOME", "/home"), ("CLOUDSDK_CONFIG", "/moved")]);
         assert!(moved.token().await.unwrap_err().message.contains("/moved/"));
         let given = choose(&[("HOME", "/home"), ("CLOUDSDK_AUTH_ACCESS_TOKEN_FILE", "/token")]);

@@ -3,7 +3,7 @@
 //! Retries are the engine's alone. A call is a [`Request`]: the method's name in Google's discovery documents, the thing
 //! it is about, a path, a query, a body. What comes back is JSON, or a [`Failure`] that still knows what Google told.
 
-use super::auth::TokenSource;
+use super::auth::{AccessToken, TokenSource};
 use super::error::{self, Told};
 use super::gcloud;
 use crate::engine::{ErrorClass, Residue, StepError};
@@ -243,6 +243,14 @@ impl GcpCx {
         &self.tokens
     }
 
+    /// A token as it is sent, for who hands it out.
+    ///
+    /// # Errors
+    /// `Auth` where there are no credentials or they are not accepted.
+    pub async fn access_token(&self) -> Result<AccessToken, StepError> {
+        self.tokens.token().await
+    }
+
     /// Counts a mutating call that goes to a cluster's own API server.
     pub(super) fn count_mutating_call(&self) {
         self.rest.count_mutating_call();
@@ -277,7 +285,7 @@ impl GcpCx {
     /// [`Failure`].
     pub async fn call(&self, request: Request<'_>) -> Result<Value, Failure> {
         let unsent = |error: StepError| Failure { error, told: None };
-        let token = self.tokens.token().await.map_err(unsent)?.token;
+        let token = self.access_token().await.map_err(unsent)?.token;
         let mutating = request.is_mutating();
         let mut headers = Vec::new();
         if let Some(project) = self.tokens.quota_project() {
