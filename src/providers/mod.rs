@@ -9,8 +9,11 @@ pub mod aws;
 pub mod azure;
 pub mod cluster_object;
 pub mod device_plugin;
+#[cfg(feature = "gcp")]
+pub mod gcp;
 pub mod in_cluster;
 pub mod kit;
+pub mod life;
 pub mod names;
 mod offers;
 pub mod patience;

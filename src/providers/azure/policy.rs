@@ -6,11 +6,12 @@
 //! to a network or an identity that is brought along is a role of its own, for the group that it is in.
 
 use super::adopted;
-use super::permissions::{self, Life, Need, On};
+use super::permissions::{self, Need, On};
 use super::refs::ArmId;
 use super::{plan, resolve};
 use crate::engine::StepError;
 use crate::model::{ClusterSpec, Region, ResolvedSpec, Stack, StackId};
+use crate::providers::life::Life;
 use crate::providers::{Policies, PolicyDocument, Purpose};
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
@@ -28,12 +29,7 @@ pub fn policies(
     let resolved = resolve::offline(spec, region)?;
     let stack = Stack { name: resolved.name.clone(), id: StackId::from_bits(0) };
     let plan = plan::plan(&resolved, &stack, BTreeMap::new()).map_err(|problem| vec![problem])?;
-    let life = match purpose {
-        Purpose::All => Life::ALL,
-        Purpose::Build => Life::BUILD,
-        Purpose::Operate => Life::OPERATE,
-        Purpose::Destroy => Life::DESTROY,
-    };
+    let life = Life::of(purpose);
     let kinds = plan.steps.iter().map(|step| step.kind.as_str());
     let needs = permissions::needs(kinds, resolved.network.existing.is_some(), life);
     let account = account.or(spec.account.as_deref());

@@ -3,7 +3,7 @@
 //! Reads only, all at once. What cannot be read is `unknown` and stops nothing.
 
 use super::client::{AzureCx, Op, version};
-use super::permissions::{self, Allowed, Life, Need, On, Permission};
+use super::permissions::{self, Allowed, Need, On, Permission};
 use super::quotas::{self, Demand, Machines};
 use super::refs::ArmId;
 use super::skus::Skus;
@@ -11,6 +11,7 @@ use super::{adopted, clusters, error, instances, names, plan, provider, resolve,
 use crate::engine::{Clock, ErrorClass, Plan, PlannedStep, StepError};
 use crate::model::spec::{AksNetwork, AksOutbound, AksTier, ResolvedPool};
 use crate::model::{ClusterName, ResolvedSpec};
+use crate::providers::life::Life;
 use crate::providers::patience::{patient, stops_everything};
 use crate::providers::versions::{MIN_DAYS, Support};
 use crate::providers::{Check, CheckStatus};
