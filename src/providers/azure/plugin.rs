@@ -26,8 +26,7 @@ pub fn profile_file(vars: &BTreeMap<String, String>) -> PathBuf {
 /// Whether credentials are in sight, without trying them. A machine's managed identity is not: only a call tells.
 pub fn in_sight(vars: &BTreeMap<String, String>, is_there: &dyn Fn(&Path) -> bool) -> bool {
     let named = ["AZURE_CLIENT_SECRET", "AZURE_FEDERATED_TOKEN_FILE", "IDENTITY_ENDPOINT"];
-    named.iter().any(|name| vars.get(*name).is_some_and(|value| !value.is_empty()))
-        || is_there(&profile_file(vars))
+    named.iter().any(|name| vars.get(*name).is_some_and(|value| !value.is_empty())) || is_there(&profile_file(vars))
 }
 
 impl Plugin for AzurePlugin {

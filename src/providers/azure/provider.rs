@@ -13,7 +13,7 @@ use crate::model::{Cloud, ClusterName, ClusterSpec, Region, ResolvedSpec, Stack}
 use crate::providers::patience::patient;
 use crate::providers::rest::Rest;
 use crate::providers::{
-    Check, CloudCluster, ClusterToken, Identity, Offers, OpenOptions, PodsAt, Provider, StackSeen, Survey, VolumeFate,
+    AdminAccess, Check, CloudCluster, ClusterToken, Identity, Offers, OpenOptions, PodsAt, Provider, StackSeen, Survey, VolumeFate,
 };
 use async_trait::async_trait;
 use serde::Deserialize;
@@ -323,6 +323,10 @@ impl Provider for Azure {
 
     async fn token(&self, _: &str) -> Result<ClusterToken, StepError> {
         token::token(self.cx.tokens()).await
+    }
+
+    async fn admin(&self, cluster: &str) -> Result<AdminAccess, StepError> {
+        clusters::admin(&self.cx, &*self.clock, cluster).await
     }
 }
 

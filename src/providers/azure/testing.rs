@@ -2,9 +2,7 @@
 
 use super::AzureCx;
 use super::auth::Tokens;
-use crate::model::spec::{
-    AksNetwork, AksOutbound, AksTier, Budget, Nat, ResolvedAzure, ResolvedNetwork, ResolvedPool,
-};
+use crate::model::spec::{AksNetwork, AksOutbound, AksTier, Budget, Nat, ResolvedAzure, ResolvedNetwork, ResolvedPool};
 use crate::model::{Cloud, Region, ResolvedSpec};
 use crate::providers::rest::Rest;
 use std::sync::Arc;
