@@ -77,7 +77,7 @@ const NETWORK_OPERATIONS: [Need; 2] =
 /// What each kind asks for.
 fn of_kind(kind: &str) -> &'static [Need] {
     match kind {
-        steps::registration::KIND => {
+        steps::provider_registration::KIND => {
             const {
                 &[
                     row("Microsoft.Resources/subscriptions/providers/read", Life::BUILD),
@@ -133,13 +133,27 @@ fn of_kind(kind: &str) -> &'static [Need] {
                 ]
             }
         }
-        steps::existing::KIND => {
+        steps::existing::NETWORK_KIND => {
             const {
                 &[
                     on(On::Network, read("Microsoft.Network/virtualNetworks/read")),
+                    on(On::Network, ahead("Microsoft.Network/routeTables/read")),
+                ]
+            }
+        }
+        steps::existing::SUBNET_KIND => {
+            const {
+                &[
                     on(On::Network, read("Microsoft.Network/virtualNetworks/subnets/read")),
                     on(On::Network, make("Microsoft.Network/virtualNetworks/subnets/join/action")),
-                    on(On::Network, ahead("Microsoft.Network/routeTables/read")),
+                ]
+            }
+        }
+        steps::managed_identity::EXISTING_KIND => {
+            const {
+                &[
+                    on(On::Identity, read("Microsoft.ManagedIdentity/userAssignedIdentities/read")),
+                    on(On::Identity, make("Microsoft.ManagedIdentity/userAssignedIdentities/assign/action")),
                 ]
             }
         }

@@ -15,10 +15,8 @@ use crate::providers::life::Life;
 use crate::providers::patience::{patient, stops_everything};
 use crate::providers::versions::{MIN_DAYS, Support};
 use crate::providers::{Check, CheckStatus};
-use serde::Deserialize;
 use std::collections::BTreeSet;
 
-const PROVIDER: Op = Op::new("resources:providers.get", version::RESOURCES);
 const GROUP: Op = Op::new("resources:resourceGroups.get", version::RESOURCES);
 const PERMISSIONS: Op = Op::new("authorization:permissions.list", version::AUTHORIZATION);
 /// Without uptime guaranteed, Microsoft advises against more nodes than these (AKS documentation, "Free, Standard, and
@@ -77,12 +75,6 @@ fn unknown(id: &str, what: &str, err: &StepError) -> Check {
     Check::of(id, CheckStatus::Unknown, format!("{what}: {}", err.message))
 }
 
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Registered {
-    registration_state: Option<String>,
-}
-
 impl Ground<'_> {
     fn makes(&self, kind: &str) -> bool {
         self.fresh.iter().any(|step| step.kind == kind)
@@ -129,20 +121,18 @@ impl Ground<'_> {
 
     /// Whether the services are switched on; those that are not are registered by the build.
     async fn providers(&self) -> Vec<Check> {
-        let ask = |namespace: &'static str| async move {
-            let id = ArmId(format!("{}/providers/{namespace}", self.cx.subscription_id()?));
-            let what = format!("provider {namespace}");
-            let found: Option<Registered> = patient(self.clock, || self.cx.get(PROVIDER, &what, &id)).await?;
-            Ok::<_, StepError>((namespace, found.and_then(|it| it.registration_state)))
+        let planned = self.plan.steps.iter().filter(|step| step.kind == steps::provider_registration::KIND);
+        let ids = planned.filter_map(|step| Some(ArmId(step.params["id"].as_str()?.to_owned())));
+        let ask = |id: ArmId| async move {
+            let state = patient(self.clock, || steps::provider_registration::state(self.cx, &id)).await?;
+            Ok::<_, StepError>((id.name().to_owned(), state))
         };
-        let answers = futures::future::try_join_all(steps::registration::NAMESPACES.into_iter().map(ask)).await;
-        let states = match answers {
+        let states = match futures::future::try_join_all(ids.map(ask)).await {
             Ok(states) => states,
             Err(err) => return vec![unknown("providers", "whether resource providers are registered cannot be read", &err)],
         };
-        let state = |state: &Option<String>, word: &str| state.as_deref().is_some_and(|it| it.eq_ignore_ascii_case(word));
-        let off: Vec<&str> =
-            states.iter().filter(|(_, it)| !state(it, "Registered")).map(|(namespace, _)| *namespace).collect();
+        let on = |state: &Option<String>| state.as_deref().is_some_and(|it| it.eq_ignore_ascii_case("registered"));
+        let off: Vec<&str> = states.iter().filter(|(_, it)| !on(it)).map(|(namespace, _)| namespace.as_str()).collect();
         if off.is_empty() {
             return vec![Check::of("providers", CheckStatus::Ok, "all resource providers are registered")];
         }

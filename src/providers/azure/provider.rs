@@ -1,15 +1,20 @@
 //! The provider: how the rest of kubewright sees this cloud.
 
 use super::auth::Tokens;
-use super::backend::AzureBackend;
 use super::client::{AzureCx, Op, version};
 use super::refs::ArmId;
 use super::resolve::Caller;
 use super::survey::Listings;
 use super::token::Claims;
-use super::{clusters, error, offers, plan, preflight, resolve, retag, survey, tags, token};
-use crate::engine::{Backend, Clock, ErrorClass, Owned, Plan, PlannedStep, Residue, StepError};
+use super::{
+    clusters, error, kinds, leftovers, offers, plan, preflight, resolve, retag, stages, survey, sweep, tags, token,
+};
+use crate::engine::{
+    AnyStep, Backend, Clock, ErrorClass, Leftover, Observed, Owned, Plan, PlannedStep, RateLimit, Residue, StepError,
+    StepId, SweepPoint, Swept,
+};
 use crate::model::{Cloud, ClusterName, ClusterSpec, Region, ResolvedSpec, Stack};
+use crate::providers::device_plugin;
 use crate::providers::patience::patient;
 use crate::providers::rest::Rest;
 use crate::providers::{
@@ -31,7 +36,7 @@ const POOL_LABEL: &str = "kubernetes.azure.com/agentpool";
 
 /// AKS in one subscription and region.
 pub struct Azure {
-    cx: AzureCx,
+    cx: Arc<AzureCx>,
     clock: Arc<dyn Clock>,
     /// A subscription that flag, variable or the CLI's own profile names.
     named: Option<String>,
@@ -134,7 +139,7 @@ impl Azure {
         let named = options.account.clone().or_else(|| said("AZURE_SUBSCRIPTION_ID").map(str::to_owned));
         let named = named.or_else(|| signed_in_to(&options));
         Ok(Some(Self {
-            cx,
+            cx: Arc::new(cx),
             clock: options.clock,
             named,
             caller: Mutex::default(),
@@ -264,7 +269,7 @@ impl Provider for Azure {
     }
 
     fn backend_for(&self, volumes: VolumeFate) -> Arc<dyn Backend> {
-        Arc::new(AzureBackend::new(self.cx.clone(), Arc::clone(&self.clock), volumes))
+        Arc::new(AzureBackend { cx: Arc::clone(&self.cx), clock: Arc::clone(&self.clock), volumes })
     }
 
     async fn stacks(&self, name: Option<&ClusterName>) -> Result<Vec<StackSeen>, StepError> {
@@ -279,7 +284,7 @@ impl Provider for Azure {
 
     fn elsewhere(&self, region: &Region) -> Arc<dyn Provider> {
         Arc::new(Self {
-            cx: self.cx.in_region(region.clone()),
+            cx: Arc::new(self.cx.in_region(region.clone())),
             clock: Arc::clone(&self.clock),
             named: self.named.clone(),
             caller: Mutex::new(self.caller()),
@@ -298,7 +303,7 @@ impl Provider for Azure {
     }
 
     async fn retag(&self, _: &Stack, owned: &[Owned], tags: &BTreeMap<String, String>) -> Result<(), StepError> {
-        patient(&*self.clock, || retag::retag(&self.cx, owned, tags)).await
+        retag::retag(&self.cx, &*self.clock, owned, tags).await
     }
 
     fn anchor_tags(&self, spec: &ResolvedSpec) -> BTreeMap<String, String> {
@@ -318,7 +323,7 @@ impl Provider for Azure {
     }
 
     fn device_plugin(&self) -> Option<PodsAt> {
-        Some(super::backend::DEVICE_PLUGIN)
+        Some(device_plugin::PODS)
     }
 
     async fn token(&self, _: &str) -> Result<ClusterToken, StepError> {
@@ -327,6 +332,47 @@ impl Provider for Azure {
 
     async fn admin(&self, cluster: &str) -> Result<AdminAccess, StepError> {
         clusters::admin(&self.cx, &*self.clock, cluster).await
+    }
+}
+
+/// The engine's view of one subscription and region.
+struct AzureBackend {
+    cx: Arc<AzureCx>,
+    clock: Arc<dyn Clock>,
+    volumes: VolumeFate,
+}
+
+#[async_trait]
+impl Backend for AzureBackend {
+    fn step(&self, planned: &PlannedStep) -> Result<Arc<dyn AnyStep>, StepError> {
+        kinds::step(&self.cx, planned)
+    }
+
+    async fn sweep(&self, stack: &Stack) -> Result<Vec<Swept>, StepError> {
+        sweep::sweep(&self.cx, &*self.clock, stack).await
+    }
+
+    async fn leftovers(&self, stage: &str, stack: &Stack, known: &[Observed]) -> Result<Vec<Leftover>, StepError> {
+        let look = leftovers::Look { stack, known, volumes: self.volumes };
+        leftovers::leftovers(&self.cx, &*self.clock, stage, look).await
+    }
+
+    fn sweep_points(&self, swept: &[Swept]) -> Vec<SweepPoint> {
+        let found: Vec<(StepId, &str)> = swept.iter().map(|it| (it.step.id.clone(), it.step.kind.as_str())).collect();
+        stages::points(&found)
+    }
+
+    /// Well below what Resource Manager gives a caller in a subscription (a bucket of 200 writes refilled by 10 a second,
+    /// 250 reads by 25), so that others get their share.
+    fn limit(&self, service: &str) -> RateLimit {
+        match service {
+            "network" => RateLimit { per_second: 8.0, burst: 30 },
+            _ => RateLimit { per_second: 5.0, burst: 20 },
+        }
+    }
+
+    fn mutating_calls(&self) -> u64 {
+        self.cx.mutating_calls()
     }
 }
 
