@@ -5,7 +5,7 @@
 use super::{cloud, stacks};
 use crate::env::Env;
 use crate::error::{CliError, Exit};
-use crate::k8s::kubeconfig::{self, ContextSeen, Entry, ExecCommand, Kubeconfig, KubeconfigError, Login, mark_of};
+use crate::k8s::kubeconfig::{self, ContextSeen, Entry, ExecCommand, Kubeconfig, KubeconfigError, mark_of};
 use crate::model::ClusterName;
 use crate::model::doc::{self, ContextAction, KubeconfigReport, Stack};
 use crate::providers::{self, CloudCluster, Provider};
@@ -24,8 +24,6 @@ pub struct KubeconfigRequest {
     pub switch: bool,
     /// `--print`.
     pub print: bool,
-    /// `--admin`.
-    pub admin: bool,
     /// `--remove`.
     pub remove: bool,
     /// `--kubeconfig`.
@@ -104,18 +102,6 @@ pub async fn run(env: &Env, request: &KubeconfigRequest) -> Result<Exit, CliErro
     }
     let (provider, account, stack, seen) = env.reading(look_up(env, &request.name)).await?;
     let mut entry = entry(env, provider.as_ref(), &account, &seen)?;
-    if request.admin {
-        let access = env.reading(async { Ok(provider.admin(&seen.name).await?) }).await?;
-        entry = Entry {
-            server: access.server,
-            ca_pem: access.ca_pem,
-            login: Login::Certificate { certificate_pem: access.certificate_pem, key_pem: access.key_pem },
-            ..entry
-        };
-        env.ui.warn(
-            "whoever has this context is admin of the cluster: its certificate lasts for years and is no person's",
-        );
-    }
     let wanted = request.alias.as_deref().unwrap_or(request.name.as_str());
     if request.print {
         wanted.clone_into(&mut entry.context);
@@ -129,11 +115,7 @@ pub async fn run(env: &Env, request: &KubeconfigRequest) -> Result<Exit, CliErro
     super::token::remember_account(env, provider.cloud(), &account);
     let files = Files::of(env, request.file.as_deref()).ok_or_else(no_place)?;
     let written = write(env, &files, &entry, &request.name, request.alias.as_deref(), request.switch).await?;
-    let exec = match entry.login {
-        Login::Plugin(exec) => Some(exec),
-        Login::Certificate { .. } => None,
-    };
-    let report = report(stack, &written, exec);
+    let report = report(stack, &written, Some(entry.exec));
     say(env, &written, &request.name);
     env.ui.show(env.now(), &report, None);
     Ok(Exit::DONE)
@@ -189,8 +171,7 @@ pub(super) fn entry(env: &Env, provider: &dyn Provider, account: &str, seen: &Cl
     let command = env.program().display().to_string();
     let mark = mark(provider, account, &seen.name);
     let args = plugin_args(env, provider, account, &seen.name);
-    let login = Login::Plugin(ExecCommand { command, args });
-    Ok(Entry { mark, context: String::new(), server, ca_pem, login })
+    Ok(Entry { mark, context: String::new(), server, ca_pem, exec: ExecCommand { command, args } })
 }
 
 /// The words kubectl calls us with. A profile that decided here is named, so that another shell means the same account.

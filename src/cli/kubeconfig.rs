@@ -26,9 +26,6 @@ pub struct KubeconfigArgs {
     /// Print a kubeconfig of this cluster alone and write nothing
     #[arg(long, conflicts_with_all = ["switch", "remove", "kubeconfig"])]
     print: bool,
-    /// Log in with the cluster's own admin certificate instead of this binary: AKS with local accounts
-    #[arg(long, conflicts_with = "remove")]
-    admin: bool,
     /// Take the context out again
     #[arg(long, conflicts_with_all = ["switch", "alias"])]
     remove: bool,
@@ -36,7 +33,7 @@ pub struct KubeconfigArgs {
     #[arg(long, value_name = "FILE", value_hint = clap::ValueHint::FilePath)]
     kubeconfig: Option<PathBuf>,
     /// Print the stanza for kubectl's ~/.kube/kuberc that allows this plugin and no other
-    #[arg(long, conflicts_with_all = ["name", "switch", "remove", "kubeconfig", "print", "alias", "admin"])]
+    #[arg(long, conflicts_with_all = ["name", "switch", "remove", "kubeconfig", "print", "alias"])]
     allowlist: bool,
 }
 
@@ -55,7 +52,6 @@ pub(super) async fn run(env: &mut Env, args: KubeconfigArgs) -> Result<Exit, Cli
         alias: args.alias,
         switch: args.switch,
         print: args.print,
-        admin: args.admin,
         remove: args.remove,
         file: args.kubeconfig,
     };

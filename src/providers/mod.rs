@@ -177,19 +177,6 @@ pub struct ClusterToken {
     pub expires_at: Timestamp,
 }
 
-/// The way into a cluster with a client certificate.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct AdminAccess {
-    /// API server URL.
-    pub server: String,
-    /// The server's CA, PEM.
-    pub ca_pem: String,
-    /// The certificate, PEM.
-    pub certificate_pem: String,
-    /// Its key, PEM.
-    pub key_pem: Secret<String>,
-}
-
 /// Pods of a namespace by one of their labels.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PodsAt {
@@ -351,15 +338,6 @@ pub trait Provider: Send + Sync {
 
     /// A token for a cluster's API server.
     async fn token(&self, cluster: &str) -> Result<ClusterToken, StepError>;
-
-    /// The certificate of a cluster's own administrator, where its cloud hands one out.
-    ///
-    /// # Errors
-    /// `Permanent` where there is none: in most clouds, and where it is switched off.
-    async fn admin(&self, cluster: &str) -> Result<AdminAccess, StepError> {
-        let message = format!("clusters of {} have no administrator's certificate, `{cluster}` neither", self.cloud());
-        Err(StepError::new(ErrorClass::Permanent, "KW-USAGE", message).with_residue(Residue::None))
-    }
 }
 
 /// Reads a file whole, as text; none where it is not there.

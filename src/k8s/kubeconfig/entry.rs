@@ -1,7 +1,6 @@
 //! What kubewright writes into a kubeconfig for one cluster: a cluster, a user and a context, marked as its own.
 
 use super::List;
-use crate::model::Secret;
 use serde_json::{Value as Json, json};
 
 /// The name of the extension that marks an entry as ours, and for which cluster.
@@ -16,20 +15,6 @@ pub struct ExecCommand {
     pub args: Vec<String>,
 }
 
-/// How kubectl gets into a cluster.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Login {
-    /// It asks us for a token.
-    Plugin(ExecCommand),
-    /// With a client certificate, which nobody can take back but by renewing the cluster's.
-    Certificate {
-        /// PEM.
-        certificate_pem: String,
-        /// PEM.
-        key_pem: Secret<String>,
-    },
-}
-
 /// One cluster's entries.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Entry {
@@ -41,8 +26,8 @@ pub struct Entry {
     pub server: String,
     /// The server's CA, PEM.
     pub ca_pem: String,
-    /// How kubectl gets in.
-    pub login: Login,
+    /// How kubectl gets a token.
+    pub exec: ExecCommand,
 }
 
 /// The mark of a cluster: cloud, account, region and its name there.
@@ -69,23 +54,19 @@ impl Entry {
                 "extensions": extensions,
             },
         });
-        let user = match &self.login {
-            Login::Plugin(exec) => json!({
+        let user = json!({
+            "name": name,
+            "user": {
                 "exec": {
                     "apiVersion": "client.authentication.k8s.io/v1",
-                    "command": exec.command,
-                    "args": exec.args,
+                    "command": self.exec.command,
+                    "args": self.exec.args,
                     "interactiveMode": "Never",
                     "provideClusterInfo": false,
                     "installHint": "kubewright wrote this context; its binary is no longer where it was",
                 },
-            }),
-            Login::Certificate { certificate_pem, key_pem } => json!({
-                "client-certificate-data": STANDARD.encode(certificate_pem),
-                "client-key-data": STANDARD.encode(key_pem.reveal()),
-            }),
-        };
-        let user = json!({ "name": name, "user": user });
+            },
+        });
         let context = json!({
             "name": self.context,
             "context": { "cluster": name, "user": name, "extensions": extensions },

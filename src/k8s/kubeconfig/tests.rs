@@ -9,23 +9,11 @@ fn entry(cluster: &str, context: &str) -> Entry {
         context: context.to_owned(),
         server: "https://ABC.gr7.us-east-1.eks.amazonaws.com".to_owned(),
         ca_pem: "-----BEGIN CERTIFICATE-----\nMII\n-----END CERTIFICATE-----\n".to_owned(),
-        login: Login::Plugin(ExecCommand {
+        exec: ExecCommand {
             command: "/usr/local/bin/kubewright".to_owned(),
             args: ["token", "--cluster", cluster, "--region", "us-east-1"].map(str::to_owned).to_vec(),
-        }),
+        },
     }
-}
-
-#[test]
-fn a_certificate_replaces_the_plugin_and_its_key_is_shown_to_nobody() {
-    let key_pem = crate::model::Secret::new("KEY".to_owned());
-    let login = Login::Certificate { certificate_pem: "CERT".to_owned(), key_pem };
-    let admin = Entry { login, ..entry("demo", "demo") };
-    assert!(!format!("{admin:?}").contains("KEY\""), "{admin:?}");
-    let before = Kubeconfig::empty().with(&entry("demo", "demo")).unwrap();
-    let after = before.with(&admin).unwrap();
-    assert!(after.text().contains("client-key-data: S0VZ") && !after.text().contains("exec:"), "{}", after.text());
-    assert_eq!(after.with(&entry("demo", "demo")).unwrap().text(), before.text());
 }
 
 const THEIRS: &str = "\

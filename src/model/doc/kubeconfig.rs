@@ -41,6 +41,6 @@ pub struct KubeconfigReport {
     pub current_context: Option<String>,
     /// Whether this run moved it.
     pub switched: bool,
-    /// The credential plugin; null when the context went, or holds a certificate.
+    /// The credential plugin; null when the context went.
     pub exec: Option<Exec>,
 }

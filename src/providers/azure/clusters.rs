@@ -13,7 +13,7 @@ use crate::engine::{Clock, ErrorClass, Residue, StepError};
 use crate::model::{ClusterName, Region, Stack};
 use crate::providers::patience::{if_known, patient};
 use crate::providers::versions::Version;
-use crate::providers::{AdminAccess, Bill, CloudCluster, CloudPool, StackSeen};
+use crate::providers::{Bill, ClientCertificate, CloudCluster, CloudPool, StackSeen};
 use jiff::Timestamp;
 use serde::Deserialize;
 use std::collections::BTreeMap;
@@ -159,7 +159,7 @@ pub async fn cluster(cx: &AzureCx, clock: &dyn Clock, name: &str) -> Result<Opti
 ///
 /// # Errors
 /// As the calls'; where local accounts are switched off.
-pub async fn admin(cx: &AzureCx, clock: &dyn Clock, name: &str) -> Result<AdminAccess, StepError> {
+pub async fn administrator(cx: &AzureCx, clock: &dyn Clock, name: &str) -> Result<ClientCertificate, StepError> {
     let none = |class, id: &str, why: &str| {
         StepError::new(class, id, format!("no admin certificate for cluster `{name}`: {why}"))
             .with_residue(Residue::None)
@@ -176,7 +176,7 @@ pub async fn admin(cx: &AzureCx, clock: &dyn Clock, name: &str) -> Result<AdminA
     let access = patient(clock, || access::admin(cx, &id)).await?;
     let given = access.and_then(|it| {
         let (certificate_pem, key_pem) = it.certificate?;
-        Some(AdminAccess { server: it.server, ca_pem: it.ca_pem, certificate_pem, key_pem })
+        Some(ClientCertificate { certificate_pem, key_pem })
     });
     given.ok_or_else(|| none(ErrorClass::Permanent, "KW-NOT-READY", "AKS hands out none yet"))
 }

@@ -18,7 +18,7 @@ use crate::providers::device_plugin;
 use crate::providers::patience::patient;
 use crate::providers::rest::Rest;
 use crate::providers::{
-    AdminAccess, Check, CloudCluster, ClusterToken, Identity, Offers, OpenOptions, PodsAt, Provider, StackSeen, Survey, VolumeFate,
+    Check, ClientCertificate, CloudCluster, ClusterToken, Identity, Offers, OpenOptions, PodsAt, Provider, StackSeen, Survey, VolumeFate,
 };
 use async_trait::async_trait;
 use serde::Deserialize;
@@ -330,8 +330,8 @@ impl Provider for Azure {
         token::token(self.cx.tokens()).await
     }
 
-    async fn admin(&self, cluster: &str) -> Result<AdminAccess, StepError> {
-        clusters::admin(&self.cx, &*self.clock, cluster).await
+    async fn administrator(&self, cluster: &str) -> Result<Option<ClientCertificate>, StepError> {
+        clusters::administrator(&self.cx, &*self.clock, cluster).await.map(Some)
     }
 }
 
