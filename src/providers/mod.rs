@@ -2,12 +2,26 @@
 //!
 //! A provider knows its cloud and the engine's traits; it must not know what stands behind an endpoint, print, prompt, or touch files.
 
+pub mod anchors;
 #[cfg(feature = "aws")]
 pub mod aws;
+#[cfg(feature = "azure")]
+pub mod azure;
+pub mod cluster_object;
+pub mod device_plugin;
+#[cfg(feature = "gcp")]
+pub mod gcp;
+pub mod in_cluster;
+pub mod kit;
+pub mod life;
+pub mod names;
 mod offers;
+pub mod patience;
 #[cfg(any(feature = "azure", feature = "gcp"))]
 pub mod rest;
+pub mod versions;
 mod wide;
+pub mod words;
 
 pub use offers::{Offers, USUAL, Usual, VersionOffer, embedded_offers, suggested_machines, usual_machine};
 pub use wide::{Bill, Owner, Survey, owner_of};
