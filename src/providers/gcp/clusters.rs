@@ -245,7 +245,8 @@ pub(super) async fn roaming(cx: &GcpCx, clock: &dyn Clock) -> Result<Vec<Told>, 
     });
     let accounts = patient(clock, || async {
         let path = format!("v1/projects/{}/serviceAccounts", encoded(cx.project()?));
-        let request = Request::get("iam:projects.serviceAccounts.list", path, "service accounts").query("pageSize", "100");
+        let request =
+            Request::get("iam:projects.serviceAccounts.list", path, "service accounts").query("pageSize", "100");
         none_if_off(cx.list::<wire::ServiceAccount>("accounts", request).await)
     });
     let (networks, accounts) = futures::try_join!(networks, accounts)?;
@@ -278,7 +279,9 @@ fn one(stack: Stack, told: &[Told]) -> StackSeen {
     // What can change speaks for what cannot: protection and expiry in a description are those of its first day.
     let speaks = told.iter().any(|it| it.changes);
     let today = || told.iter().filter(move |it| it.changes || !speaks);
-    let begun = |it: &Told| it.tags.get(TAG_CREATED_AT).and_then(|at| Timestamp::from_second(at.parse().ok()?).ok()).or(it.made);
+    let begun = |it: &Told| {
+        it.tags.get(TAG_CREATED_AT).and_then(|at| Timestamp::from_second(at.parse().ok()?).ok()).or(it.made)
+    };
     let texts = told.iter().filter_map(|it| it.text.as_deref());
     StackSeen {
         builder: tag(TAG_BUILDER).cloned(),

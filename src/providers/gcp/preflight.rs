@@ -9,7 +9,7 @@ use super::permissions::{self, ACT_AS, Need};
 use super::quotas::{self, Demand, Machines};
 use super::versions::{self, MIN_DAYS, Support};
 use super::zones::Stock;
-use super::{adopted, clusters, error, instances, labels, names, offers, project, steps, zones};
+use super::{adopted, clusters, error, instances, labels, names, offers, project, steps, wire, zones};
 use crate::engine::{Clock, ErrorClass, Plan, PlannedStep, StepError};
 use crate::model::spec::{Nat, ReleaseChannel, ResolvedGcp, ResolvedPool};
 use crate::model::{ClusterName, ResolvedSpec};
@@ -187,7 +187,8 @@ impl Ground<'_> {
             }
             Err(err) => return Some(unknown("node-account", "the nodes' service account cannot be read", &err)),
         }
-        match patient(self.clock, || project::lacking_on(self.cx, mail, &BTreeSet::from([ACT_AS]))).await {
+        let acting = BTreeSet::from([ACT_AS]);
+        match patient(self.clock, || project::lacking_on(self.cx, mail, &acting)).await {
             Ok(lacking) if lacking.is_empty() => {
                 Some(Check::of("node-account", CheckStatus::Ok, format!("nodes act as {mail}")))
             }
@@ -340,9 +341,9 @@ impl Ground<'_> {
         }
         let mut checks = network.checks(self.spec.node_pools.iter().map(|pool| pool.max).sum());
         let neighbour = others.ok().and_then(|all| {
-            let own = |it: &super::wire::Cluster| clusters::stack_of(it).as_ref() == Some(&self.plan.stack);
-            let policy = |it: &super::wire::Cluster| it.ip_allocation_policy.services_secondary_range_name.clone();
-            let same = |it: &super::wire::Cluster| {
+            let own = |it: &wire::Cluster| clusters::stack_of(it).as_ref() == Some(&self.plan.stack);
+            let policy = |it: &wire::Cluster| it.ip_allocation_policy.services_secondary_range_name.clone();
+            let same = |it: &wire::Cluster| {
                 network.is_subnet(&it.network_config.subnetwork, &it.subnetwork)
                     && Some(policy(it)) == existing.service_range
             };
@@ -350,7 +351,9 @@ impl Ground<'_> {
         });
         if let (Some(other), Some(range)) = (neighbour, &existing.service_range) {
             let message = format!("range {range} holds the Services of cluster {other}: two clusters cannot share it");
-            let hints = vec!["add another secondary range to the subnet and name it as network.existing.serviceRange".to_owned()];
+            let hints = vec![
+                "add another secondary range to the subnet and name it as network.existing.serviceRange".to_owned(),
+            ];
             checks.push(failing(
                 ErrorClass::Permanent,
                 Check { hints, ..Check::of("KW-NET", CheckStatus::Fail, message) },
@@ -395,7 +398,8 @@ impl Ground<'_> {
             .filter(asked)
             .filter(|need| !(own && need.permission == ACT_AS))
             .collect();
-        match patient(self.clock, || project::lacking(self.cx, &permissions::names(&needs))).await {
+        let names = permissions::names(&needs);
+        match patient(self.clock, || project::lacking(self.cx, &names)).await {
             Ok(lacking) => judged(&lacking, &needs, &self.plan.stack.name),
             Err(err) => vec![unknown("permissions", "permissions cannot be tested", &err)],
         }
@@ -481,7 +485,8 @@ mod tests {
     #[test]
     fn who_can_only_build_is_warned_and_who_lacks_a_piece_is_stopped() {
         let needs = permissions::needs([steps::network::KIND, steps::cluster::KIND].into_iter(), Life::ALL);
-        let all: Vec<&str> = permissions::names(needs.iter().filter(|it| it.life == Life::DESTROY)).into_iter().collect();
+        let all: Vec<&str> =
+            permissions::names(needs.iter().filter(|it| it.life == Life::DESTROY)).into_iter().collect();
         assert_eq!(states(&lacking(&all)), [CheckStatus::Warn], "{:?}", lacking(&all));
         assert_eq!(states(&lacking(&["compute.disks.delete"])), [CheckStatus::Fail]);
         let mut more = all;

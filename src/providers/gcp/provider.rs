@@ -3,7 +3,8 @@
 use super::backend::GcpBackend;
 use super::client::GcpCx;
 use super::labels::{self, LABEL_SPEC};
-use super::{clusters, names, offers, plan, preflight, project, resolve, retag, survey, token};
+use super::zones::region_of;
+use super::{clusters, gcloud, names, offers, plan, preflight, project, resolve, retag, survey, token};
 use crate::engine::{Backend, Clock, Owned, Plan, PlannedStep, StepError};
 use crate::model::{Cloud, ClusterName, ClusterSpec, Region, ResolvedSpec, Stack};
 use crate::providers::patience::patient;
@@ -28,10 +29,17 @@ impl Gcp {
     /// # Errors
     /// Where no HTTP client can be made.
     pub fn open(options: &OpenOptions) -> Result<Option<Self>, StepError> {
-        let Some(region) = super::region_of(options) else { return Ok(None) };
+        let Some(region) = region(options) else { return Ok(None) };
         let cx = Arc::new(GcpCx::open(options, region)?);
         Ok(Some(Self { cx, clock: Arc::clone(&options.clock) }))
     }
+}
+
+/// The region that is named, else the one that gcloud works in, else that of its zone.
+fn region(options: &OpenOptions) -> Option<Region> {
+    let settings = || gcloud::settings(&options.vars, &options.read_file);
+    let of_gcloud = |it: gcloud::Config| it.region.or_else(|| it.zone.map(|zone| region_of(&zone).to_owned()));
+    options.region.clone().or_else(|| of_gcloud(settings()).map(Region))
 }
 
 #[async_trait]

@@ -63,13 +63,7 @@ pub async fn survey(cx: &GcpCx, clock: &dyn Clock) -> Result<Survey, StepError> 
     Ok(found)
 }
 
-fn bill(
-    cx: &GcpCx,
-    cluster: &wire::Cluster,
-    shown: &CloudCluster,
-    sizes: Option<&Sizes>,
-    past_support: bool,
-) -> Bill {
+fn bill(cx: &GcpCx, cluster: &wire::Cluster, shown: &CloudCluster, sizes: Option<&Sizes>, past_support: bool) -> Bill {
     let component = |name: String| PriceKey::Component { cloud: Cloud::Gcp, region: cx.region.clone(), name };
     let mut usage = vec![Usage::fixed(component("gke-cluster".to_owned()), Unit::Hour, 1.0)];
     for (pool, it) in shown.node_pools.iter().zip(&cluster.node_pools) {
@@ -101,7 +95,8 @@ pub async fn traces(cx: &GcpCx, clock: &dyn Clock) -> Result<Vec<(Region, StackS
             by_region.entry(Region(region.to_owned())).or_default().push(told);
         }
     }
-    let stacks =
-        |(region, told): (Region, Vec<Told>)| clusters::stacks_among(told).into_iter().map(move |it| (region.clone(), it));
+    let stacks = |(region, told): (Region, Vec<Told>)| {
+        clusters::stacks_among(told).into_iter().map(move |it| (region.clone(), it))
+    };
     Ok(by_region.into_iter().flat_map(stacks).collect())
 }
