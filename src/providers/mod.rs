@@ -5,8 +5,14 @@
 pub mod anchors;
 #[cfg(feature = "aws")]
 pub mod aws;
+#[cfg(feature = "azure")]
+pub mod azure;
+pub mod cluster_object;
+pub mod device_plugin;
 #[cfg(feature = "gcp")]
 pub mod gcp;
+pub mod in_cluster;
+pub mod kit;
 pub mod names;
 mod offers;
 pub mod patience;

@@ -12,16 +12,13 @@ use crate::engine::{
 use crate::providers::gcp::client::{Failure, GcpCx, Request};
 use crate::providers::gcp::error::{self, Told};
 use crate::providers::gcp::labels::Tags;
+use crate::providers::kit;
+pub(in crate::providers::gcp) use crate::providers::kit::{broken, never_made, what};
 use jiff::Timestamp;
 use serde_json::Value;
 
 /// Under this key a reference holds the operation that makes its object: its place inside the project.
 pub(in crate::providers::gcp) const PART_OPERATION: &str = "operation";
-
-/// The thing in the user's words, for messages: `network (network)`.
-pub(in crate::providers::gcp) fn what(noun: &str, at: Scope<'_>) -> String {
-    format!("{noun} ({})", at.step)
-}
 
 /// An object with its tags; the caller adds what else is known.
 pub(in crate::providers::gcp) fn seen(kind: &str, id: &str, tags: Tags) -> Observed {
@@ -55,29 +52,14 @@ pub(super) fn request_id(token: &Token) -> String {
     format!("{}-{}-4{}-8{}-{}", part(0, 8), part(8, 12), part(13, 16), part(17, 20), part(20, 32))
 }
 
-/// Of an object that exists but is not visible yet, or is gone: the engine bounds the wait and looks again.
+/// Of an object that exists but is not visible yet, or is gone.
 pub(in crate::providers::gcp) fn visible<T>(what: &str, found: Option<T>) -> Result<T, StepError> {
-    found.ok_or_else(|| {
-        StepError::new(ErrorClass::NotYet, error::NOT_YET, format!("cannot read {what}: it is not visible yet"))
-            .with_residue(Residue::None)
-    })
-}
-
-/// Create was called for something that is never made by us: a fault of ours, caught before any call.
-pub(in crate::providers::gcp) fn never_made(what: &str) -> StepError {
-    StepError::new(ErrorClass::Permanent, "KW-PLAN", format!("cannot create {what}: it is not ours to make"))
-        .with_residue(Residue::None)
-}
-
-/// Why something never became usable, for [`crate::engine::Probe::Broken`].
-pub(super) fn broken(class: ErrorClass, id: &str, it: &ResourceRef, message: impl Into<String>) -> StepError {
-    StepError::new(class, id, message).with_residue(Residue::Some(it.clone()))
+    kit::visible(error::NOT_YET, what, found)
 }
 
 /// Waiting for something in a delete.
 pub(in crate::providers::gcp) fn busy(what: &str, why: impl std::fmt::Display) -> StepError {
-    StepError::new(ErrorClass::NotYet, error::NOT_YET, format!("cannot delete {what} yet: {why}"))
-        .with_residue(Residue::None)
+    kit::busy(error::NOT_YET, what, why)
 }
 
 /// Something that is not ours is in the way of a delete.
