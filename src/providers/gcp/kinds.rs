@@ -2,8 +2,8 @@
 
 use super::client::GcpCx;
 use super::steps;
-use crate::providers::in_cluster::{self, InCluster};
 use crate::engine::{AnyStep, Bound, ErrorClass, PlannedStep, Residue, Step, StepError};
+use crate::providers::in_cluster::{self, InCluster};
 use serde::de::DeserializeOwned;
 use std::sync::Arc;
 

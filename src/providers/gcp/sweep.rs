@@ -22,10 +22,7 @@ use std::collections::BTreeMap;
 const ORDER: [(&str, &[&str]); 6] = [
     (steps::cluster::KIND, &[steps::node_pool::KIND]),
     (steps::role_binding::KIND, &[steps::node_pool::KIND, steps::cluster::KIND]),
-    (
-        steps::service_account::KIND,
-        &[steps::node_pool::KIND, steps::cluster::KIND, steps::role_binding::KIND],
-    ),
+    (steps::service_account::KIND, &[steps::node_pool::KIND, steps::cluster::KIND, steps::role_binding::KIND]),
     (steps::router::KIND, &[steps::node_pool::KIND, steps::cluster::KIND]),
     (steps::subnetwork::KIND, &[steps::node_pool::KIND, steps::cluster::KIND]),
     (steps::network::KIND, &[steps::subnetwork::KIND, steps::router::KIND, steps::cluster::KIND]),
@@ -222,8 +219,7 @@ async fn bindings(cx: &GcpCx, stack: &Stack) -> Result<Vec<Swept>, StepError> {
             Some((short, _)) => format!("{}/role/{short}", plan::ACCOUNT),
             None => format!("access/entry-{at}"),
         };
-        let identity =
-            Identity::Member { of: role_binding::of_project(&project), key: seen.reference.id.clone() };
+        let identity = Identity::Member { of: role_binding::of_project(&project), key: seen.reference.id.clone() };
         let params = steps::RoleBinding {
             role: entry.role.clone(),
             member: Input::Given(entry.member.clone()),

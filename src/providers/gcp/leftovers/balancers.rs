@@ -7,10 +7,10 @@
 use super::{Look, leftover, price, reported};
 use crate::engine::{Caused, Leftover, StepError};
 use crate::providers::gcp::client::GcpCx;
+use crate::providers::gcp::steps::cluster;
 use crate::providers::gcp::steps::cluster::PART_UID;
 use crate::providers::gcp::steps::remains::{self, Kind};
 use crate::providers::gcp::steps::strangers::{everywhere, is_in, made_by_gke, of_a_service, says_kubernetes};
-use crate::providers::gcp::steps::cluster;
 use crate::providers::gcp::wire::{self, Thing};
 use std::collections::BTreeSet;
 
@@ -125,21 +125,20 @@ impl Scene {
         if of_a_service(&thing.name) && self.services.contains(&thing.name) {
             return any.cloned();
         }
-        let controllers = ["k8s-", "k8s1-", "k8s2-", "l7-", "gkegw1-"].iter().any(|start| thing.name.starts_with(start));
+        let controllers =
+            ["k8s-", "k8s1-", "k8s2-", "l7-", "gkegw1-"].iter().any(|start| thing.name.starts_with(start));
         if !controllers && !says_kubernetes(thing) {
             return None;
         }
-        let first = |links: &mut dyn Iterator<Item = &str>| links.find_map(|link| self.proof_of_link(link)).cloned();
-        let below = match kind.kind {
-            "gcp/forwarding-rule" => {
-                first(&mut [thing.target.as_str(), thing.backend_service.as_str()].into_iter())
-            }
-            "gcp/target-http-proxy" | "gcp/target-https-proxy" => first(&mut std::iter::once(thing.url_map.as_str())),
-            "gcp/url-map" => first(&mut routes(thing)),
-            "gcp/backend-service" => first(&mut thing.backends.iter().map(|it| it.group.as_str())),
-            "gcp/address" => first(&mut thing.users.iter().map(String::as_str)),
-            _ => None,
+        let below: Vec<&str> = match kind.kind {
+            "gcp/forwarding-rule" => vec![&thing.target, &thing.backend_service],
+            "gcp/target-http-proxy" | "gcp/target-https-proxy" => vec![&thing.url_map],
+            "gcp/url-map" => routes(thing).collect(),
+            "gcp/backend-service" => thing.backends.iter().map(|it| it.group.as_str()).collect(),
+            "gcp/address" => thing.users.iter().map(String::as_str).collect(),
+            _ => Vec::new(),
         };
+        let below = below.into_iter().find_map(|link| self.proof_of_link(link)).cloned();
         // What nothing leads to from above carries the cluster's own mark: health checks, certificates.
         below.or_else(|| self.is_marked(&thing.name).then_some(any).flatten().cloned())
     }
@@ -148,7 +147,8 @@ impl Scene {
     /// another.
     fn is_marked(&self, name: &str) -> bool {
         let found = mark_of(name);
-        found.is_some_and(|mark| self.marks.iter().any(|ours| ours.starts_with(mark) || mark.starts_with(ours.as_str())))
+        found
+            .is_some_and(|mark| self.marks.iter().any(|ours| ours.starts_with(mark) || mark.starts_with(ours.as_str())))
     }
 
     /// What is called as if our cluster had made it, and is not proven: named, where our own journal does not know better.
@@ -165,7 +165,8 @@ impl Scene {
         let doubtful = self.all.iter().filter(|(_, thing)| self.proof(thing).is_none() && named(thing));
         doubtful
             .map(|(kind, thing)| {
-                let owner = format!("called like things of a cluster `{}`, in a network that is not ours", look.cluster());
+                let owner =
+                    format!("called like things of a cluster `{}`, in a network that is not ours", look.cluster());
                 reported(leftover(kind, remains::observed(kind, thing)), owner)
             })
             .collect()
@@ -200,12 +201,14 @@ fn service_of(firewall: &str) -> Option<&str> {
 /// The mark of a cluster in the names of its controllers: `k8s1-<mark>-ns-svc-80-…`, `k8s-fw-l7--<mark>`,
 /// `k8s-be-30080--<mark>`, `k8s-<mark>-node-hc`. Eight hexadecimal digits at least.
 fn mark_of(name: &str) -> Option<&str> {
-    let is_mark = |text: &str| text.len() >= 8 && text.chars().all(|c| c.is_ascii_hexdigit() && !c.is_ascii_uppercase());
+    let is_mark =
+        |text: &str| text.len() >= 8 && text.chars().all(|c| c.is_ascii_hexdigit() && !c.is_ascii_uppercase());
     if let Some((_, mark)) = name.rsplit_once("--") {
         let mark = mark.split('-').next().unwrap_or(mark);
         return is_mark(mark).then_some(mark);
     }
-    let after = |start: &str| name.strip_prefix(start).and_then(|rest| rest.split('-').next()).filter(|mark| is_mark(mark));
+    let after =
+        |start: &str| name.strip_prefix(start).and_then(|rest| rest.split('-').next()).filter(|mark| is_mark(mark));
     after("k8s1-").or_else(|| after("k8s2-fw-l7-")).or_else(|| {
         let node = name.ends_with("-node") || name.contains("-node-");
         after("k8s-").filter(|_| node)
@@ -280,12 +283,13 @@ mod tests {
             ..thing("zones/z/networkEndpointGroups/k8s1-0123abcd-default-web-80-5f6a7b8c")
         };
         let group = wire::Backend { group: neg.self_link.clone() };
-        let backend = |name: &str| Thing {
-            backends: vec![group.clone()],
-            ..thing(&format!("global/backendServices/{name}"))
-        };
+        let backend =
+            |name: &str| Thing { backends: vec![group.clone()], ..thing(&format!("global/backendServices/{name}")) };
         let ours = backend("k8s1-0123abcd-default-web-80-5f6a7b8c");
-        let map = |name: &str, to: &Thing| Thing { default_service: to.self_link.clone(), ..thing(&format!("global/urlMaps/{name}")) };
+        let map = |name: &str, to: &Thing| Thing {
+            default_service: to.self_link.clone(),
+            ..thing(&format!("global/urlMaps/{name}"))
+        };
         let theirs = backend("my-backend");
         let all = vec![
             (remains::URL_MAP, map("k8s2-um-0123abcd-default-web-x", &ours)),

@@ -150,7 +150,12 @@ fn an_adopted_network_is_adopted_and_public_nodes_have_no_router() {
     public.network.nat = Nat::None;
     let plan = made(&public);
     assert!(plan.step(&"network/router".into()).is_none());
-    assert!(step(&plan, "cluster").usage.iter().any(|it| matches!(&it.key, PriceKey::Component { name, .. } if name == "ip-vm")));
+    assert!(
+        step(&plan, "cluster")
+            .usage
+            .iter()
+            .any(|it| matches!(&it.key, PriceKey::Component { name, .. } if name == "ip-vm"))
+    );
 }
 
 #[test]
