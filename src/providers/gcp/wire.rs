@@ -6,12 +6,12 @@ use serde_json::Value;
 use std::collections::BTreeMap;
 
 macro_rules! replies {
-    ($($(#[$doc:meta])* $name:ident { $($(#[$attr:meta])* $field:ident : $kind:ty),* $(,)? })*) => {$(
+    ($($(#[$doc:meta])* $name:ident { $($(#[$how:meta])* $field:ident : $kind:ty),* $(,)? })*) => {$(
         $(#[$doc])*
         #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
         #[serde(rename_all = "camelCase", default)]
         #[allow(missing_docs, reason = "named as in Google's API reference")]
-        pub struct $name { $($(#[$attr])* pub $field: $kind),* }
+        pub struct $name { $($(#[$how])* pub $field: $kind),* }
     )*};
 }
 
@@ -45,9 +45,11 @@ replies! {
     Thing {
         name: String, description: String, self_link: String, creation_timestamp: String, network: String,
         labels: BTreeMap<String, String>, region: String, zone: String, status: String,
+        // Which names which.
         target: String, backend_service: String, backends: Vec<Backend>, health_checks: Vec<String>,
         default_service: String, path_matchers: Vec<PathMatcher>, url_map: String, ssl_certificates: Vec<String>,
         users: Vec<String>, instances: Vec<Value>,
+        // What it costs.
         size_gb: String, r#type: String, address: String, load_balancing_scheme: String,
         #[serde(rename = "IPAddress")] ip_address: String,
         target_tags: Vec<String>, network_interfaces: Vec<NetworkInterface>,

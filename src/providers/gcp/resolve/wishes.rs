@@ -160,7 +160,8 @@ impl Work {
             ("vpc", "network", Some(&existing.vpc), "projects/HOST/global/networks/NAME"),
             ("privateSubnets", "subnet", subnet, "projects/HOST/regions/REGION/subnetworks/NAME"),
         ] {
-            let Some(value) = value.filter(|value| Link::of(value).is_none()) else { continue };
+            let good = |value: &&String| Link::of(value).is_some() && !is_id_of_aws(value);
+            let Some(value) = value.filter(|value| !good(value)) else { continue };
             let message = format!("network.existing.{key} `{value}` is not the name or link of a {what}");
             self.hinted("KW-NET", message, format!("the name, or {link} for one that another project shares"));
         }
@@ -351,6 +352,12 @@ impl Work {
             self.hinted("KW-NET", message, "a larger network.cidr, or gcp.podCidr with a range of its own");
         }
     }
+}
+
+/// `vpc-0a1b2c3d`, `subnet-0a1b2c3d`: Compute Engine would take it for a name.
+fn is_id_of_aws(text: &str) -> bool {
+    let digits = ["vpc-", "subnet-"].iter().find_map(|start| text.strip_prefix(start)).unwrap_or_default();
+    digits.len() >= 8 && digits.bytes().all(|b| b.is_ascii_hexdigit())
 }
 
 /// Made by users, or one of the two that Google makes in every project.
