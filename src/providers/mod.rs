@@ -5,8 +5,14 @@
 pub mod anchors;
 #[cfg(feature = "aws")]
 pub mod aws;
+#[cfg(feature = "azure")]
+pub mod azure;
+pub mod cluster_object;
+pub mod device_plugin;
 #[cfg(feature = "gcp")]
 pub mod gcp;
+pub mod in_cluster;
+pub mod kit;
 pub mod life;
 pub mod names;
 mod offers;
@@ -483,6 +489,8 @@ pub struct Entry {
 const CLOUDS: &[Entry] = &[
     #[cfg(feature = "aws")]
     aws::ENTRY,
+    #[cfg(feature = "gcp")]
+    gcp::ENTRY,
 ];
 
 /// The clouds of this build.

@@ -10,6 +10,7 @@ use crate::engine::{
     Swept,
 };
 use crate::model::{Cloud, ClusterName, ClusterSpec, Region, ResolvedSpec, Stack};
+use crate::providers::device_plugin;
 use crate::providers::patience::patient;
 use crate::providers::{
     Check, CloudCluster, ClusterToken, Identity, Offers, PodsAt, Provider, StackSeen, Survey, VolumeFate,
@@ -146,7 +147,7 @@ impl Provider for Aws {
     }
 
     fn device_plugin(&self) -> Option<PodsAt> {
-        Some(PodsAt { namespace: manifests::NAMESPACE, label: manifests::PLUGIN_LABEL })
+        Some(device_plugin::PODS)
     }
 
     async fn token(&self, cluster: &str) -> Result<ClusterToken, StepError> {
