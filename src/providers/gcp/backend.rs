@@ -10,24 +10,27 @@ use crate::providers::VolumeFate;
 use async_trait::async_trait;
 use std::sync::Arc;
 
-/// GKE, for a build or a teardown.
+/// See [`Backend`].
 pub struct GcpBackend {
+    /// For listings and looks.
     cx: Arc<GcpCx>,
+    /// For steps: services that were switched on a moment ago are given time.
+    steps: Arc<GcpCx>,
     clock: Arc<dyn Clock>,
     volumes: VolumeFate,
 }
 
 impl GcpBackend {
-    /// The same project and region as `cx`, for a run.
-    pub fn new(cx: &GcpCx, clock: Arc<dyn Clock>, volumes: VolumeFate) -> Self {
-        Self { cx: Arc::new(cx.in_a_run()), clock, volumes }
+    /// The view of this context, for a teardown that was told what to do with disks.
+    pub fn new(cx: &Arc<GcpCx>, clock: Arc<dyn Clock>, volumes: VolumeFate) -> Self {
+        Self { cx: Arc::clone(cx), steps: Arc::new(cx.in_a_run()), clock, volumes }
     }
 }
 
 #[async_trait]
 impl Backend for GcpBackend {
     fn step(&self, planned: &PlannedStep) -> Result<Arc<dyn AnyStep>, StepError> {
-        kinds::step(&self.cx, planned)
+        kinds::step(&self.steps, planned)
     }
 
     async fn sweep(&self, stack: &Stack) -> Result<Vec<Swept>, StepError> {
@@ -44,13 +47,14 @@ impl Backend for GcpBackend {
         stages::points(&found)
     }
 
-    /// Well below what Google gives a project, so that others in it get their share: Compute Engine 25 reads and 20
-    /// writes a second, Kubernetes Engine 50 a second, IAM and Resource Manager 10 (their "Quotas" pages, 2026-11).
+    /// Well below Google's published limits, so that others in the project get their share: Compute allows 25 reads and
+    /// as many writes a second, GKE 50 a second in a region, IAM and Resource Manager ten, Service Usage two.
     fn limit(&self, service: &str) -> RateLimit {
         match service {
             "compute" => RateLimit { per_second: 12.0, burst: 40 },
             "container" => RateLimit { per_second: 8.0, burst: 20 },
-            _ => RateLimit { per_second: 4.0, burst: 12 },
+            "serviceusage" => RateLimit { per_second: 2.0, burst: 8 },
+            _ => RateLimit { per_second: 5.0, burst: 15 },
         }
     }
 
