@@ -197,7 +197,8 @@ async fn routed(cx: &AzureCx, table: &ArmId) -> Result<Way, StepError> {
     let what = format!("route table {}", table.name());
     let found: Option<Object<TableProperties>> = cx.get(ROUTES, &what, table).await?;
     let routes = found.and_then(|it| it.properties?.routes).unwrap_or_default();
-    let default = routes.into_iter().filter_map(|it| it.properties).find(|it| it.address_prefix.as_deref() == Some("0.0.0.0/0"));
+    let default =
+        routes.into_iter().filter_map(|it| it.properties).find(|it| it.address_prefix.as_deref() == Some("0.0.0.0/0"));
     Ok(match default.and_then(|it| it.next_hop_type).as_deref() {
         Some("None") => Way::DeadEnd(table.name().to_owned()),
         Some("Internet") | None => Way::Open,
@@ -237,7 +238,11 @@ impl Adopted {
             problem(format!("network {name} is in {location}, the cluster is to stand in {}", self.region), None);
         }
         let Some(subnet) = &self.subnet else {
-            let there = if self.others.is_empty() { "it has none".to_owned() } else { format!("it has {}", self.others.join(", ")) };
+            let there = if self.others.is_empty() {
+                "it has none".to_owned()
+            } else {
+                format!("it has {}", self.others.join(", "))
+            };
             let wanted = self.asked.private_subnets.first().cloned().unwrap_or_default();
             problem(format!("network {name} has no subnet {wanted}"), Some(there));
             return found;
@@ -265,7 +270,8 @@ impl Adopted {
         };
         let mut checks = Vec::new();
         if let Way::DeadEnd(table) = &subnet.way {
-            let message = format!("subnet {name}: route table {table} sends 0.0.0.0/0 nowhere, nodes there would never join");
+            let message =
+                format!("subnet {name}: route table {table} sends 0.0.0.0/0 nowhere, nodes there would never join");
             checks.push(fail("KW-NET-EGRESS", message));
         }
         let room: u32 = subnet.ranges.iter().map(addresses_in).fold(0, u32::saturating_add);

@@ -297,7 +297,11 @@ fn show_pool(pool: &Pool) -> CloudPool {
     let state = pool.provisioning_state.clone().unwrap_or_else(|| "Unknown".to_owned());
     CloudPool {
         name: ours.unwrap_or(&pool.name).to_owned(),
-        status: if is_stopped(pool.power_state.as_ref()) && state == "Succeeded" { "Stopped".to_owned() } else { state },
+        status: if is_stopped(pool.power_state.as_ref()) && state == "Succeeded" {
+            "Stopped".to_owned()
+        } else {
+            state
+        },
         instance_types: pool.vm_size.iter().cloned().collect(),
         spot: pool.scale_set_priority.as_deref() == Some("Spot"),
         desired,
@@ -322,8 +326,7 @@ fn issue(status: &Status) -> Option<String> {
 /// # Errors
 /// As the calls': a listing that fails must not pass for an empty one.
 pub async fn stacks(cx: &AzureCx, clock: &dyn Clock, name: Option<&ClusterName>) -> Result<Vec<StackSeen>, StepError> {
-    let (groups, resources, clusters) =
-        futures::join!(groups(cx, clock), resources(cx, clock), all(cx, clock));
+    let (groups, resources, clusters) = futures::join!(groups(cx, clock), resources(cx, clock), all(cx, clock));
     let mut seen = stacks_among(objects(&cx.region, &groups?, &resources?, &clusters?));
     seen.retain(|seen| name.is_none_or(|name| seen.stack.name == *name));
     Ok(seen)
@@ -409,7 +412,8 @@ mod tests {
         assert_eq!(shown.endpoint.as_deref(), Some("https://demo-x.hcp.eastus.azmk8s.io:443"));
         assert_eq!(shown.stack.map(|it| it.to_string()).as_deref(), Some("demo-0a1b2c3d"));
         assert!(shown.support_ends.is_some() && shown.issues.is_empty() && shown.created_at.is_some());
-        let pools: Vec<_> = shown.node_pools.iter().map(|it| (it.name.as_str(), it.min, it.desired, it.max, it.spot)).collect();
+        let pools: Vec<_> =
+            shown.node_pools.iter().map(|it| (it.name.as_str(), it.min, it.desired, it.max, it.spot)).collect();
         assert_eq!(pools, [("default", 2, 2, 2, false), ("gpu-a", 0, 0, 3, true)]);
         assert_eq!(shown.node_pools[1].issues, ["SkuNotAvailable: none left"]);
     }
@@ -428,7 +432,13 @@ mod tests {
     fn objects_of_other_regions_and_the_same_cluster_twice_are_not_counted() {
         let tagged = |step: &str, location: &str| Resource {
             location: location.to_owned(),
-            tags: Some([("kubewright-stack".to_owned(), "demo-0a1b2c3d".to_owned()), ("kubewright-step".to_owned(), step.to_owned())].into()),
+            tags: Some(
+                [
+                    ("kubewright-stack".to_owned(), "demo-0a1b2c3d".to_owned()),
+                    ("kubewright-step".to_owned(), step.to_owned()),
+                ]
+                .into(),
+            ),
             created_time: None,
         };
         let region = Region("eastus".to_owned());

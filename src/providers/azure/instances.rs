@@ -40,14 +40,7 @@ pub struct Size {
 impl Size {
     /// A size of which nothing but its name is known.
     pub fn unknown(name: &str) -> Self {
-        Self {
-            name: name.to_owned(),
-            arch: arch(name).to_owned(),
-            vcpus: 0,
-            memory_mib: 0,
-            gpu: None,
-            spot: true,
-        }
+        Self { name: name.to_owned(), arch: arch(name).to_owned(), vcpus: 0, memory_mib: 0, gpu: None, spot: true }
     }
 
     /// Why AKS's own pods cannot run on it; nothing where they can, or where too little is known.
@@ -185,7 +178,8 @@ mod tests {
         for arm in ["Standard_D2ps_v5", "Standard_D2plds_v6", "Standard_E4-2pds_v6"] {
             assert_eq!(arch(arm), "arm64", "{arm}");
         }
-        for x86 in ["Standard_D2as_v5", "Standard_NP10s", "Standard_PB6s", "Standard_NC24ads_A100_v4", "m6g.large", ""] {
+        for x86 in ["Standard_D2as_v5", "Standard_NP10s", "Standard_PB6s", "Standard_NC24ads_A100_v4", "m6g.large", ""]
+        {
             assert_eq!(arch(x86), "amd64", "{x86}");
         }
     }
@@ -205,8 +199,7 @@ mod tests {
     #[test]
     fn gpus_are_found_by_name_and_number() {
         let wish = |gpu: &str| {
-            let found =
-                fitting(&eastus(), &InstanceNeeds { gpu: Some(gpu.to_owned()), ..InstanceNeeds::default() });
+            let found = fitting(&eastus(), &InstanceNeeds { gpu: Some(gpu.to_owned()), ..InstanceNeeds::default() });
             found.into_iter().next()
         };
         assert_eq!(wish("T4:1").as_deref(), Some("Standard_NC4as_T4_v3"));

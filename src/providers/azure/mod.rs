@@ -4,14 +4,34 @@
 //! step back to its code, [`lro`] follows what takes its time, [`sweep`] and [`leftovers`] look for what is to go.
 //! Nothing in here knows which endpoint it talks to.
 
+pub mod access;
+pub mod adopted;
 pub mod auth;
 pub mod client;
+pub mod clusters;
+pub mod disks;
 pub mod error;
+pub mod in_cluster;
+pub mod instances;
+pub mod kinds;
+pub mod leftovers;
 pub mod lro;
+pub mod models;
 pub mod names;
+pub mod plan;
+pub mod plugin;
+pub mod ranges;
 pub mod refs;
+pub mod skus;
+pub mod stages;
+pub mod steps;
+pub mod survey;
+pub mod sweep;
 pub mod tags;
 #[cfg(test)]
 pub(crate) mod testing;
+pub mod token;
+pub mod versions;
+pub mod zones;
 
 pub use client::AzureCx;

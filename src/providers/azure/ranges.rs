@@ -118,7 +118,10 @@ mod tests {
 
     #[test]
     fn sizes_are_counted_as_azure_counts_them() {
-        assert_eq!((nodes_in(&net("10.244.0.0/16")), nodes_in(&net("10.0.0.0/25")), nodes_in(&net("0.0.0.0/0"))), (256, 0, 1 << 24));
+        assert_eq!(
+            (nodes_in(&net("10.244.0.0/16")), nodes_in(&net("10.0.0.0/25")), nodes_in(&net("0.0.0.0/0"))),
+            (256, 0, 1 << 24)
+        );
         assert_eq!((addresses_in(&net("10.0.0.0/29")), addresses_in(&net("10.0.0.0/31"))), (3, 0));
         assert_eq!(nodes_subnet(&net("10.0.0.0/16")), net("10.0.0.0/17"));
         assert_eq!(dns_ip(&net("10.245.0.0/16")), Some(Ipv4Addr::new(10, 245, 0, 10)));

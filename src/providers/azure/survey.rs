@@ -25,7 +25,11 @@ pub struct Listings {
 }
 
 impl Listings {
-    async fn read(&self, cx: &AzureCx, clock: &dyn Clock) -> (Asked<'_, Cluster>, Asked<'_, Group>, Asked<'_, Resource>) {
+    async fn read(
+        &self,
+        cx: &AzureCx,
+        clock: &dyn Clock,
+    ) -> (Asked<'_, Cluster>, Asked<'_, Group>, Asked<'_, Resource>) {
         futures::join!(
             self.clusters.get_or_init(|| clusters::all(cx, clock)),
             self.groups.get_or_init(|| clusters::groups(cx, clock)),
@@ -54,8 +58,7 @@ struct Metadata {
 /// As the call's.
 pub async fn regions(cx: &AzureCx, clock: &dyn Clock) -> Result<Vec<Region>, StepError> {
     let at = ArmId(format!("{}/locations", cx.subscription_id()?));
-    let found: Vec<Location> =
-        patient(clock, || cx.list(LOCATIONS, "the subscription's locations", &at, &[])).await?;
+    let found: Vec<Location> = patient(clock, || cx.list(LOCATIONS, "the subscription's locations", &at, &[])).await?;
     // Staging areas and groupings of regions ("europe") are listed among them.
     let physical = |it: &Location| {
         let kind = it.metadata.as_ref().and_then(|it| it.region_type.as_deref());
@@ -130,7 +133,11 @@ fn bill(region: &Region, cluster: &Cluster, shown: &CloudCluster) -> Bill {
 ///
 /// # Errors
 /// As the call's.
-pub async fn traces(cx: &AzureCx, clock: &dyn Clock, listings: &Listings) -> Result<Vec<(Region, StackSeen)>, StepError> {
+pub async fn traces(
+    cx: &AzureCx,
+    clock: &dyn Clock,
+    listings: &Listings,
+) -> Result<Vec<(Region, StackSeen)>, StepError> {
     let groups = listings.groups.get_or_init(|| clusters::groups(cx, clock)).await.as_ref().map_err(Clone::clone)?;
     let mut by_region: BTreeMap<Region, Vec<_>> = BTreeMap::new();
     for group in groups {

@@ -88,7 +88,8 @@ mod tests {
         assert_eq!((user.principal().as_str(), user.is_application()), ("ana@example.com", false));
         let app = of(r#"{"tid":"t","oid":"o","appid":"c11e"}"#);
         assert_eq!((app.principal().as_str(), app.is_application()), ("service principal c11e", true));
-        let machine = of(r#"{"oid":"o","appid":"a","xms_mirid":"/subscriptions/s/resourcegroups/g/providers/x/y/runner"}"#);
+        let machine =
+            of(r#"{"oid":"o","appid":"a","xms_mirid":"/subscriptions/s/resourcegroups/g/providers/x/y/runner"}"#);
         assert_eq!(machine.principal(), "managed identity runner");
         assert_eq!(of("{}").tenant, None);
         for bad in ["", "a.b.c", "opaque", "a.!!.c"] {

@@ -116,10 +116,7 @@ mod tests {
         let now = "2026-11-27T12:00:00Z".parse().unwrap();
         let offered = listing().read(now);
         let names: Vec<(&str, Support)> = offered.versions.iter().map(|it| (it.name.as_str(), it.support)).collect();
-        assert_eq!(
-            names,
-            [("1.33", Support::Extended), ("1.35", Support::Standard), ("1.36", Support::Standard)]
-        );
+        assert_eq!(names, [("1.33", Support::Extended), ("1.35", Support::Standard), ("1.36", Support::Standard)]);
         assert!(offered.previews.contains("1.37"));
         assert_eq!(choose(&offered.versions, now).unwrap().name, "1.35");
         let later = "2027-01-15T12:00:00Z".parse().unwrap();
