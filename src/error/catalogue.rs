@@ -334,6 +334,36 @@ pub const CATALOGUE: &[Entry] = &[
         "`az login`, the variables `AZURE_TENANT_ID`, `AZURE_CLIENT_ID` and `AZURE_CLIENT_SECRET`, `--subscription`, or rehearse with `--sandbox`.",
     ),
     entry(
+        "KW-AZURE-SUBSCRIPTION",
+        Class::Auth,
+        "The subscription is not to be seen with these credentials, is switched off, or several can be meant.",
+        "Name one with `--subscription ID` or `AZURE_SUBSCRIPTION_ID`: the hints list those that can be seen.",
+    ),
+    entry(
+        "KW-AZURE-TENANT",
+        Class::Auth,
+        "The credentials are of another tenant than the subscription.",
+        "Sign in to the subscription's tenant: `az login --tenant ID`, or `AZURE_TENANT_ID` with an application of that tenant.",
+    ),
+    entry(
+        "KW-AZURE-VERSION",
+        Class::Spec,
+        "AKS does not offer that Kubernetes version in the region, or supports it no more.",
+        "Choose one that the message lists, or leave `version` out.",
+    ),
+    entry(
+        "KW-AZURE-ZONE",
+        Class::Spec,
+        "A zone is not in the region, or the region has none.",
+        "Zones are `1`, `2` and `3`: choose with `--zones`, or leave them out.",
+    ),
+    entry(
+        "KW-AZURE-SIZE",
+        Class::Spec,
+        "The VM size is not offered in the region or its zones, not to this subscription, or not fit for the cluster.",
+        "Choose another with `--node-type`; Azure's support lifts restrictions of a subscription on request.",
+    ),
+    entry(
         "KW-AZURE-EXPIRED",
         Class::Auth,
         "The Azure token, or the secret behind it, has expired.",

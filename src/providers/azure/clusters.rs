@@ -13,7 +13,7 @@ use crate::engine::{Clock, ErrorClass, Residue, StepError};
 use crate::model::{ClusterName, Region, Stack};
 use crate::providers::patience::{if_known, patient};
 use crate::providers::versions::Version;
-use crate::providers::{Bill, CloudCluster, CloudPool, StackSeen};
+use crate::providers::{Bill, ClientCertificate, CloudCluster, CloudPool, StackSeen};
 use jiff::Timestamp;
 use serde::Deserialize;
 use std::collections::BTreeMap;
@@ -63,9 +63,8 @@ pub(super) struct Properties {
     pub agent_pool_profiles: Option<Vec<Pool>>,
     pub node_provisioning_profile: Option<Mode>,
     pub addon_profiles: Option<BTreeMap<String, Addon>>,
-    pub disable_local_accounts: Option<bool>,
-    pub aad_profile: Option<serde_json::Value>,
     pub status: Option<Status>,
+    pub disable_local_accounts: Option<bool>,
 }
 
 #[derive(Debug, Clone, Deserialize)]
@@ -154,6 +153,32 @@ pub async fn cluster(cx: &AzureCx, clock: &dyn Clock, name: &str) -> Result<Opti
         }
     }
     Ok(Some(shown))
+}
+
+/// The certificate of a cluster's own administrator.
+///
+/// # Errors
+/// As the calls'; where local accounts are switched off.
+pub async fn administrator(cx: &AzureCx, clock: &dyn Clock, name: &str) -> Result<ClientCertificate, StepError> {
+    let none = |class, id: &str, why: &str| {
+        StepError::new(class, id, format!("no admin certificate for cluster `{name}`: {why}"))
+            .with_residue(Residue::None)
+    };
+    let Some(found) = find(cx, clock, name).await? else {
+        return Err(none(ErrorClass::Permanent, "KW-NOT-FOUND", "there is no such cluster"));
+    };
+    if found.properties.as_ref().is_some_and(|it| it.disable_local_accounts == Some(true)) {
+        return Err(none(ErrorClass::Permanent, "KW-USAGE", "its local accounts are switched off")
+            .with_hint(format!("sign in with Entra: kubewright kubeconfig {name}"))
+            .with_hint("or build it with azure.localAccounts: true"));
+    }
+    let id = ArmId(found.id);
+    let access = patient(clock, || access::admin(cx, &id)).await?;
+    let given = access.and_then(|it| {
+        let (certificate_pem, key_pem) = it.certificate?;
+        Some(ClientCertificate { certificate_pem, key_pem })
+    });
+    given.ok_or_else(|| none(ErrorClass::Permanent, "KW-NOT-READY", "AKS hands out none yet"))
 }
 
 /// The cluster's object in ARM.

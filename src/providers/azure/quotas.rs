@@ -172,7 +172,9 @@ fn judge(usage: &Usage, take: Take, demand: &Demand, region: &str) -> Check {
     let is_cores = demand.cores().contains_key(code);
     let wanted = (used + need + take.surge).ceil();
     let raise = if is_cores {
-        format!("https://portal.azure.com/#view/Microsoft_Azure_Capacity/QuotaMenuBlade/~/myQuotas: {name}, {region}, {wanted}")
+        format!(
+            "https://portal.azure.com/#view/Microsoft_Azure_Capacity/QuotaMenuBlade/~/myQuotas: {name}, {region}, {wanted}"
+        )
     } else {
         format!("ask support to raise \"{name}\" in {region} to {wanted}")
     };
@@ -235,7 +237,10 @@ mod tests {
     fn too_little_for_upgrades_warns_and_none_at_all_stops() {
         let demand = Demand { machines: vec![pool(2, 2, false)], ..Demand::default() };
         let tight = [usage("cores", 0.0, 5.0), usage("standardDASv5Family", 0.0, 100.0)];
-        assert_eq!(statuses(&tight, &demand), [("quota-surge".into(), CheckStatus::Warn), ("quota".into(), CheckStatus::Ok)]);
+        assert_eq!(
+            statuses(&tight, &demand),
+            [("quota-surge".into(), CheckStatus::Warn), ("quota".into(), CheckStatus::Ok)]
+        );
         let none = [usage("cores", 0.0, 100.0), usage("standarddasv5family", 0.0, 0.0)];
         assert_eq!(statuses(&none, &demand)[1], (QUOTA.into(), CheckStatus::Fail));
         assert!(statuses(&[], &demand).is_empty(), "what is not named is not judged");

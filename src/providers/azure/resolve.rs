@@ -105,8 +105,7 @@ pub fn guess(
 /// Whoever it will be: the shape of a plan does not hang on it, but a role is given to somebody.
 fn unnamed() -> Caller {
     let object = "00000000-0000-0000-0000-000000000000";
-    let claims = Claims { object: Some(object.to_owned()), ..Claims::default() };
-    Caller { tenant: object.to_owned(), claims: Some(claims) }
+    Caller { tenant: object.to_owned(), claims: Some(Claims::of_object(object)) }
 }
 
 #[expect(clippy::too_many_arguments, reason = "facts that were asked for and facts that are known meet here alone")]
@@ -138,7 +137,17 @@ fn decide(
         return Err(work.problems);
     }
     let node_pools = pools.into_iter().map(|pool| pool.resolved).collect();
-    Ok(offline.azure.assemble(spec, region, who, caller, version, network, node_pools, (ranges, outbound), work.defaults))
+    Ok(offline.azure.assemble(
+        spec,
+        region,
+        who,
+        caller,
+        version,
+        network,
+        node_pools,
+        (ranges, outbound),
+        work.defaults,
+    ))
 }
 
 /// A spec as far as it goes without a cloud: enough for what the plan's shape decides. Zones, version and machines stand
@@ -175,7 +184,8 @@ pub fn offline(spec: &ClusterSpec, region: &Region) -> Result<ResolvedSpec, Vec<
 pub(super) async fn sizes(cx: &AzureCx, clock: &dyn Clock) -> Result<Skus, StepError> {
     let at = ArmId(format!("{}/providers/Microsoft.Compute/skus", cx.subscription_id()?));
     let filter = format!("location eq '{}'", cx.region);
-    let found = patient(clock, || cx.list(SKUS, "VM sizes", &at, &[("$filter", &filter)])).await?;
+    let query = [("$filter", filter.as_str())];
+    let found = patient(clock, || cx.list(SKUS, "VM sizes", &at, &query)).await?;
     Ok(skus::read(found, cx.region.as_str()))
 }
 
@@ -242,9 +252,8 @@ impl Offline {
         }
         if let Some(pin) = spec.account.as_ref().filter(|pin| !pin.eq_ignore_ascii_case(&who.account)) {
             let message = format!("the spec is pinned to subscription {pin}, this is {}", who.account);
-            work.problems.push(
-                stop(ErrorClass::Auth, "KW-ACCOUNT", message).with_hint(format!("--subscription {pin}")),
-            );
+            work.problems
+                .push(stop(ErrorClass::Auth, "KW-ACCOUNT", message).with_hint(format!("--subscription {pin}")));
         }
         work.tags(&spec.tags);
         for admin in &spec.admins {

@@ -43,6 +43,11 @@ pub struct Claims {
 }
 
 impl Claims {
+    /// Somebody of whom nothing but the object is known.
+    pub fn of_object(object: &str) -> Self {
+        Self { object: Some(object.to_owned()), ..Self::default() }
+    }
+
     /// Reads a token; nothing where it is none that can be read.
     pub fn of(token: &str) -> Option<Self> {
         let body = token.split('.').nth(1)?;

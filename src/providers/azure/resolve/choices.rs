@@ -28,7 +28,11 @@ impl Work {
         };
         match (asked, known) {
             (Some(name), _) if minor(name).is_none() => {
-                self.hinted("KW-AZURE-VERSION", format!("`{name}` is not a Kubernetes minor version"), "--version 1.35");
+                self.hinted(
+                    "KW-AZURE-VERSION",
+                    format!("`{name}` is not a Kubernetes minor version"),
+                    "--version 1.35",
+                );
             }
             (Some(name), Some(all)) => match all.iter().find(|it| it.name == name) {
                 None if offered.is_some_and(|it| it.previews.contains(name)) => self.hinted(
@@ -141,7 +145,10 @@ impl Work {
             let why = unfit(first).unwrap_or_default();
             self.hinted(
                 "KW-AZURE-SIZE",
-                format!("pool `{}`: AKS's own pods cannot run on {}: {why}", first.resolved.name, first.resolved.instance_type),
+                format!(
+                    "pool `{}`: AKS's own pods cannot run on {}: {why}",
+                    first.resolved.name, first.resolved.instance_type
+                ),
                 format!("one pool of {} or larger", instances::USUAL_SIZES[0]),
             );
         }
@@ -221,10 +228,14 @@ impl Work {
             let name = &pool.resolved.instance_type;
             let has: Vec<&str> = all.iter().map(String::as_str).filter(|zone| facts.offers(name, zone)).collect();
             if has.len() < size {
-                let places = if has.is_empty() { "no zone".to_owned() } else { format!("zone {} only", has.join(", ")) };
+                let places =
+                    if has.is_empty() { "no zone".to_owned() } else { format!("zone {} only", has.join(", ")) };
                 self.hinted(
                     "KW-AZURE-SIZE",
-                    format!("pool `{}`: {name} is offered to this subscription in {places}; {size} are needed", pool.resolved.name),
+                    format!(
+                        "pool `{}`: {name} is offered to this subscription in {places}; {size} are needed",
+                        pool.resolved.name
+                    ),
                     "another size: --node-type; or fewer zones: --zone-count 1",
                 );
             }
@@ -258,10 +269,18 @@ impl Work {
             let lacking: Vec<&str> =
                 exist.iter().filter(|zone| !facts.offers(name, zone)).map(|zone| zone.as_str()).collect();
             if !lacking.is_empty() {
-                let hint = if pool.named { "another size, or other zones: --node-type, --zones" } else { "other zones: --zones" };
+                let hint = if pool.named {
+                    "another size, or other zones: --node-type, --zones"
+                } else {
+                    "other zones: --zones"
+                };
                 self.hinted(
                     "KW-AZURE-SIZE",
-                    format!("pool `{}`: {name} is not offered to this subscription in zone {}", pool.resolved.name, lacking.join(", ")),
+                    format!(
+                        "pool `{}`: {name} is not offered to this subscription in zone {}",
+                        pool.resolved.name,
+                        lacking.join(", ")
+                    ),
                     hint,
                 );
             }

@@ -152,7 +152,9 @@ impl Work {
         nodes: u32,
     ) -> Ranges {
         let (own, theirs): (Vec<(String, Ipv4Net)>, bool) = match adopted {
-            Some(adopted) => (adopted.taken().into_iter().map(|it| (format!("the network's {it}"), it)).collect(), true),
+            Some(adopted) => {
+                (adopted.taken().into_iter().map(|it| (format!("the network's {it}"), it)).collect(), true)
+            }
             None => (vec![(format!("network.cidr {}", network.cidr), network.cidr)], network.existing.is_some()),
         };
         if !theirs && let Some(bad) = ranges::forbidden(&network.cidr) {
@@ -180,14 +182,13 @@ impl Work {
         beside: &[(String, Ipv4Net)],
         free: Option<Ipv4Net>,
     ) -> Ipv4Net {
-        let Some(range) = given else {
-            return free.map_or_else(
-                || {
-                    self.hinted("KW-NET", format!("no free range is left for {path}"), format!("name one: {path}"));
-                    CIDR.parse().expect("a constant")
-                },
-                |free| self.or(None, path, free),
-            );
+        let range = match (given, free) {
+            (Some(range), _) => range,
+            (None, Some(free)) => return self.or(None, path, free),
+            (None, None) => {
+                self.hinted("KW-NET", format!("no free range is left for {path}"), format!("name one: {path}"));
+                return CIDR.parse().expect("a constant");
+            }
         };
         if range != range.trunc() {
             self.hinted(
@@ -200,7 +201,8 @@ impl Work {
         let clash = beside.iter().find(|(_, other)| ranges::overlap(&range, other));
         let what = clash.map(|(name, _)| format!("{path} {range} overlaps {name}"));
         let forbidden = ranges::forbidden(&range);
-        let what = what.or_else(|| forbidden.map(|bad| format!("{path} {range} holds {bad}, which AKS keeps for itself")));
+        let what =
+            what.or_else(|| forbidden.map(|bad| format!("{path} {range} holds {bad}, which AKS keeps for itself")));
         match (what, hint) {
             (Some(what), Some(hint)) => self.hinted("KW-NET", what, hint),
             (Some(what), None) => self.problem("KW-NET", what),
@@ -219,13 +221,19 @@ impl Work {
             self.hinted("KW-NET", format!("azure.podCidr {pods} has room for {room} nodes, {wanted} are needed"), hint);
         }
         if aks.network == AksNetwork::Kubenet && nodes > KUBENET_NODES {
-            self.problem("KW-NET", format!("{nodes} nodes: kubenet takes {KUBENET_NODES}, a route table has no more routes"));
+            self.problem(
+                "KW-NET",
+                format!("{nodes} nodes: kubenet takes {KUBENET_NODES}, a route table has no more routes"),
+            );
         }
         let machines = ranges::addresses_in(&ranges::nodes_subnet(&network.cidr));
         if !theirs && machines < wanted {
             self.problem(
                 "KW-NET",
-                format!("network.cidr {}: its nodes' subnet has {machines} addresses, {wanted} are needed", network.cidr),
+                format!(
+                    "network.cidr {}: its nodes' subnet has {machines} addresses, {wanted} are needed",
+                    network.cidr
+                ),
             );
         }
     }

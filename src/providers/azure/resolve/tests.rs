@@ -26,12 +26,21 @@ fn spec() -> ClusterSpec {
 fn sku(name: &str, zones: &[&str]) -> (String, Sku) {
     let size = instances::from_catalogue(name).unwrap_or_else(|| Size::unknown(name));
     let zones: BTreeSet<String> = zones.iter().map(|zone| (*zone).to_owned()).collect();
-    (name.to_owned(), Sku { size, family: None, zones, all_zones: ["1", "2", "3"].map(str::to_owned).into(), barred: None })
+    (
+        name.to_owned(),
+        Sku { size, family: None, zones, all_zones: ["1", "2", "3"].map(str::to_owned).into(), barred: None },
+    )
 }
 
 fn facts(skus: Vec<(String, Sku)>) -> Facts {
     let skus: Skus = skus.into_iter().collect();
-    Facts { zones: Some(skus::zones(&skus)), skus: Some(skus), versions: Some(versions::embedded(now())), no_sizes: None, no_versions: None }
+    Facts {
+        zones: Some(skus::zones(&skus)),
+        skus: Some(skus),
+        versions: Some(versions::embedded(now())),
+        no_sizes: None,
+        no_versions: None,
+    }
 }
 
 fn plain() -> Facts {
@@ -68,10 +77,18 @@ fn the_defaults_are_a_cheap_cluster_that_works() {
     assert_eq!((made.version.as_str(), made.network.zones.len(), made.network.nat), ("1.35", 2, Nat::Single));
     let pool = &made.node_pools[0];
     assert_eq!((pool.instance_type.as_str(), pool.count, pool.disk_gib), ("Standard_D2as_v5", 2, 50));
-    assert_eq!((azure.tier, azure.network, azure.outbound), (AksTier::Free, AksNetwork::Overlay, AksOutbound::NatGateway));
-    assert_eq!((azure.pod_cidr.to_string(), azure.service_cidr.to_string()), ("10.244.0.0/16".into(), "10.245.0.0/16".into()));
+    assert_eq!(
+        (azure.tier, azure.network, azure.outbound),
+        (AksTier::Free, AksNetwork::Overlay, AksOutbound::NatGateway)
+    );
+    assert_eq!(
+        (azure.pod_cidr.to_string(), azure.service_cidr.to_string()),
+        ("10.244.0.0/16".into(), "10.245.0.0/16".into())
+    );
     assert!(azure.azure_rbac && !azure.local_accounts && azure.admin.is_some());
-    for path in ["version", "azure.tier", "azure.podCidr", "network.zoneCount", "nodePools", "nodePools.default.instanceType"] {
+    for path in
+        ["version", "azure.tier", "azure.podCidr", "network.zoneCount", "nodePools", "nodePools.default.instanceType"]
+    {
         assert!(made.defaults.iter().any(|it| it == path), "{path} in {:?}", made.defaults);
     }
     let protected = ClusterSpec { protect: Some(true), ..spec() };
@@ -143,7 +160,10 @@ fn regions_without_zones_get_none_and_say_so_when_asked() {
 #[test]
 fn zones_of_another_cloud_are_met_with_those_there_are() {
     let zones = |names: &[&str]| {
-        network(NetworkSpec { zones: Some(names.iter().map(|it| (*it).to_owned()).collect()), ..NetworkSpec::default() })
+        network(NetworkSpec {
+            zones: Some(names.iter().map(|it| (*it).to_owned()).collect()),
+            ..NetworkSpec::default()
+        })
     };
     let words = refused(&zones(&["us-east-1a", "us-east-1b"]));
     assert!(words.contains("no zone us-east-1a in eastus") && words.contains("there are 1, 2, 3"), "{words}");
@@ -194,7 +214,9 @@ fn a_pool_for_aks_itself_must_be_there() {
     assert!(refused(&pools(vec![PoolSpec { taints: vec![taint], ..pool("default") }])).contains("no node to run on"));
     let small = facts(vec![sku("Standard_A1_v2", &["1", "2", "3"])]);
     let named = PoolSpec { instance_type: Some(InstanceWish::Named("Standard_A1_v2".to_owned())), ..pool("default") };
-    assert!(decided(&pools(vec![named]), &small).unwrap_err()[0].contains("AKS's own pods cannot run on Standard_A1_v2"));
+    assert!(
+        decided(&pools(vec![named]), &small).unwrap_err()[0].contains("AKS's own pods cannot run on Standard_A1_v2")
+    );
 }
 
 #[test]
@@ -205,15 +227,20 @@ fn everything_wrong_is_said_at_once() {
         tags: [("azure-team".to_owned(), "x".to_owned()), ("a?b".to_owned(), "x".to_owned())].into(),
         account: Some("99999999-2222-4333-8444-555555555555".to_owned()),
         node_pools: Some(vec![PoolSpec { disk_gib: Some(8), ..pool("default") }]),
-        azure: Some(AzureSpec {
-            azure_rbac: Some(false),
-            identity: Some("mine".to_owned()),
-            ..AzureSpec::default()
-        }),
+        azure: Some(AzureSpec { azure_rbac: Some(false), identity: Some("mine".to_owned()), ..AzureSpec::default() }),
         ..spec()
     };
     let words = refused(&bad);
-    for part in ["1.99", "ana@example.com", "`azure-team` is reserved", "a?b", "pinned to subscription", "30 to 2048", "nobody could get into", "azure.identity `mine`"] {
+    for part in [
+        "1.99",
+        "ana@example.com",
+        "`azure-team` is reserved",
+        "a?b",
+        "pinned to subscription",
+        "30 to 2048",
+        "nobody could get into",
+        "azure.identity `mine`",
+    ] {
         assert!(words.contains(part), "{part} in\n{words}");
     }
 }

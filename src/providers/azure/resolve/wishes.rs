@@ -25,7 +25,10 @@ impl Work {
     pub(super) fn tags(&mut self, tags: &BTreeMap<String, String>) {
         if tags.len() > MAX_USER_TAGS {
             let count = tags.len();
-            self.problem("KW-SPEC", format!("{count} tags: Azure leaves room for {MAX_USER_TAGS} beside kubewright's own"));
+            self.problem(
+                "KW-SPEC",
+                format!("{count} tags: Azure leaves room for {MAX_USER_TAGS} beside kubewright's own"),
+            );
         }
         let mut seen = BTreeMap::new();
         for (key, value) in tags {
@@ -72,7 +75,10 @@ impl Work {
         let groups = asked.admin_groups.as_deref().unwrap_or_default();
         groups.iter().for_each(|group| self.object_id("azure.adminGroups:", group));
         if groups.len() > MAX_ADMIN_GROUPS {
-            self.problem("KW-SPEC", format!("azure.adminGroups names {} groups, AKS takes {MAX_ADMIN_GROUPS}", groups.len()));
+            self.problem(
+                "KW-SPEC",
+                format!("azure.adminGroups names {} groups, AKS takes {MAX_ADMIN_GROUPS}", groups.len()),
+            );
         }
         if let Some(text) = &asked.identity {
             let kind = ArmId(text.clone()).kind();
