@@ -483,6 +483,8 @@ pub struct Entry {
 const CLOUDS: &[Entry] = &[
     #[cfg(feature = "aws")]
     aws::ENTRY,
+    #[cfg(feature = "azure")]
+    azure::ENTRY,
 ];
 
 /// The clouds of this build.

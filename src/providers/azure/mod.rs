@@ -7,6 +7,20 @@
 pub mod access;
 pub mod adopted;
 pub mod auth;
+pub mod leftovers;
+pub mod sweep;
+pub mod stages;
+pub mod models;
+pub mod provider;
+pub mod rules;
+pub mod preflight;
+pub mod policy;
+pub mod permissions;
+pub mod steps;
+pub mod plan;
+pub mod kinds;
+pub mod in_cluster;
+pub mod disks;
 pub mod client;
 pub mod clusters;
 pub mod error;
@@ -30,3 +44,25 @@ pub mod versions;
 pub mod zones;
 
 pub use client::AzureCx;
+pub use provider::Azure;
+
+use super::{Entry, OpenOptions, Opening, Provider};
+use crate::model::Cloud;
+use std::sync::Arc;
+
+/// Azure in the registry.
+pub const ENTRY: Entry = Entry {
+    cloud: Cloud::Azure,
+    plugin: &plugin::AzurePlugin,
+    credentials: plugin::in_sight,
+    open,
+    policies: policy::policies,
+    first_region: "eastus",
+    embedded: offers::embedded,
+    suggested: offers::suggested,
+    usual: offers::usual,
+};
+
+fn open(options: OpenOptions) -> Opening {
+    Box::pin(async { Ok(Azure::open(options)?.map(|azure| Arc::new(azure) as Arc<dyn Provider>)) })
+}

@@ -7,7 +7,7 @@ use super::resolve::Caller;
 use super::survey::Listings;
 use super::token::Claims;
 use super::{
-    clusters, error, kinds, leftovers, offers, plan, preflight, resolve, retag, stages, survey, sweep, tags, token,
+    clusters, kinds, leftovers, names, offers, plan, preflight, resolve, retag, stages, survey, sweep, tags, token,
 };
 use crate::engine::{
     AnyStep, Backend, Clock, ErrorClass, Leftover, Observed, Owned, Plan, PlannedStep, RateLimit, Residue, StepError,
@@ -31,8 +31,6 @@ const SUBSCRIPTIONS: Op = Op::new("resources:subscriptions.list", version::SUBSC
 pub const UNSEEN: &str = "KW-AZURE-SUBSCRIPTION";
 /// The credentials are of another tenant.
 pub const TENANT: &str = "KW-AZURE-TENANT";
-/// The node label that holds the pool's name, which AKS sets.
-const POOL_LABEL: &str = "kubernetes.azure.com/agentpool";
 
 /// AKS in one subscription and region.
 pub struct Azure {
@@ -269,7 +267,7 @@ impl Provider for Azure {
     }
 
     fn backend_for(&self, volumes: VolumeFate) -> Arc<dyn Backend> {
-        Arc::new(AzureBackend { cx: Arc::clone(&self.cx), clock: Arc::clone(&self.clock), volumes })
+        Arc::new(AzureBackend { cx: Arc::new(self.cx.with_volumes(volumes)), clock: Arc::clone(&self.clock), volumes })
     }
 
     async fn stacks(&self, name: Option<&ClusterName>) -> Result<Vec<StackSeen>, StepError> {
@@ -319,7 +317,7 @@ impl Provider for Azure {
     }
 
     fn pool_label(&self) -> &'static str {
-        POOL_LABEL
+        names::POOL_LABEL
     }
 
     fn device_plugin(&self) -> Option<PodsAt> {
