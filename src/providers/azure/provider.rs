@@ -267,7 +267,8 @@ impl Provider for Azure {
     }
 
     fn backend_for(&self, volumes: VolumeFate) -> Arc<dyn Backend> {
-        Arc::new(AzureBackend { cx: Arc::new(self.cx.with_volumes(volumes)), clock: Arc::clone(&self.clock), volumes })
+        let cx = Arc::new(self.cx.with_volumes(volumes));
+        Arc::new(AzureBackend { cx, clock: Arc::clone(&self.clock) })
     }
 
     async fn stacks(&self, name: Option<&ClusterName>) -> Result<Vec<StackSeen>, StepError> {
@@ -337,7 +338,6 @@ impl Provider for Azure {
 struct AzureBackend {
     cx: Arc<AzureCx>,
     clock: Arc<dyn Clock>,
-    volumes: VolumeFate,
 }
 
 #[async_trait]
@@ -351,7 +351,7 @@ impl Backend for AzureBackend {
     }
 
     async fn leftovers(&self, stage: &str, stack: &Stack, known: &[Observed]) -> Result<Vec<Leftover>, StepError> {
-        let look = leftovers::Look { stack, known, volumes: self.volumes };
+        let look = leftovers::Look { stack, known, volumes: self.cx.volumes };
         leftovers::leftovers(&self.cx, &*self.clock, stage, look).await
     }
 
