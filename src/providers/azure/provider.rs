@@ -6,7 +6,9 @@ use super::refs::ArmId;
 use super::resolve::Caller;
 use super::survey::Listings;
 use super::token::Claims;
-use super::{clusters, kinds, leftovers, offers, plan, preflight, resolve, retag, stages, survey, sweep, tags, token};
+use super::{
+    clusters, kinds, leftovers, names, offers, plan, preflight, resolve, retag, stages, survey, sweep, tags, token,
+};
 use crate::engine::{
     AnyStep, Backend, Clock, ErrorClass, Leftover, Observed, Owned, Plan, PlannedStep, RateLimit, Residue, StepError,
     StepId, SweepPoint, Swept,
@@ -30,8 +32,6 @@ const SUBSCRIPTIONS: Op = Op::new("resources:subscriptions.list", version::SUBSC
 pub const UNSEEN: &str = "KW-AZURE-SUBSCRIPTION";
 /// The credentials are of another tenant.
 pub const TENANT: &str = "KW-AZURE-TENANT";
-/// The node label that holds the pool's name, which AKS sets.
-const POOL_LABEL: &str = "kubernetes.azure.com/agentpool";
 
 /// AKS in one subscription and region.
 pub struct Azure {
@@ -322,7 +322,7 @@ impl Provider for Azure {
     }
 
     fn pool_label(&self) -> &'static str {
-        POOL_LABEL
+        names::POOL_LABEL
     }
 
     fn device_plugin(&self) -> Option<PodsAt> {
