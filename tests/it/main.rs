@@ -21,6 +21,8 @@ mod faults;
 mod lives;
 #[cfg(all(feature = "aws", feature = "sandbox"))]
 mod policy;
+#[cfg(all(feature = "aws", feature = "azure", feature = "gcp", feature = "sandbox"))]
+mod portable;
 mod support;
 #[cfg(all(feature = "aws", feature = "sandbox"))]
 mod terminal;
