@@ -1,6 +1,7 @@
 //! What a region of Google's offers to whoever chooses: asked of it, or from what this build knows.
 
 use super::client::{GcpCx, Request};
+use super::error;
 use super::instances::{self, MACHINE_TYPES};
 use super::versions::{self, ServerConfig};
 use super::zones;
@@ -22,6 +23,7 @@ const SIZES: [(f64, f64); 5] = [(2.0, 4.0), (2.0, 8.0), (4.0, 16.0), (8.0, 32.0)
 /// What stops everything: no credentials, no connection.
 pub async fn live(cx: &GcpCx, clock: &dyn Clock) -> Result<Offers, StepError> {
     let region = cx.region.to_string();
+    let off = |err: Option<&StepError>| err.is_some_and(|err| err.id == error::API_OFF);
     let (config, zones) =
         futures::join!(patient(clock, || server_config(cx, &region)), patient(clock, || zones::all(cx)));
     let zones: Option<Vec<String>> =
