@@ -89,7 +89,6 @@ pub(in crate::providers::gcp) async fn everywhere(cx: &GcpCx, kind: &Kind) -> Re
         "gcp/firewall" => Some("compute:firewalls.list"),
         "gcp/route" => Some("compute:routes.list"),
         "gcp/http-health-check" => Some("compute:httpHealthChecks.list"),
-        "gcp/https-health-check" => Some("compute:httpsHealthChecks.list"),
         _ => None,
     };
     if let Some(op) = global {
