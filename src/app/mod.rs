@@ -1,9 +1,12 @@
 //! The work of each verb, on plain values: plan, ask, do, report. Knows no clap type and no terminal.
 
+mod accrual;
 mod cloud;
 mod command;
+pub mod cost;
 pub mod destroy;
 mod durations;
+mod guess;
 pub mod history;
 pub mod init;
 mod inside;

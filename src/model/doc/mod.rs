@@ -2,6 +2,7 @@
 //!
 //! Money is a USD number, unknown is null; times are RFC 3339 UTC; keys are camelCase.
 
+mod cost;
 mod destroy;
 mod event;
 mod history;
@@ -14,6 +15,7 @@ mod sandbox;
 mod schema;
 mod status;
 
+pub use cost::{Accrued, CostCompare, CostForecast, CostList, CostListed, CostShow, Needed, OfferPrice, Offered};
 pub use destroy::{Destroy, DestroyOutcome, Gone, Protect, Remaining};
 pub use event::{EventDetail, EventLine, EventPhase, Progress};
 pub use history::{Chain, History, HistoryEntry, HistoryRun, HistoryVerify, Verified};

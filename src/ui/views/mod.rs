@@ -1,5 +1,6 @@
 //! How each verb's result reads.
 
+pub mod cost;
 mod destroy;
 mod history;
 mod init;
