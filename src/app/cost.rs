@@ -6,7 +6,7 @@ use super::guess::guessed;
 use super::provision::{self, Limits, OnFailure, Overrides, ProvisionRequest, WaitFor};
 use super::{cloud, money, outcome, places, stacks};
 use crate::cost::{self, Estimate, HOURS_PER_MONTH, Need, Offer, Vendor, catalogue};
-use crate::engine::{Standing, proof};
+use crate::engine::Standing;
 use crate::env::{Env, ProviderChoice, after};
 use crate::error::{CliError, Exit};
 use crate::model::doc::{
@@ -249,7 +249,7 @@ fn flags(wish: &cost::Wish, offer: &Offer<'_>) -> Option<String> {
 pub fn show(env: &Env, name: &ClusterName, id: Option<StackId>) -> Result<Exit, CliError> {
     let known = recorded(env, name, id)?;
     let now = env.now();
-    let (hourly, expires_at) = (standing(&known), expiry(&known));
+    let (hourly, expires_at) = (standing(&known), known.expires_at());
     let lines = metered(&known, now);
     let body = CostShow {
         stack: stack_of(&known),
@@ -296,7 +296,7 @@ pub fn list(env: &Env) -> Result<Exit, CliError> {
             usd_per_hour,
             usd_per_month: usd_per_hour.map(|usd| hundredths(usd * HOURS_PER_MONTH)),
             accrued_usd: accrued(&known, now),
-            expires_at: expiry(&known),
+            expires_at: known.expires_at(),
         });
     }
     stacks.sort_by(|a, b| {
@@ -322,7 +322,7 @@ pub fn forecast(env: &Env, name: &ClusterName, id: Option<StackId>, span: Durati
     let known = recorded(env, name, id)?;
     let now = env.now();
     let until = after(now, span);
-    let expires_at = expiry(&known).filter(|at| *at < until);
+    let expires_at = known.expires_at().filter(|at| *at < until);
     let hours = hours_between(now, expires_at.unwrap_or(until));
     let range = priced(&known);
     let usd = |part: fn(&cost::Range) -> f64| range.as_ref().map(|range| hundredths(part(range) * hours));
@@ -366,11 +366,6 @@ fn standing(known: &stacks::Known) -> Option<f64> {
         return Some(0.0);
     }
     outcome::hourly(known.state.plan()?, &known.state)
-}
-
-fn expiry(known: &stacks::Known) -> Option<Timestamp> {
-    let text = known.state.plan()?.tags.get(proof::TAG_EXPIRES_AT)?;
-    Timestamp::from_second(text.parse().ok()?).ok()
 }
 
 fn hours_between(from: Timestamp, to: Timestamp) -> f64 {

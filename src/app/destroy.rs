@@ -1,7 +1,7 @@
 //! `destroy`: show what goes, ask for the name, remove it, prove that nothing remains. With the journal or from the
 //! tags alone.
 
-use super::{cloud, command::Place, durations, inside, kubeconfig, money, outcome, protect, stacks};
+use super::{cloud, command::Place, durations, inside, kubeconfig, money, outcome, spread, stacks};
 use crate::engine::proof::{self, TAG_STEP};
 use crate::engine::{
     Backend, Item, Mode, Options, Outcome, Plan, Report, ResourceRef, Session, StackState, Standing, StepId, StepState,
@@ -275,7 +275,7 @@ struct Sweep {
 
 async fn sweep(backend: &dyn Backend, stack: &Stack, plan: Option<&Plan>) -> Result<Sweep, CliError> {
     let mut swept = backend.sweep(stack).await?;
-    let protected_by = protect::speakers(stack, &swept)
+    let protected_by = spread::speakers(stack, &swept)
         .find(|(_, tags)| proof::protects(tags))
         .map(|(owned, _)| owned.reference().clone());
     // With the plan at hand, what hangs on its objects without tags of its own (routes, attachments) is in the plan

@@ -42,6 +42,7 @@ const KINDS: &[Kind] = &[
     kind::<doc::Destroy>("destroy", "what a destroy removed, kept, and left"),
     kind::<doc::Nothing>("error", "a failure with nothing else to say"),
     kind::<doc::EventLine>(EVENT, "one line of --events"),
+    kind::<doc::Extend>("extend", "when a stack expires now"),
     kind::<doc::History>("history", "what happened to a stack"),
     kind::<doc::HistoryVerify>("history-verify", "whether journals are as they were written"),
     kind::<doc::Init>("init", "a cluster.yaml that was written"),

@@ -280,8 +280,7 @@ fn from_journal(env: &Env, known: &stacks::Known) -> StatusCluster {
         cluster.owner = Some(ours(plan.tags.get(tags::TAG_BUILDER).cloned(), None));
         cluster.usd_per_hour = outcome::hourly(plan, state);
         cluster.accrued_usd = accrual::accrued(known, env.now());
-        cluster.expires_at =
-            plan.tags.get(proof::TAG_EXPIRES_AT).and_then(|text| Timestamp::from_second(text.parse().ok()?).ok());
+        cluster.expires_at = known.expires_at();
         if let Ok(spec) = serde_json::from_value::<ResolvedSpec>(plan.spec.clone()) {
             cluster.version = Some(spec.version.clone());
             cluster.provider_config = serde_json::to_value(&spec.aws).ok().filter(|value| !value.is_null());

@@ -3,6 +3,7 @@
 pub mod complete;
 mod cost;
 mod destroy;
+mod extend;
 mod generate;
 mod globals;
 mod help;
@@ -64,6 +65,8 @@ pub enum Command {
     Token(token::TokenArgs),
     /// Guard a cluster against destroy and reap, or lift that
     Protect(protect::ProtectArgs),
+    /// Move a cluster's expiry, counted from the one it has
+    Extend(extend::ExtendArgs),
     /// Say what a cluster will cost, where it would cost less, and what it has cost; needs no credentials
     Cost(cost::CostArgs),
     /// Print the least that a cluster's life needs to be allowed, as IAM policies; needs no credentials
@@ -112,6 +115,7 @@ pub async fn run(env: &mut Env, command: Command) -> Result<Exit, CliError> {
         Command::Kubeconfig(args) => kubeconfig::run(env, args).await,
         Command::Token(args) => token::run(env, args).await,
         Command::Protect(args) => protect::run(env, args).await,
+        Command::Extend(args) => extend::run(env, args).await,
         Command::Cost(args) => cost::run(env, args).await,
         Command::Policy(args) => policy::run(env, args),
         Command::History(args) => history::run(env, args),

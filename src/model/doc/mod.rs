@@ -16,7 +16,7 @@ mod schema;
 mod status;
 
 pub use cost::{Accrued, CostCompare, CostForecast, CostList, CostListed, CostShow, Needed, OfferPrice, Offered};
-pub use destroy::{Destroy, DestroyOutcome, Gone, Protect, Remaining};
+pub use destroy::{Destroy, DestroyOutcome, Extend, Gone, Protect, Remaining};
 pub use event::{EventDetail, EventLine, EventPhase, Progress};
 pub use history::{Chain, History, HistoryEntry, HistoryRun, HistoryVerify, Verified};
 pub use init::Init;
