@@ -50,6 +50,8 @@ pub async fn run(env: &Env, request: ExtendRequest) -> Result<Exit, CliError> {
         (Some(was), false) => after(was, span),
         (_, true) => after(env.now(), span),
     };
+    // Tags hold whole seconds.
+    let expires_at = Timestamp::from_second(expires_at.as_second()).unwrap_or(expires_at);
     if let Some(was) = was.filter(|was| *was > expires_at) {
         return Err(CliError::usage(format!(
             "`{name}` expires at {} already, later than asked for; an expiry is never made earlier",
@@ -124,5 +126,5 @@ fn expiry_of(tags: &BTreeMap<String, String>) -> Option<Timestamp> {
 }
 
 fn shown(span: Duration) -> String {
-    crate::model::time::show_span(span)
+    crate::config::spec::write_span(span.as_secs())
 }

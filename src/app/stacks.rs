@@ -169,7 +169,11 @@ pub(super) fn live(env: &Env, name: &ClusterName) -> Result<Option<Known>, CliEr
 /// From when on everybody who names a stack is told that it expires.
 const SOON: Duration = Duration::from_secs(30 * 60);
 
-fn warn_of_expiry(env: &Env, known: &Known) {
+/// Says that a stack expires soon, or has: to everybody who names it, while it lives.
+pub(super) fn warn_of_expiry(env: &Env, known: &Known) {
+    if known.state.standing() == Standing::Destroyed {
+        return;
+    }
     let Some(left) = known.expires_at().map(|at| at.as_second() - env.now().as_second()) else { return };
     if left > SOON.as_secs().cast_signed() {
         return;

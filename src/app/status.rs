@@ -107,7 +107,7 @@ async fn look(env: &Env, request: &StatusRequest) -> Result<Status, CliError> {
     let mut status = empty();
     let known = match &request.name {
         None => stacks::all_live(env)?,
-        Some(name) => match stacks::any(env, name, None)? {
+        Some(name) => match stacks::any(env, name, None)?.inspect(|known| stacks::warn_of_expiry(env, known)) {
             Some(known) if known.state.standing() != Standing::Destroyed => vec![Ok(known)],
             gone if request.local => return Err(absent(name, gone.as_ref())),
             gone => {
