@@ -82,7 +82,7 @@ pub async fn estimate(env: &Env, request: EstimateRequest) -> Result<Exit, CliEr
     if let Some(region) = &region {
         places::check_region(cloud, region)?;
     }
-    let provider = env.open_provider(&ProviderChoice { cloud, region }).await?;
+    let provider = env.open_provider(&ProviderChoice { cloud, region, account: spec.account.clone() }).await?;
     let provider = provider.ok_or_else(|| places::region_missing(cloud))?;
     let region = provider.region().clone();
     if !places::regions(cloud).contains(&region.0) {

@@ -4,9 +4,6 @@ use crate::engine::StepError;
 use crate::model::{ClusterSpec, ResolvedSpec};
 use crate::providers::{Identity, Provider};
 
-/// Stands for the account while nobody has said who we are.
-const NOBODY: &str = "000000000000";
-
 /// The spec as it would probably be built. Nothing is asked.
 ///
 /// # Errors
@@ -25,7 +22,7 @@ pub(super) fn guessed(
         network.zone_count = u8::try_from(zones.len()).ok();
     }
     let stranger = || Identity {
-        account: spec.account.clone().unwrap_or_else(|| NOBODY.to_owned()),
+        account: spec.account.clone().unwrap_or_else(|| provider.cloud().terms().nobody.to_owned()),
         principal: String::new(),
         source: String::new(),
         expires_at: None,

@@ -1,7 +1,8 @@
 //! `protect`: whether destroy and reap must leave a stack alone, on this machine and on every other.
 //!
-//! The word stands in the journal here and in a tag on every object that can be found without one (what lives and goes
-//! with the cluster, such as an add-on, is not asked); any of them that says "protected" protects. So it is safe to be killed anywhere: turning on is noted before the first tag is set, turning off counts
+//! The word stands in the journal here and in a tag on every object that can be found without one and whose tags can
+//! change (what lives and goes with the cluster, such as an add-on, is not asked); any of them that says "protected"
+//! protects. So it is safe to be killed anywhere: turning on is noted before the first tag is set, turning off counts
 //! only once a second look has found no object that still says otherwise.
 
 use super::spread::Word;

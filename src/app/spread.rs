@@ -34,7 +34,10 @@ impl Word<'_> {
         stack: &Stack,
     ) -> Result<Vec<Owned>, CliError> {
         let swept = env.reading(async { Ok(provider.backend().sweep(stack).await?) }).await?;
-        Ok(speakers(stack, &swept).filter(|(_, tags)| !(self.says)(tags)).map(|(owned, _)| owned).collect())
+        let differs = |(owned, tags): &(Owned, &BTreeMap<String, String>)| {
+            provider.retags(&owned.reference().kind) && !(self.says)(tags)
+        };
+        Ok(speakers(stack, &swept).filter(differs).map(|(owned, _)| owned).collect())
     }
 
     /// Tags what differs until nothing does. Safe to be killed anywhere, and to repeat.

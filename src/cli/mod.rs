@@ -69,7 +69,7 @@ pub enum Command {
     Extend(extend::ExtendArgs),
     /// Say what a cluster will cost, where it would cost less, and what it has cost; needs no credentials
     Cost(cost::CostArgs),
-    /// Print the least that a cluster's life needs to be allowed, as IAM policies; needs no credentials
+    /// Print the least that a cluster's life needs to be allowed, as policies or roles; needs no credentials
     Policy(policy::PolicyArgs),
     /// Show what happened to a stack
     History(history::HistoryArgs),

@@ -2,7 +2,7 @@
 //!
 //! Only what is listed passes; credentials, profiles, proxies and kubeconfigs of the user never do.
 
-use super::{Endpoints, aws::sts};
+use super::{Endpoints, aws::sts, azure};
 use std::{
     collections::BTreeMap,
     ffi::{OsStr, OsString},
@@ -38,7 +38,7 @@ pub fn client_env(endpoints: &Endpoints, dir: &Path, region: &str) -> BTreeMap<S
     let (key, secret) = sts::default_keys();
     let text = |value: &str| OsString::from(value);
     let path = |name: &str| dir.join(name).into_os_string();
-    BTreeMap::from([
+    let mut env = BTreeMap::from([
         ("AWS_ENDPOINT_URL".to_owned(), text(&endpoints.aws)),
         ("AWS_ACCESS_KEY_ID".to_owned(), text(&key)),
         ("AWS_SECRET_ACCESS_KEY".to_owned(), text(&secret)),
@@ -50,7 +50,9 @@ pub fn client_env(endpoints: &Endpoints, dir: &Path, region: &str) -> BTreeMap<S
         ("KUBECONFIG".to_owned(), path("kubeconfig")),
         ("SSL_CERT_FILE".to_owned(), path("ca.pem")),
         ("NO_PROXY".to_owned(), text("127.0.0.1,localhost")),
-    ])
+    ]);
+    env.extend(azure::client_env(endpoints));
+    env
 }
 
 /// The whole environment of a child of `kubewright --sandbox`, from the parent's. The region the parent's environment

@@ -25,6 +25,7 @@
 //!   (`transact`, `endure` for faults and counting, `changes` for watches, `busy` while it serves, `wall` for tokens).
 
 pub mod aws;
+pub mod azure;
 pub mod child;
 pub mod client;
 pub mod clock;
@@ -274,7 +275,7 @@ pub async fn serve(options: ServeOptions) -> Result<Running, SandboxError> {
 
 /// The clouds. A new one adds its line here.
 fn clouds(wall: &Wall) -> Vec<Box<dyn PretendCloud>> {
-    vec![Box::new(aws::Aws::new(wall))]
+    vec![Box::new(aws::Aws::new(wall)), Box::new(azure::Azure)]
 }
 
 /// The Kubernetes half.

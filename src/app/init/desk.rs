@@ -50,7 +50,8 @@ impl Desk {
         let paces = durations::usual(env);
         match asked {
             Ok((connected, live)) => {
-                env.ui.say_at_length(&format!("account {} · {}", connected.who.account, connected.who.source));
+                let kind = cloud.terms().account;
+                env.ui.say_at_length(&format!("{kind} {} · {}", connected.who.account, connected.who.source));
                 let offers = Offers {
                     versions: live.versions.or(embedded.versions),
                     zones: live.zones.or(embedded.zones),
@@ -67,7 +68,7 @@ impl Desk {
                     "going on with what this build knows ({}); `provision` asks {cloud} before it builds",
                     catalogue().date()
                 ));
-                let choice = ProviderChoice { cloud, region: Some(region.clone()) };
+                let choice = ProviderChoice { cloud, region: Some(region.clone()), account: None };
                 let provider = env.reading(env.open_provider(&choice)).await?;
                 Ok(Self { cloud, region, provider, who: None, offers: embedded, known, paces })
             }
