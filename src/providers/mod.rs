@@ -489,6 +489,8 @@ pub struct Entry {
 const CLOUDS: &[Entry] = &[
     #[cfg(feature = "aws")]
     aws::ENTRY,
+    #[cfg(feature = "gcp")]
+    gcp::ENTRY,
 ];
 
 /// The clouds of this build.

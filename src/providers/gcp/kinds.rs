@@ -1,8 +1,9 @@
 //! Kind → code: how a plan read from a journal comes to life again. One line per kind.
 
 use super::client::GcpCx;
-use super::{in_cluster, steps};
+use super::steps;
 use crate::engine::{AnyStep, Bound, ErrorClass, PlannedStep, Residue, Step, StepError};
+use crate::providers::in_cluster::{self, InCluster};
 use serde::de::DeserializeOwned;
 use std::sync::Arc;
 
@@ -13,9 +14,9 @@ const KINDS: [(&str, Make); 13] = [
     (steps::cluster::KIND, bind::<steps::Cluster>),
     (steps::existing::NETWORK_KIND, bind::<steps::ExistingNetwork>),
     (steps::existing::SUBNETWORK_KIND, bind::<steps::ExistingSubnetwork>),
-    (in_cluster::CLAIM, bind::<in_cluster::InCluster>),
-    (in_cluster::INGRESS, bind::<in_cluster::InCluster>),
-    (in_cluster::SERVICE, bind::<in_cluster::InCluster>),
+    (in_cluster::CLAIM, bind::<InCluster>),
+    (in_cluster::INGRESS, bind::<InCluster>),
+    (in_cluster::SERVICE, bind::<InCluster>),
     (steps::network::KIND, bind::<steps::Network>),
     (steps::node_pool::KIND, bind::<steps::NodePool>),
     (steps::role_binding::KIND, bind::<steps::RoleBinding>),

@@ -1,7 +1,7 @@
 //! Who may do what: role definitions, role assignments as far as they have spread, and the judgement every call passes.
 
 use super::{
-    CLIENT_ID, OBJECT_ID, SUBSCRIPTION,
+    OBJECT_ID, SUBSCRIPTION,
     entra::Caller,
     path::within,
     store::each,
@@ -347,11 +347,6 @@ pub fn linked(cx: &mut Cx<'_, '_>, own: &str, action: &str, scope: &str) -> Resu
         cx.id()
     );
     Err(ArmError::new(403, "LinkedAuthorizationFailed", message))
-}
-
-/// The caller of a call that nobody made: what a cluster does by itself is judged by its identity.
-pub fn default_caller() -> Caller {
-    Caller { app: CLIENT_ID.to_owned(), object: OBJECT_ID.to_owned(), tenant: super::TENANT.to_owned() }
 }
 
 /// A role definition's id.

@@ -2,7 +2,7 @@
 //! the namespace is registered and the group stands, whether the body fits; then the call under its faults.
 
 use super::{
-    OBJECT_ID, SUBSCRIPTION, TENANT, access, entra,
+    SUBSCRIPTION, access, entra,
     path::Target,
     resources::{groups, providers},
     routes::{self, Matched},
@@ -414,9 +414,4 @@ fn respond(marks: &Marks, verb: &str, outcome: Outcome) -> Response<Body> {
         None => full(""),
     };
     builder.body(body).expect("statuses and headers of the sandbox are valid")
-}
-
-/// Whoever is signed in here, in the words of `az account show`.
-pub const fn identity() -> (&'static str, &'static str, &'static str) {
-    (TENANT, SUBSCRIPTION, OBJECT_ID)
 }

@@ -67,11 +67,6 @@ fn row(location: &str) -> Option<&'static Row> {
     LOCATIONS.iter().find(|row| row.0 == name)
 }
 
-/// The display name.
-pub fn display(location: &str) -> &'static str {
-    row(location).map_or("", |row| row.1)
-}
-
 /// Its zones: `1`, `2`, `3`, or none.
 pub fn zones(location: &str) -> &'static [&'static str] {
     if row(location).is_some_and(|row| row.4) { &["1", "2", "3"] } else { &[] }

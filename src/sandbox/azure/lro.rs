@@ -6,7 +6,7 @@
 use super::{
     locations,
     path::Target,
-    store::{self, find, view},
+    store::{self, find},
     wire::{Answer, ArmError, Cx, Outcome},
 };
 use crate::{
@@ -212,9 +212,4 @@ pub fn answer(cx: &Cx<'_, '_>, object: &Object, new: bool, op: Option<&str>) -> 
         Some(op) => answer.and(headers(cx, op)),
         None => answer,
     }
-}
-
-/// The plain view, for those that have no other.
-pub fn plain(object: &Object) -> Value {
-    view(object)
 }

@@ -25,12 +25,12 @@ mod wire;
 mod tests;
 
 use super::{
-    Endpoints,
+    Endpoints, SandboxError,
     hub::{Hub, PretendCloud},
     server::Body,
     world::{Kind, Object, Scope, Tx},
 };
-use crate::model::Cloud;
+use crate::{model::Cloud, store as store_files};
 use async_trait::async_trait;
 use hyper::{Response, http::request::Parts};
 use serde_json::{Value, json};
@@ -146,24 +146,46 @@ pub fn client_env(endpoints: &Endpoints) -> BTreeMap<String, OsString> {
     ])
 }
 
-/// Files that other clients need, by name: `az cloud register --name KubewrightSandbox --cloud-config @azure-cloud.json`,
-/// and a federated token to sign in with instead of the secret.
-pub fn files(endpoints: &Endpoints, now: jiff::Timestamp) -> Vec<(&'static str, String)> {
-    let url = &endpoints.azure;
-    let cloud = json!({
-        "endpoints": {
-            "activeDirectory": url, "activeDirectoryGraphResourceId": "https://graph.windows.net/",
-            "activeDirectoryResourceId": "https://management.core.windows.net/", "management": url,
-            "resourceManager": url, "microsoftGraphResourceId": format!("{url}/graph"),
-        },
-        "suffixes": {"storageEndpoint": "core.windows.net", "keyvaultDns": ".vault.azure.net"},
-    });
-    vec![("azure-cloud.json", cloud.to_string()), ("azure-federated-token", entra::federated_token(now))]
+impl Azure {
+    /// Writes what other clients need beside variables: `azure-cloud.json` for
+    /// `az cloud register --name KubewrightSandbox --cloud-config @azure-cloud.json`, and `azure-federated-token` to sign
+    /// in with instead of the secret.
+    ///
+    /// # Errors
+    /// Files.
+    pub fn write_files(
+        &self,
+        dir: &std::path::Path,
+        endpoints: &Endpoints,
+        now: jiff::Timestamp,
+    ) -> Result<(), SandboxError> {
+        let url = &endpoints.azure;
+        let cloud = json!({
+            "endpoints": {
+                "activeDirectory": url, "activeDirectoryGraphResourceId": "https://graph.windows.net/",
+                "activeDirectoryResourceId": "https://management.core.windows.net/", "management": url,
+                "resourceManager": url, "microsoftGraphResourceId": format!("{url}/graph"),
+            },
+            "suffixes": {"storageEndpoint": "core.windows.net", "keyvaultDns": ".vault.azure.net"},
+        });
+        store_files::write_private(&dir.join("azure-cloud.json"), cloud.to_string().as_bytes())?;
+        store_files::write_private(&dir.join("azure-federated-token"), entra::federated_token(now).as_bytes())?;
+        Ok(())
+    }
 }
 
-/// Whether a role definition of Azure stands in this document.
-pub fn is_role(document: &Value) -> bool {
-    access::read_role(document).is_some()
+/// Custom role definitions of Azure among the documents of a text, and what else is in it.
+pub fn read_roles(text: &str) -> (Vec<String>, String) {
+    let (mut roles, mut rest) = (Vec::new(), String::new());
+    for document in serde_json::Deserializer::from_str(text).into_iter::<Value>() {
+        let Ok(document) = document else { return (roles, text.to_owned()) };
+        if access::read_role(&document).is_some() {
+            roles.push(document.to_string());
+        } else {
+            rest.push_str(&document.to_string());
+        }
+    }
+    (roles, rest)
 }
 
 /// A quota's full name, as settings keep it: `standardDASv5Family` is `compute/standardDASv5Family`.

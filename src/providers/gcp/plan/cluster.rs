@@ -127,8 +127,7 @@ impl Build<'_> {
             spot: pool.spot,
         };
         let disk = self.component(instances::disk_type(&pool.instance_type));
-        let mut usage =
-            vec![scaled(machine, Unit::Hour, 1.0), scaled(disk, Unit::GbMonth, f64::from(pool.disk_gib))];
+        let mut usage = vec![scaled(machine, Unit::Hour, 1.0), scaled(disk, Unit::GbMonth, f64::from(pool.disk_gib))];
         if let Some((gpu, count)) = pool.gpu.as_ref().filter(|_| instances::takes_gpus(&pool.instance_type))
             && let Some(name) = instances::gpu_component(gpu, pool.spot)
         {

@@ -34,14 +34,8 @@ impl Build<'_> {
         let external = |id: &str| Identity::External { id: id.to_owned() };
         let on = vec![self.service("compute")];
         let params = steps::ExistingNetwork { id: existing.vpc.clone() };
-        let network = self.add(
-            NETWORK,
-            steps::existing::NETWORK_KIND,
-            &params,
-            external(&existing.vpc),
-            Habits::adopted(),
-            on,
-        );
+        let network =
+            self.add(NETWORK, steps::existing::NETWORK_KIND, &params, external(&existing.vpc), Habits::adopted(), on);
         let params = steps::ExistingSubnetwork {
             id: subnetwork.clone(),
             network: existing.vpc.clone(),
@@ -49,8 +43,7 @@ impl Build<'_> {
             services: services.clone(),
         };
         let kind = steps::existing::SUBNETWORK_KIND;
-        let made =
-            self.add(SUBNETWORK, kind, &params, external(subnetwork), Habits::adopted(), vec![network.clone()]);
+        let made = self.add(SUBNETWORK, kind, &params, external(subnetwork), Habits::adopted(), vec![network.clone()]);
         Ok(Net {
             network: steps::network::LINK.of(network),
             subnetwork: steps::subnetwork::LINK.of(made.clone()),
@@ -87,7 +80,8 @@ impl Build<'_> {
             ranges: vec![range(names::PODS, layout.pods), range(names::SERVICES, layout.services)],
             extra_tags: anchor(self.spec, Anchor::Subnetwork),
         };
-        let subnetwork = self.add(SUBNETWORK, steps::subnetwork::KIND, &params, Identity::Name { name }, habits, vec![]);
+        let subnetwork =
+            self.add(SUBNETWORK, steps::subnetwork::KIND, &params, Identity::Name { name }, habits, vec![]);
         let mut ready = vec![subnetwork.clone()];
 
         let private = self.spec.network.nat != Nat::None;
