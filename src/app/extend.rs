@@ -4,7 +4,7 @@
 
 use super::spread::{Word, speakers};
 use super::{cloud, command::Place, stacks};
-use crate::engine::proof::TAG_EXPIRES_AT;
+use crate::engine::proof::{self, TAG_EXPIRES_AT};
 use crate::engine::{Event, Standing};
 use crate::env::{Env, after};
 use crate::error::{CliError, Exit};
@@ -12,7 +12,7 @@ use crate::model::doc::{self, Extend};
 use crate::model::{ClusterName, Stack};
 use crate::providers::Provider;
 use jiff::Timestamp;
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 /// What was asked for.
 #[derive(Debug, Clone)]
@@ -40,7 +40,7 @@ pub async fn run(env: &Env, request: ExtendRequest) -> Result<Exit, CliError> {
     let held = stacks::hold(env, &target.stack, "extend").await?;
     let provider = target.provider.as_ref();
     let swept = env.reading(async { Ok(provider.backend().sweep(&target.stack).await?) }).await?;
-    let told = speakers(&target.stack, &swept).filter_map(|(_, tags)| expiry_of(tags)).max();
+    let told = speakers(&target.stack, &swept).filter_map(|(_, tags)| proof::expires_at(tags)).max();
     let was = told.max(target.known.as_ref().and_then(stacks::Known::expires_at));
     let expires_at = match (was, from_now) {
         (None, false) => {
@@ -65,7 +65,7 @@ pub async fn run(env: &Env, request: ExtendRequest) -> Result<Exit, CliError> {
     }
     let value = expires_at.as_second().to_string();
     let word =
-        Word { key: TAG_EXPIRES_AT, value, says: &move |tags| expiry_of(tags).is_some_and(|at| at >= expires_at) };
+        Word { key: TAG_EXPIRES_AT, value, says: &move |tags| proof::expires_at(tags).is_some_and(|at| at >= expires_at) };
     let left = word.differing(env, provider, &target.stack).await?;
     word.spread(env, provider, &target.stack, left).await.map_err(|error| {
         error.detail("the journal and some objects say the new expiry; the latest anywhere counts".to_owned())
@@ -119,10 +119,6 @@ async fn find(env: &Env, name: &ClusterName) -> Result<Target, CliError> {
                 .hint(place.recover()))
         }
     }
-}
-
-fn expiry_of(tags: &BTreeMap<String, String>) -> Option<Timestamp> {
-    Timestamp::from_second(tags.get(TAG_EXPIRES_AT)?.parse().ok()?).ok()
 }
 
 fn shown(span: Duration) -> String {

@@ -19,6 +19,7 @@ pub mod policy;
 pub mod protect;
 pub mod provision;
 mod readiness;
+pub mod reap;
 pub mod recover;
 mod respec;
 pub mod schema;

@@ -51,6 +51,7 @@ const KINDS: &[Kind] = &[
     kind::<doc::Policy>("policy", "the least that a cluster's life needs to be allowed"),
     kind::<doc::Protect>("protect", "whether a stack is protected"),
     kind::<doc::Provision>("provision", "what a build made"),
+    kind::<doc::Reap>("reap", "stacks that are due to go, and what became of them"),
     kind::<doc::SandboxShow>("sandbox-show", "the pretend clouds' own view"),
     kind::<SchemaList>("schema-list", "the schemas there are"),
     kind::<doc::Status>("status", "clusters, and the places that did not answer"),

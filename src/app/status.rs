@@ -1,7 +1,7 @@
 //! `status`: one cluster in depth or all own stacks; from the journals alone, or with the cloud's word.
 
 mod wait;
-mod wide;
+pub(in crate::app) mod wide;
 
 use super::{accrual, cloud, money, outcome, provision::host_and_port, readiness, stacks, tags};
 use crate::engine::{
@@ -189,8 +189,7 @@ fn unknown_here(account: &str, provider: &dyn Provider, seen: &CloudCluster) -> 
             cluster.owner = Some(ours(seen.tags.get(tags::TAG_BUILDER).cloned(), Some(proof::TAG_STACK)));
         }
     }
-    cluster.expires_at =
-        seen.tags.get(proof::TAG_EXPIRES_AT).and_then(|text| Timestamp::from_second(text.parse().ok()?).ok());
+    cluster.expires_at = proof::expires_at(&seen.tags);
     cluster.protect = proof::protects(&seen.tags);
     fill_from_cloud(&mut cluster, seen);
     cluster

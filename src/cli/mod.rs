@@ -14,6 +14,7 @@ mod parse;
 mod policy;
 mod protect;
 mod provision;
+mod reap;
 mod recover;
 mod sandbox;
 mod schema;
@@ -65,6 +66,8 @@ pub enum Command {
     Token(token::TokenArgs),
     /// Guard a cluster against destroy and reap, or lift that
     Protect(protect::ProtectArgs),
+    /// List what is past its expiry, half torn down, or left by a dead builder; with --delete take it down
+    Reap(reap::ReapArgs),
     /// Move a cluster's expiry, counted from the one it has
     Extend(extend::ExtendArgs),
     /// Say what a cluster will cost, where it would cost less, and what it has cost; needs no credentials
@@ -115,6 +118,7 @@ pub async fn run(env: &mut Env, command: Command) -> Result<Exit, CliError> {
         Command::Kubeconfig(args) => kubeconfig::run(env, args).await,
         Command::Token(args) => token::run(env, args).await,
         Command::Protect(args) => protect::run(env, args).await,
+        Command::Reap(args) => reap::run(env, args).await,
         Command::Extend(args) => extend::run(env, args).await,
         Command::Cost(args) => cost::run(env, args).await,
         Command::Policy(args) => policy::run(env, args),

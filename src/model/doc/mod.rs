@@ -11,6 +11,7 @@ mod kubeconfig;
 mod plan;
 mod policy;
 mod provision;
+mod reap;
 mod sandbox;
 mod schema;
 mod status;
@@ -24,6 +25,7 @@ pub use kubeconfig::{ContextAction, Exec, KubeconfigReport};
 pub use plan::{Action, Basis, BudgetVerdict, Eta, Plan, PlanStep, Preflight};
 pub use policy::{Policy, PolicyDocument};
 pub use provision::{Cluster, Commands, Kubeconfig, Provision, ProvisionOutcome};
+pub use reap::{Due, DueOutcome, DueReason, Reap};
 pub use sandbox::{
     SandboxAction, SandboxFault, SandboxObject, SandboxOp, SandboxRequests, SandboxShow, SandboxTotals, SandboxWorld,
 };

@@ -8,6 +8,7 @@ mod kubeconfig;
 pub mod plan;
 mod policy;
 mod provision;
+pub mod reap;
 mod sandbox;
 mod schema;
 mod status;
