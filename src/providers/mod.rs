@@ -491,6 +491,8 @@ const CLOUDS: &[Entry] = &[
     aws::ENTRY,
     #[cfg(feature = "gcp")]
     gcp::ENTRY,
+    #[cfg(feature = "azure")]
+    azure::ENTRY,
 ];
 
 /// The clouds of this build.

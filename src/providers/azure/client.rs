@@ -8,7 +8,8 @@ use super::auth::Tokens;
 use super::error::{self, absent};
 use super::refs::ArmId;
 use crate::engine::{ErrorClass, Residue, StepError};
-use crate::model::{Cloud, Region};
+use crate::model::Region;
+use crate::providers::VolumeFate;
 use crate::providers::rest::{Answer, Call, Rest, Verb, encoded};
 use reqwest::Url;
 use serde::de::DeserializeOwned;
@@ -86,6 +87,8 @@ pub struct AzureCx {
     tokens: Arc<Tokens>,
     /// Where it all happens.
     pub region: Region,
+    /// What a teardown was told to do with disks.
+    pub volumes: VolumeFate,
     /// Known after the first look at who we are, where nothing named it.
     subscription: Arc<OnceLock<String>>,
     /// Deletions this process asked for: what to read when one of them shows no effect.
@@ -99,13 +102,20 @@ impl AzureCx {
     /// `Permanent` for an endpoint that is no address.
     pub fn new(rest: Rest, tokens: Arc<Tokens>, arm: Option<&str>, region: Region) -> Result<Self, StepError> {
         let arm = endpoint(arm.unwrap_or(ARM))?;
-        Ok(Self { rest, arm, tokens, region, subscription: Arc::default(), deletions: Arc::default() })
+        let (subscription, deletions) = (Arc::default(), Arc::default());
+        Ok(Self { rest, arm, tokens, region, volumes: VolumeFate::ByPolicy, subscription, deletions })
     }
 
     /// The same account in another region.
     #[must_use]
     pub fn in_region(&self, region: Region) -> Self {
         Self { region, ..self.clone() }
+    }
+
+    /// The same for a teardown that was told what to do with disks.
+    #[must_use]
+    pub fn with_volumes(&self, volumes: VolumeFate) -> Self {
+        Self { volumes, ..self.clone() }
     }
 
     /// The subscription, once [`Self::set_subscription`] has been told it.
@@ -139,7 +149,7 @@ impl AzureCx {
     }
 
     /// Counts a mutating call that goes to a cluster's own API server.
-    pub(super) fn count_mutating_call(&self) {
+    pub(super) fn count_call(&self) {
         self.rest.count_mutating_call();
     }
 
@@ -356,9 +366,6 @@ fn endpoint(text: &str) -> Result<Url, StepError> {
         _ => Err(refused("is no address of a server")),
     }
 }
-
-/// Which cloud this is, in prices.
-pub(super) const CLOUD: Cloud = Cloud::Azure;
 
 #[cfg(test)]
 mod tests {

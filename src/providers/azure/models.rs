@@ -431,9 +431,10 @@ mod tests {
             serde_json::from_value(json!({"id": "/x", "tags": null, "properties": null, "etag": "W/1"})).unwrap();
         assert!(read.tags.is_empty() && read.properties.ip_address.is_none());
         assert_eq!(read.etag.as_deref(), Some("W/1"));
-        let aks: Answered<ClusterProperties> =
-            serde_json::from_value(json!({"eTag": "a", "properties": {"agentPoolProfiles": [{"name": "p", "tags": null}]}}))
-                .unwrap();
+        let aks: Answered<ClusterProperties> = serde_json::from_value(
+            json!({"eTag": "a", "properties": {"agentPoolProfiles": [{"name": "p", "tags": null}]}}),
+        )
+        .unwrap();
         assert_eq!(aks.etag.as_deref(), Some("a"));
         assert_eq!(aks.properties.agent_pool_profiles[0].name, "p");
     }

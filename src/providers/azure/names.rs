@@ -24,6 +24,8 @@ pub const NODE_GROUP_MAX: usize = 80;
 pub const GROUP_MAX: usize = 90;
 /// The one subnet of a new network.
 pub const SUBNET: &str = "nodes";
+/// AKS puts it on every node, with the name of its pool.
+pub const POOL_LABEL: &str = "kubernetes.azure.com/agentpool";
 /// Letters and digits of an agent pool's name.
 const POOL_MAX: usize = 12;
 
