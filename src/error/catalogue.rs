@@ -82,6 +82,12 @@ pub const CATALOGUE: &[Entry] = &[
         "Check the name, `--region` and `--profile`; `kubewright status` lists the stacks known here.",
     ),
     entry(
+        "KW-NO-MATCH",
+        Class::NotFound,
+        "No machine of the price table has what `--need` asks for, in the regions and of the kinds that were allowed.",
+        "Ask for less, allow more regions or vendors, ARM machines with --arm, or on-demand ones without --spot.",
+    ),
+    entry(
         "KW-NOTHING-RECORDED",
         Class::NotFound,
         "There is no journal of that name on this machine.",

@@ -6,6 +6,8 @@ mod bad_input;
 mod completion;
 mod contract;
 #[cfg(all(feature = "aws", feature = "sandbox"))]
+mod cost;
+#[cfg(all(feature = "aws", feature = "sandbox"))]
 mod credentials;
 #[cfg(all(feature = "aws", feature = "sandbox"))]
 mod dotenv;
