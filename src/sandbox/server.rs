@@ -105,7 +105,8 @@ async fn plain_request(hub: &Hub, request: Request<Incoming>) -> Option<Response
         }
         return Some(control::handle(hub, parts.method.as_str(), control, &body));
     }
-    aws::gate::handle(hub, &parts, &body).await
+    let answer = aws::gate::handle(hub, &parts, &body).await;
+    hub.record().keep("aws", &parts, &body, answer).await
 }
 
 /// Serves the TLS port until told to stop.
