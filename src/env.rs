@@ -128,6 +128,10 @@ pub struct Settings {
     pub profile: Option<String>,
     /// AWS role.
     pub role_arn: Option<String>,
+    /// Google Cloud project.
+    pub project: Option<String>,
+    /// Azure subscription.
+    pub subscription: Option<String>,
 }
 
 /// Choices that stood on the command line, and not in a variable or a file.

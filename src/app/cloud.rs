@@ -31,11 +31,11 @@ pub(super) fn chosen(env: &Env, in_spec: Option<Cloud>, name: &str) -> Result<Cl
     if let Some(cloud) = named(env, in_spec)? {
         return Ok(cloud);
     }
-    let found = if env.has_aws_credentials() { "credentials found" } else { "no credentials" };
+    let found = |cloud: &Cloud| if env.has_credentials(*cloud) { "credentials found" } else { "no credentials" };
     Err(CliError::usage(format!(
         "which cloud? nothing chooses one for `{name}`: no --provider, no cluster.yaml, no default"
     ))
-    .detail(format!("aws: {found}"))
+    .detail(BUILT.iter().map(|cloud| format!("{cloud}: {}", found(cloud))).collect::<Vec<_>>().join(" · "))
     .hint(format!(
         "rehearse free and offline   kubewright --sandbox provision {name} --provider aws --region us-east-1"
     ))

@@ -194,7 +194,7 @@ fn refused(problems: Vec<SpecProblem>) -> CliError {
 
 /// The clouds to choose from, and whether credentials of each are in sight.
 fn clouds(env: &Env) -> Vec<(Cloud, bool)> {
-    BUILT.iter().map(|cloud| (*cloud, *cloud == Cloud::Aws && env.has_aws_credentials())).collect()
+    BUILT.iter().map(|cloud| (*cloud, env.has_credentials(*cloud))).collect()
 }
 
 /// The regions of a cloud in the order in which they are worth a look: those with the cheapest usual machine first.

@@ -2,7 +2,7 @@
 
 use crate::cost::catalogue;
 use crate::error::CliError;
-use crate::model::spec::{AwsSpec, Budget, InstanceNeeds, InstanceWish, NetworkSpec, PoolSpec};
+use crate::model::spec::{AwsSpec, AzureSpec, Budget, GcpSpec, InstanceNeeds, InstanceWish, NetworkSpec, PoolSpec};
 use crate::model::{Cloud, ClusterSpec, ResolvedSpec};
 use serde_json::{Map, Value};
 
@@ -56,6 +56,26 @@ pub(super) fn as_wished(spec: &ResolvedSpec) -> ClusterSpec {
             cluster_role_arn: aws.cluster_role_arn.clone(),
             node_role_arn: aws.node_role_arn.clone(),
             access_entry: Some(aws.admin_principal_arn.is_some()),
+        }),
+        gcp: spec.gcp.as_ref().map(|gcp| GcpSpec {
+            regional: Some(gcp.location == spec.region.as_str()),
+            autopilot: Some(gcp.autopilot),
+            release_channel: Some(gcp.release_channel),
+            pod_cidr: gcp.pod_cidr,
+            service_cidr: gcp.service_cidr,
+            node_service_account: gcp.node_service_account.clone(),
+            oauth_scopes: Some(gcp.oauth_scopes.clone()),
+            addons: Some(gcp.addons.clone()),
+        }),
+        azure: spec.azure.as_ref().map(|azure| AzureSpec {
+            tier: Some(azure.tier),
+            network: Some(azure.network),
+            pod_cidr: Some(azure.pod_cidr),
+            service_cidr: Some(azure.service_cidr),
+            azure_rbac: Some(azure.azure_rbac),
+            admin_groups: Some(azure.admin_groups.clone()),
+            local_accounts: Some(azure.local_accounts),
+            identity: azure.identity.clone(),
         }),
     }
 }

@@ -162,6 +162,8 @@ impl Globals {
             region: self.region.clone(),
             typed: self.typed,
             profile: self.profile.clone(),
+            project: self.project.clone(),
+            subscription: self.subscription.clone(),
             role_arn: self.role_arn.clone(),
         }
     }

@@ -1,7 +1,7 @@
 //! The clouds' clients, made from flags and variables.
 
 use super::Env;
-use crate::engine::AuthGate;
+use crate::engine::{AuthGate, ErrorClass, StepError};
 use crate::error::CliError;
 use crate::model::{Cloud, Region};
 use crate::providers::{self, OpenOptions, Provider};
@@ -21,10 +21,25 @@ impl Env {
     /// Opens a cloud; none when no region could be found.
     pub async fn open_provider(&self, choice: &ProviderChoice) -> Result<Option<Arc<dyn Provider>>, CliError> {
         let profile = self.vars.layers.profile_that_counts(self.settings.profile.as_deref());
+        let dotenv = self.vars.layers.dotenv_of(choice.cloud, profile.is_some());
+        let mut vars = dotenv.clone();
+        vars.extend(self.vars.layers.environment().clone());
+        let account = match choice.cloud {
+            Cloud::Aws => None,
+            Cloud::Gcp => self.settings.project.clone(),
+            Cloud::Azure => self.settings.subscription.clone(),
+        };
         let options = OpenOptions {
             region: choice.region.clone(),
             role_arn: self.settings.role_arn.clone(),
-            dotenv: self.vars.layers.dotenv_of(choice.cloud, profile.is_some()),
+            account,
+            dotenv,
+            vars,
+            #[cfg(any(feature = "azure", feature = "gcp"))]
+            http: Arc::new(http_client),
+            read_file: Arc::new(|path| {
+                crate::store::read_text_if_there(path, CREDENTIALS_LIMIT).map_err(|error| error.message)
+            }),
             profile,
             clock: Arc::clone(&self.clock),
             secrets: self.ui.secrets().clone(),
@@ -32,23 +47,31 @@ impl Env {
         Ok(providers::open(choice.cloud, options).await?)
     }
 
-    /// Whether AWS credentials are in sight, without trying them.
-    pub fn has_aws_credentials(&self) -> bool {
-        let set = |name: &str| self.vars.all.get(name).is_some_and(|value| !value.is_empty());
-        let file = |name: &str| {
-            self.vars.all.get("HOME").is_some_and(|home| std::path::Path::new(home).join(".aws").join(name).exists())
-        };
-        set("AWS_ACCESS_KEY_ID")
-            || set("AWS_PROFILE")
-            || set("AWS_WEB_IDENTITY_TOKEN_FILE")
-            || file("credentials")
-            || file("config")
+    /// Whether credentials of a cloud are in sight, without trying them.
+    pub fn has_credentials(&self, cloud: Cloud) -> bool {
+        providers::credentials_in_sight(cloud, &self.vars.all, &|file| file.exists())
     }
 
     /// At a terminal a run waits for credentials to come back; elsewhere it ends.
     pub fn auth_gate(&self, provider: &Arc<dyn Provider>) -> Option<Arc<dyn AuthGate>> {
         self.ui.options().can_ask.then(|| Arc::new(Gate(Arc::clone(provider))) as Arc<dyn AuthGate>)
     }
+}
+
+/// Longest file of credentials that is read.
+const CREDENTIALS_LIMIT: u64 = 1 << 20;
+
+/// The client of clouds that are spoken to in plain REST. Redirects are no answer of theirs; only the engine retries.
+#[cfg(any(feature = "azure", feature = "gcp"))]
+fn http_client() -> Result<reqwest::Client, StepError> {
+    reqwest::Client::builder()
+        .user_agent(concat!("kubewright/", env!("CARGO_PKG_VERSION")))
+        .connect_timeout(std::time::Duration::from_secs(5))
+        .timeout(std::time::Duration::from_secs(30))
+        .redirect(reqwest::redirect::Policy::none())
+        .retry(reqwest::retry::never())
+        .build()
+        .map_err(|cause| StepError::new(ErrorClass::Permanent, "KW-BUG", format!("no HTTP client: {cause}")))
 }
 
 struct Gate(Arc<dyn Provider>);

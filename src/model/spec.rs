@@ -51,6 +51,12 @@ pub struct ClusterSpec {
     /// What only EKS has.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub aws: Option<AwsSpec>,
+    /// What only GKE has.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub gcp: Option<GcpSpec>,
+    /// What only AKS has.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub azure: Option<AzureSpec>,
 }
 
 /// Spend limits, judged at the maximum.
@@ -119,13 +125,19 @@ pub struct NetworkSpec {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Default)]
 #[serde(rename_all = "camelCase", default)]
 pub struct ExistingNetwork {
-    /// Network id, `vpc-…`.
+    /// Network id: `vpc-…`; on GCP its name or link; on Azure the resource id of the virtual network.
     pub vpc: String,
-    /// Subnets for nodes and control plane.
+    /// Subnets for nodes and control plane; exactly one on GCP and Azure.
     pub private_subnets: Vec<String>,
     /// Subnets with a public route, for load balancers or public nodes.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub public_subnets: Vec<String>,
+    /// GCP: the subnet's secondary range for pods.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub pod_range: Option<String>,
+    /// GCP: the subnet's secondary range for Services.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub service_range: Option<String>,
 }
 
 /// A machine by name, or by what it must have.
@@ -249,6 +261,196 @@ pub struct AwsSpec {
     pub access_entry: Option<bool>,
 }
 
+/// Who chooses and raises the versions of a GKE cluster.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ReleaseChannel {
+    /// New versions first.
+    Rapid,
+    /// Two to three months later; the default.
+    Regular,
+    /// Three to four months after that.
+    Stable,
+    /// Long support, at a price.
+    Extended,
+    /// No channel: versions are raised by hand.
+    None,
+}
+
+impl ReleaseChannel {
+    /// The word users type.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Rapid => "rapid",
+            Self::Regular => "regular",
+            Self::Stable => "stable",
+            Self::Extended => "extended",
+            Self::None => "none",
+        }
+    }
+}
+
+/// What only GKE has.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Default)]
+#[serde(rename_all = "camelCase", default)]
+pub struct GcpSpec {
+    /// A control plane in three zones instead of one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub regional: Option<bool>,
+    /// Nodes are Google's business: pods are billed, and there are no node pools.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub autopilot: Option<bool>,
+    /// Release channel.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub release_channel: Option<ReleaseChannel>,
+    /// Address range of pods, where a network is made.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub pod_cidr: Option<Ipv4Net>,
+    /// Address range of Services, where a network is made.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub service_cidr: Option<Ipv4Net>,
+    /// The user's own service account for nodes, its mail address.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub node_service_account: Option<String>,
+    /// OAuth scopes of nodes: `cloud-platform`, `classic` (the six of old), or whole scopes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub oauth_scopes: Option<Vec<String>>,
+    /// Add-ons to turn on; an empty list turns off what can be.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub addons: Option<Vec<String>>,
+}
+
+/// GKE, decided.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ResolvedGcp {
+    /// Number of the project.
+    pub project_number: String,
+    /// Where the control plane is: a zone, or the region for one in three zones.
+    pub location: String,
+    /// Nodes are Google's business.
+    pub autopilot: bool,
+    /// Release channel.
+    pub release_channel: ReleaseChannel,
+    /// The whole version to begin with, `1.34.1-gke.1829001`.
+    pub initial_version: String,
+    /// Address range of pods; none where the network was brought along.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pod_cidr: Option<Ipv4Net>,
+    /// Address range of Services; none where the network was brought along.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub service_cidr: Option<Ipv4Net>,
+    /// The user's own service account for nodes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub node_service_account: Option<String>,
+    /// OAuth scopes of nodes, whole.
+    pub oauth_scopes: Vec<String>,
+    /// Add-ons that are on.
+    pub addons: Vec<String>,
+}
+
+/// What the control plane of an AKS cluster promises.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum AksTier {
+    /// Nothing; free of charge.
+    Free,
+    /// Uptime.
+    Standard,
+    /// Uptime, and long-term support of versions.
+    Premium,
+}
+
+impl AksTier {
+    /// The word users type.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Free => "free",
+            Self::Standard => "standard",
+            Self::Premium => "premium",
+        }
+    }
+}
+
+/// How pods get addresses in an AKS cluster.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum AksNetwork {
+    /// Azure CNI in overlay mode with Cilium.
+    Overlay,
+    /// Retires on 31 March 2028; on request only.
+    Kubenet,
+}
+
+impl AksNetwork {
+    /// The word users type.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Overlay => "overlay",
+            Self::Kubenet => "kubenet",
+        }
+    }
+}
+
+/// What only AKS has.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Default)]
+#[serde(rename_all = "camelCase", default)]
+pub struct AzureSpec {
+    /// Tier of the control plane.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tier: Option<AksTier>,
+    /// How pods get addresses.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub network: Option<AksNetwork>,
+    /// Address range of pods.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub pod_cidr: Option<Ipv4Net>,
+    /// Address range of Services.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub service_cidr: Option<Ipv4Net>,
+    /// Azure roles decide what Entra identities may do inside (default true).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub azure_rbac: Option<bool>,
+    /// Entra groups whose members are cluster admins, object ids.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub admin_groups: Option<Vec<String>>,
+    /// Client certificates beside Entra (default false).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub local_accounts: Option<bool>,
+    /// The user's own identity for the cluster: resource id of a user-assigned one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub identity: Option<String>,
+}
+
+/// AKS, decided.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ResolvedAzure {
+    /// The subscription's tenant.
+    pub tenant: String,
+    /// Tier of the control plane.
+    pub tier: AksTier,
+    /// How pods get addresses.
+    pub network: AksNetwork,
+    /// Address range of pods.
+    pub pod_cidr: Ipv4Net,
+    /// Address range of Services; the cluster's DNS has its tenth address.
+    pub service_cidr: Ipv4Net,
+    /// Azure roles decide what Entra identities may do inside.
+    pub azure_rbac: bool,
+    /// Entra groups whose members are cluster admins.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub admin_groups: Vec<String>,
+    /// Client certificates beside Entra.
+    pub local_accounts: bool,
+    /// The user's own identity for the cluster.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub identity: Option<String>,
+    /// The caller's object id, who becomes cluster admin; and whether that is a `User` or a `ServicePrincipal`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub admin: Option<(String, String)>,
+}
+
 /// The spec with every choice made: what a plan is built from, stored with it and shown in it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -286,6 +488,12 @@ pub struct ResolvedSpec {
     /// What only EKS has.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub aws: Option<ResolvedAws>,
+    /// What only GKE has.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub gcp: Option<ResolvedGcp>,
+    /// What only AKS has.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub azure: Option<ResolvedAzure>,
     /// Which values were defaults, by path (`network.nat`), for the plan's "default used" lines.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub defaults: Vec<String>,

@@ -5,6 +5,8 @@
 #[cfg(feature = "aws")]
 pub mod aws;
 mod offers;
+#[cfg(any(feature = "azure", feature = "gcp"))]
+pub mod rest;
 mod wide;
 
 pub use offers::{Offers, USUAL, Usual, VersionOffer, embedded_offers, suggested_machines, usual_machine};
@@ -15,7 +17,11 @@ use crate::model::{Cloud, ClusterName, ClusterSpec, Region, ResolvedSpec, Secret
 use async_trait::async_trait;
 use futures::future::BoxFuture;
 use jiff::Timestamp;
-use std::{collections::BTreeMap, path::PathBuf, sync::Arc};
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 /// Who we are to the cloud.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -320,6 +326,9 @@ pub trait Provider: Send + Sync {
     async fn token(&self, cluster: &str) -> Result<ClusterToken, StepError>;
 }
 
+/// Reads a file whole, as text; none where it is not there.
+pub type FileReader = Arc<dyn Fn(&Path) -> Result<Option<String>, String> + Send + Sync>;
+
 /// How to reach an account: from flags, environment, `.env` and the spec, in that order, collected by `env`.
 #[derive(Clone)]
 pub struct OpenOptions {
@@ -329,8 +338,17 @@ pub struct OpenOptions {
     pub profile: Option<String>,
     /// A role to assume on top.
     pub role_arn: Option<String>,
+    /// A project or subscription named by flag or by our own variable.
+    pub account: Option<String>,
     /// Variables of a `.env` file that the process environment does not set.
     pub dotenv: BTreeMap<String, String>,
+    /// All variables that count for this cloud: the process's over those of [`Self::dotenv`].
+    pub vars: BTreeMap<String, String>,
+    /// Makes the client for clouds that are spoken to in plain REST.
+    #[cfg(any(feature = "azure", feature = "gcp"))]
+    pub http: rest::HttpMaker,
+    /// Reads a file of credentials; none where there is none, else why not.
+    pub read_file: FileReader,
     /// Time, for what is judged by it: support dates, pauses between reads.
     pub clock: Arc<dyn Clock>,
     /// Learns the credentials in use, so that no output shows them.
@@ -395,12 +413,17 @@ pub type Opening = BoxFuture<'static, Result<Option<Arc<dyn Provider>>, StepErro
 /// Says what a life of a cluster needs: its spec, its region, its account where that is known, and which part of the life.
 pub type Policing = fn(&ClusterSpec, &Region, Option<&str>, Purpose) -> Result<Policies, Vec<StepError>>;
 
+/// Says whether credentials are in sight, by variables and by which files are there.
+pub type Sighting = fn(&BTreeMap<String, String>, &dyn Fn(&Path) -> bool) -> bool;
+
 /// One cloud of this build.
 pub struct Entry {
     /// Which.
     pub cloud: Cloud,
     /// For the credential plugin.
     pub plugin: &'static dyn Plugin,
+    /// See [`credentials_in_sight`].
+    pub credentials: Sighting,
     /// Opens it; see [`open`].
     pub open: fn(OpenOptions) -> Opening,
     /// Says what it needs to be allowed; see [`policies`].
@@ -441,6 +464,11 @@ fn entry(cloud: Cloud) -> Option<&'static Entry> {
 /// What the credential plugin may know of a cloud; none for one that is not in this build.
 pub fn plugin(cloud: Cloud) -> Option<&'static dyn Plugin> {
     entry(cloud).map(|entry| entry.plugin)
+}
+
+/// Whether credentials of a cloud are in sight, by these variables and the files that are there, without trying them.
+pub fn credentials_in_sight(cloud: Cloud, vars: &BTreeMap<String, String>, is_there: &dyn Fn(&Path) -> bool) -> bool {
+    entry(cloud).is_some_and(|entry| (entry.credentials)(vars, is_there))
 }
 
 /// Opens a cloud: loads its configuration, makes no call of its own. None when nothing names a region.

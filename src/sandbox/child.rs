@@ -87,6 +87,7 @@ pub fn child_env(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::sandbox::dir::Ports;
 
     #[test]
     fn nothing_of_the_users_clouds_gets_in() {
@@ -107,8 +108,7 @@ mod tests {
             ("KUBEWRIGHT_OUTPUT", "json"),
             ("KUBEWRIGHT_ARM_ENDPOINT", "https://real"),
         ];
-        let endpoints =
-            Endpoints { aws: "http://127.0.0.1:1".to_owned(), kubernetes: "https://127.0.0.1:2".to_owned() };
+        let endpoints = Endpoints::at(&Ports { aws: 1, kubernetes: 2, gcp: 3, azure: 4 });
         let parent = parent.map(|(k, v)| (OsString::from(k), OsString::from(v)));
         let env: BTreeMap<_, _> = child_env(parent, &endpoints, Path::new("/kw/sandbox")).into_iter().collect();
         let get = |name: &str| env.get(OsStr::new(name)).and_then(|value| value.to_str());

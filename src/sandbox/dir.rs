@@ -22,6 +22,12 @@ pub struct Ports {
     pub aws: u16,
     /// Kubernetes API servers, TLS.
     pub kubernetes: u16,
+    /// Google's APIs, plain.
+    #[serde(default)]
+    pub gcp: u16,
+    /// Azure Resource Manager and Entra, TLS.
+    #[serde(default)]
+    pub azure: u16,
 }
 
 /// The directory.

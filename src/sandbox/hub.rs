@@ -5,7 +5,6 @@
 
 use super::{
     SandboxError,
-    aws::Service,
     clock::{Reading, Speed, VirtualClock},
     conditions::Conditions,
     faults::{Fault, Faults},
@@ -14,8 +13,9 @@ use super::{
     server::Body,
     world::{Object, Scope, Settings, Site, Tx, World, WorldError},
 };
+use crate::model::Cloud;
 use async_trait::async_trait;
-use hyper::{Request, Response, body::Incoming};
+use hyper::{Request, Response, body::Incoming, http::request::Parts};
 use jiff::Timestamp;
 use serde_json::Value;
 use std::{
@@ -44,8 +44,25 @@ pub trait Kubernetes: Send + Sync {
     /// works, not while it streams.
     async fn handle(&self, hub: Arc<Hub>, request: Request<Incoming>) -> Option<Response<Body>>;
 
-    /// As [`Service::due`], for objects of service `kubernetes`.
+    /// As [`PretendCloud::due`], for objects of service `kubernetes`.
     fn due(&self, tx: &mut Tx<'_>, object: &Object, what: &str);
+}
+
+/// One cloud of the world: what answers at its port, and what happens to its objects by themselves.
+#[async_trait]
+pub trait PretendCloud: Send + Sync {
+    /// Which: decides whose objects' [`Self::due`] it gets.
+    fn cloud(&self) -> Cloud;
+
+    /// Answers one request of its port; `None` drops the connection.
+    async fn handle(&self, hub: &Hub, parts: &Parts, body: &[u8]) -> Option<Response<Body>>;
+
+    /// Something one of its objects had scheduled happens now; `tx.now()` is exactly that time. The object is given
+    /// as it was, its `due` already cleared in the world: schedule the next one by putting it back with a new `due`.
+    fn due(&self, tx: &mut Tx<'_>, object: &Object, what: &str);
+
+    /// Called once for every scope of its own, before the first call there: puts built-in objects (default networks).
+    fn furnish(&self, tx: &mut Tx<'_>, scope: &Scope);
 }
 
 /// What is behind the lock.
@@ -60,7 +77,7 @@ struct Core {
 /// The running sandbox.
 pub struct Hub {
     core: Mutex<Core>,
-    services: Vec<Box<dyn Service>>,
+    clouds: Vec<Box<dyn PretendCloud>>,
     kubernetes: Option<Box<dyn Kubernetes>>,
     wall: Wall,
     holds: Holds,
@@ -128,15 +145,15 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 /// What a hub is made of.
-pub struct Parts {
+pub struct Made {
     /// The world.
     pub world: World,
     /// Speed.
     pub speed: Speed,
     /// Faults of this server's life.
     pub faults: Faults,
-    /// AWS services.
-    pub services: Vec<Box<dyn Service>>,
+    /// The clouds.
+    pub clouds: Vec<Box<dyn PretendCloud>>,
     /// Kubernetes, if any.
     pub kubernetes: Option<Box<dyn Kubernetes>>,
     /// Real time.
@@ -156,14 +173,14 @@ pub type Rebirth = Box<dyn Fn(Option<u64>) -> Result<World, SandboxError> + Send
 
 impl Hub {
     /// Starts the clock where the world stood.
-    pub fn new(parts: Parts) -> Self {
-        let Parts { world, speed, faults, services, kubernetes, wall, holds, pods_local, record, rebirth } = parts;
+    pub fn new(made: Made) -> Self {
+        let Made { world, speed, faults, clouds, kubernetes, wall, holds, pods_local, record, rebirth } = made;
         let revision = watch::Sender::new(world.revision());
         let clock = VirtualClock::start(world.now(), speed);
         let core = Core { world, clock, faults, furnished: BTreeSet::new(), sleepers: BTreeSet::new() };
         Self {
             core: Mutex::new(core),
-            services,
+            clouds,
             kubernetes,
             wall,
             holds,
@@ -216,9 +233,9 @@ impl Hub {
         self.kubernetes.as_deref()
     }
 
-    /// A service by signing name.
-    pub fn service(&self, name: &str) -> Option<&dyn Service> {
-        self.services.iter().find(|service| service.name() == name).map(AsRef::as_ref)
+    /// A cloud.
+    pub fn cloud(&self, cloud: Cloud) -> Option<&dyn PretendCloud> {
+        self.clouds.iter().find(|it| it.cloud() == cloud).map(AsRef::as_ref)
     }
 
     /// Marks that somebody is being served; time does not jump meanwhile. Long watches drop it before they stream.
@@ -233,7 +250,7 @@ impl Hub {
         Connected(self)
     }
 
-    /// How many clients hold a connection to the plain port.
+    /// How many clients hold a connection to a cloud's port.
     pub fn connections(&self) -> usize {
         self.connections.load(Ordering::SeqCst)
     }
@@ -283,28 +300,29 @@ impl Hub {
         Ok(result)
     }
 
-    /// As [`Hub::transact`], after the built-in objects of the scope are there.
+    /// As [`Hub::transact`], after the built-in objects of a cloud's scope are there.
     ///
     /// # Errors
     /// As [`Hub::transact`].
     pub fn transact_in<R, E: From<WorldError>>(
         &self,
+        cloud: Cloud,
         scope: &Scope,
         work: impl FnOnce(&mut Tx<'_>) -> Result<R, E>,
     ) -> Result<R, E> {
-        self.furnish(scope)?;
+        self.furnish(cloud, scope)?;
         self.transact(work)
     }
 
-    fn furnish(&self, scope: &Scope) -> Result<(), WorldError> {
+    fn furnish(&self, cloud: Cloud, scope: &Scope) -> Result<(), WorldError> {
         let mut core = lock(&self.core);
         if !core.furnished.insert(scope.clone()) || core.world.is_furnished(scope) {
             return Ok(());
         }
         let now = core.clock.now();
         let mut tx = core.world.begin(now);
-        for service in &self.services {
-            service.furnish(&mut tx, scope);
+        if let Some(cloud) = self.cloud(cloud) {
+            cloud.furnish(&mut tx, scope);
         }
         tx.mark_furnished(scope);
         tx.commit().map(|_| ())
@@ -323,9 +341,9 @@ impl Hub {
                     kubernetes.due(tx, object, what);
                 }
             }
-            name => {
-                if let Some(service) = self.service(name) {
-                    service.due(tx, object, what);
+            _ => {
+                if let Some(cloud) = self.cloud(object.cloud) {
+                    cloud.due(tx, object, what);
                 }
             }
         };

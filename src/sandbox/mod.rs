@@ -13,7 +13,8 @@
 //!   (`search` does not see what is younger than the read lag: set `visible_at = Some(tx.read_lag())` at creation),
 //!   `put/update/remove/bury`, `id("vpc")`, `hex`, `letters`, `uuid`, `between`, `now()` (virtual), `in_force()`,
 //!   `site()` (addresses and CA of the running servers). Iterators borrow the tx: collect or clone before changing.
-//! - A service is an [`aws::Service`]: `call(&mut CallCx) -> Result<Reply, ApiError>`; an error undoes the call's changes.
+//! - A cloud is a [`hub::PretendCloud`] behind a port of its own, with its line in `clouds()`.
+//! - A service of AWS is an [`aws::Service`]: `call(&mut CallCx) -> Result<Reply, ApiError>`; an error undoes the call's changes.
 //!   Parameters of query calls: [`aws::Params`] (`get/require/flag/number/list/groups/group/filters`); whatever the call
 //!   did not look at is refused as unknown. JSON bodies: `cx.json::<T>(code)` with `deny_unknown_fields`.
 //!   Replies: [`aws::Xml`] (members only; the envelope is the protocol's) or a JSON value.
@@ -40,13 +41,13 @@ pub mod show;
 pub mod tls;
 pub mod world;
 
-use crate::model::doc::SandboxShow;
+use crate::model::{Cloud, doc::SandboxShow};
 use crate::store::{FileLock, Holder, Presence, StoreError};
 use clock::Speed;
 use conditions::Conditions;
 use dir::Dir;
 use faults::{FaultError, Faults};
-use hub::{Hub, Wall};
+use hub::{Hub, PretendCloud, Wall};
 use std::{io, path::PathBuf, sync::Arc, time::Duration};
 use tokio::{sync::watch, task::JoinHandle};
 use world::{Settings, Site, WorldError};
@@ -98,12 +99,21 @@ pub struct Endpoints {
     pub aws: String,
     /// `https://127.0.0.1:4712`: the Kubernetes API servers.
     pub kubernetes: String,
+    /// `http://127.0.0.1:4713`: Google's APIs.
+    pub gcp: String,
+    /// `https://localhost:4714`: Azure Resource Manager and Entra.
+    pub azure: String,
 }
 
 impl Endpoints {
     fn at(ports: &dir::Ports) -> Self {
-        let (aws, kubernetes) = (ports.aws, ports.kubernetes);
-        Self { aws: format!("http://127.0.0.1:{aws}"), kubernetes: format!("https://127.0.0.1:{kubernetes}") }
+        Self {
+            aws: format!("http://127.0.0.1:{}", ports.aws),
+            kubernetes: format!("https://127.0.0.1:{}", ports.kubernetes),
+            gcp: format!("http://127.0.0.1:{}", ports.gcp),
+            // By name: the credential library of Azure takes no address.
+            azure: format!("https://localhost:{}", ports.azure),
+        }
     }
 
     /// The clock's address, for the child's environment.
@@ -221,18 +231,21 @@ pub async fn serve(options: ServeOptions) -> Result<Running, SandboxError> {
     let remembered = dir.ports()?;
     let plain = server::bind(options.port, remembered.as_ref().map(|ports| ports.aws)).await?;
     let secure = server::bind(None, remembered.as_ref().map(|ports| ports.kubernetes)).await?;
+    let google = server::bind(None, remembered.as_ref().map(|ports| ports.gcp)).await?;
+    let azure = server::bind(None, remembered.as_ref().map(|ports| ports.azure)).await?;
     let port = |listener: &tokio::net::TcpListener| {
         listener.local_addr().map(|at| at.port()).map_err(|cause| SandboxError::Bind { port: 0, cause })
     };
-    let ports = dir::Ports { aws: port(&plain)?, kubernetes: port(&secure)? };
+    let ports =
+        dir::Ports { aws: port(&plain)?, kubernetes: port(&secure)?, gcp: port(&google)?, azure: port(&azure)? };
     dir.remember(&ports)?;
     let endpoints = Endpoints::at(&ports);
     let reborn = dir.clone();
-    let hub = Arc::new(Hub::new(hub::Parts {
+    let hub = Arc::new(Hub::new(hub::Made {
         world,
         speed: options.speed,
         faults,
-        services: aws::services(&options.wall),
+        clouds: clouds(&options.wall),
         kubernetes: kubernetes(),
         wall: options.wall,
         holds: holds::Holds::open(dir.path().join("holds"))?,
@@ -243,15 +256,30 @@ pub async fn serve(options: ServeOptions) -> Result<Running, SandboxError> {
     hub.set_site(Site {
         aws_url: endpoints.aws.clone(),
         kubernetes_url: endpoints.kubernetes.clone(),
+        gcp_url: endpoints.gcp.clone(),
+        azure_url: endpoints.azure.clone(),
         ca_pem: authority.pem.clone(),
     });
     let stop = watch::Sender::new(false);
     let tasks = vec![
-        tokio::spawn(server::serve_plain(Arc::clone(&hub), plain, stop.subscribe())),
+        tokio::spawn(server::serve_plain(Arc::clone(&hub), Cloud::Aws, plain, stop.subscribe())),
+        tokio::spawn(server::serve_plain(Arc::clone(&hub), Cloud::Gcp, google, stop.subscribe())),
+        tokio::spawn(server::serve_secure(
+            Arc::clone(&hub),
+            Cloud::Azure,
+            azure,
+            authority.acceptor.clone(),
+            stop.subscribe(),
+        )),
         tokio::spawn(server::serve_tls(Arc::clone(&hub), secure, authority.acceptor, stop.subscribe())),
         tokio::spawn(keep_time(Arc::clone(&hub), stop.subscribe())),
     ];
     Ok(Running { hub, endpoints, dir: options.dir, stop, tasks, _lock: lock })
+}
+
+/// The clouds. A new one adds its line here.
+fn clouds(wall: &Wall) -> Vec<Box<dyn PretendCloud>> {
+    vec![Box::new(aws::Aws::new(wall))]
 }
 
 /// The Kubernetes half.

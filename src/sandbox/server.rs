@@ -1,7 +1,8 @@
-//! The sandbox's listeners on loopback: one plain port for all AWS services and the control endpoints, one TLS port for
-//! the Kubernetes API servers. What is answered is decided elsewhere.
+//! The sandbox's listeners on loopback: a plain port for AWS and the control endpoints, one for Google, a TLS port for
+//! Azure and one for the Kubernetes API servers. What is answered is decided elsewhere.
 
-use super::{SandboxError, aws, clock::Sleep, control, hub::Hub};
+use super::{SandboxError, clock::Sleep, control, hub::Hub};
+use crate::model::Cloud;
 use http_body_util::{BodyExt, Full, Limited, combinators::UnsyncBoxBody};
 use hyper::{
     Request, Response,
@@ -11,6 +12,7 @@ use hyper::{
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use std::{io, net::SocketAddr, sync::Arc};
 use tokio::{
+    io::{AsyncRead, AsyncWrite},
     net::{TcpListener, TcpStream},
     sync::watch,
 };
@@ -59,8 +61,8 @@ pub async fn bind(asked: Option<u16>, remembered: Option<u16>) -> Result<TcpList
 #[error("the sandbox drops this connection")]
 struct Dropped;
 
-/// Serves the plain port until told to stop.
-pub async fn serve_plain(hub: Arc<Hub>, listener: TcpListener, mut stop: watch::Receiver<bool>) {
+/// Serves a cloud's plain port until told to stop.
+pub async fn serve_plain(hub: Arc<Hub>, cloud: Cloud, listener: TcpListener, mut stop: watch::Receiver<bool>) {
     loop {
         let stream = tokio::select! {
             accepted = listener.accept() => accepted,
@@ -68,19 +70,47 @@ pub async fn serve_plain(hub: Arc<Hub>, listener: TcpListener, mut stop: watch::
         };
         let Ok((stream, _)) = stream else { continue };
         let (hub, stop) = (Arc::clone(&hub), stop.clone());
-        tokio::spawn(plain_connection(hub, stream, stop));
+        let _ = stream.set_nodelay(true);
+        tokio::spawn(connection(hub, cloud, stream, stop));
     }
 }
 
-async fn plain_connection(hub: Arc<Hub>, stream: TcpStream, mut stop: watch::Receiver<bool>) {
-    let _ = stream.set_nodelay(true);
+/// Serves a cloud's TLS port until told to stop.
+pub async fn serve_secure(
+    hub: Arc<Hub>,
+    cloud: Cloud,
+    listener: TcpListener,
+    tls: TlsAcceptor,
+    mut stop: watch::Receiver<bool>,
+) {
+    loop {
+        let stream = tokio::select! {
+            accepted = listener.accept() => accepted,
+            _ = stop.wait_for(|stop| *stop) => return,
+        };
+        let Ok((stream, _)) = stream else { continue };
+        let (hub, tls, stop) = (Arc::clone(&hub), tls.clone(), stop.clone());
+        tokio::spawn(async move {
+            let _ = stream.set_nodelay(true);
+            if let Ok(stream) = tls.accept(stream).await {
+                connection(hub, cloud, stream, stop).await;
+            }
+        });
+    }
+}
+
+async fn connection<S>(hub: Arc<Hub>, cloud: Cloud, stream: S, mut stop: watch::Receiver<bool>)
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
     let counted = Arc::clone(&hub);
     let _connected = counted.connected();
     let service = service_fn(move |request| {
         let hub = Arc::clone(&hub);
-        async move { plain_request(&hub, request).await.ok_or(Dropped) }
+        async move { answer(&hub, cloud, request).await.ok_or(Dropped) }
     });
-    let connection = hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), service);
+    let builder = hyper_util::server::conn::auto::Builder::new(TokioExecutor::new());
+    let connection = builder.serve_connection(TokioIo::new(stream), service);
     tokio::pin!(connection);
     // A dropped connection is an error by design; clients that go away are none of ours. One that has ended must not be
     // polled again: it would go on with the call in mid-air, which is held, and the client would not see it close.
@@ -91,12 +121,12 @@ async fn plain_connection(hub: Arc<Hub>, stream: TcpStream, mut stop: watch::Rec
     let _ = connection.await;
 }
 
-async fn plain_request(hub: &Hub, request: Request<Incoming>) -> Option<Response<Body>> {
+async fn answer(hub: &Hub, cloud: Cloud, request: Request<Incoming>) -> Option<Response<Body>> {
     let path = request.uri().path().to_owned();
     let busy = hub.busy();
     let (parts, body) = request.into_parts();
     let body = read_body(body).await.ok()?;
-    if let Some(control) = path.strip_prefix("/_sandbox/") {
+    if let Some(control) = path.strip_prefix("/_sandbox/").filter(|_| cloud == Cloud::Aws) {
         if control == "clock/sleep"
             && let Ok(sleep) = serde_json::from_slice::<Sleep>(&body)
         {
@@ -105,8 +135,8 @@ async fn plain_request(hub: &Hub, request: Request<Incoming>) -> Option<Response
         }
         return Some(control::handle(hub, parts.method.as_str(), control, &body));
     }
-    let answer = aws::gate::handle(hub, &parts, &body).await;
-    hub.record().keep("aws", &parts, &body, answer).await
+    let answer = hub.cloud(cloud)?.handle(hub, &parts, &body).await;
+    hub.record().keep(cloud.as_str(), &parts, &body, answer).await
 }
 
 /// Serves the TLS port until told to stop.

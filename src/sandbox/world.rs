@@ -87,6 +87,10 @@ pub struct Site {
     pub aws_url: String,
     /// `https://127.0.0.1:4712`: the Kubernetes API servers, each under a path of its own.
     pub kubernetes_url: String,
+    /// `http://127.0.0.1:4713`: Google's APIs, told apart by path.
+    pub gcp_url: String,
+    /// `https://localhost:4714`: Azure Resource Manager and Entra.
+    pub azure_url: String,
     /// The certificate authority both sides trust, PEM.
     pub ca_pem: String,
 }

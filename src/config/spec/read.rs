@@ -323,7 +323,12 @@ fn existing(walk: &mut Walk, at: &At<'_>) -> Option<ExistingNetwork> {
         }
     };
     let public = fields.get("publicSubnets").and_then(|at| words(walk, &at, "[subnet-0123456789abcdef0]"));
-    Some(ExistingNetwork { vpc: vpc?, private_subnets: private?, public_subnets: public.unwrap_or_default() })
+    Some(ExistingNetwork {
+        vpc: vpc?,
+        private_subnets: private?,
+        public_subnets: public.unwrap_or_default(),
+        ..ExistingNetwork::default()
+    })
 }
 
 fn pool(walk: &mut Walk, at: &At<'_>) -> Option<PoolSpec> {

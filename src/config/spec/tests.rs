@@ -505,6 +505,8 @@ prop_compose! {
             node_pools,
             admins: admins.into_iter().collect(),
             tags,
+            gcp: None,
+            azure: None,
             aws: aws.map(|(addons, role)| AwsSpec {
                 addons: addons.map(|addons| addons.into_iter().collect()),
                 cluster_role_arn: role.then(|| "arn:aws:iam::123456789012:role/eks".to_owned()),

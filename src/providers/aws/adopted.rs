@@ -239,6 +239,7 @@ mod tests {
             vpc: "vpc-1".to_owned(),
             private_subnets: subnets.iter().map(|it| it.id.clone()).collect(),
             public_subnets: vec![],
+            ..ExistingNetwork::default()
         };
         let subnets = subnets.into_iter().map(|it| (it.id.clone(), it)).collect();
         Adopted { asked, cidr: "10.0.0.0/16".parse().ok(), subnets, endpoints: [].into() }

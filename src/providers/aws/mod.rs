@@ -50,6 +50,7 @@ use std::sync::Arc;
 pub const ENTRY: Entry = Entry {
     cloud: Cloud::Aws,
     plugin: &plugin::AwsPlugin,
+    credentials: plugin::in_sight,
     open,
     policies: policy::policies,
     first_region: "us-east-1",
@@ -59,7 +60,7 @@ pub const ENTRY: Entry = Entry {
 };
 
 fn open(options: OpenOptions) -> Opening {
-    let OpenOptions { region, profile, role_arn, dotenv, clock, secrets } = options;
+    let OpenOptions { region, profile, role_arn, dotenv, clock, secrets, .. } = options;
     let options = AwsOptions { region, profile, role_arn, dotenv, secrets };
     Box::pin(async { Ok(Aws::open(options, clock).await.map(|aws| Arc::new(aws) as Arc<dyn Provider>)) })
 }

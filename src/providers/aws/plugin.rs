@@ -15,6 +15,12 @@ fn set<'v>(vars: &'v BTreeMap<String, String>, name: &str) -> Option<&'v str> {
     vars.get(name).map(String::as_str).filter(|value| !value.is_empty())
 }
 
+/// Whether credentials are in sight, without trying them.
+pub fn in_sight(vars: &BTreeMap<String, String>, is_there: &dyn Fn(&Path) -> bool) -> bool {
+    ["AWS_ACCESS_KEY_ID", "AWS_PROFILE", "AWS_WEB_IDENTITY_TOKEN_FILE"].iter().any(|name| set(vars, name).is_some())
+        || AwsPlugin.files(vars).iter().any(|file| is_there(file))
+}
+
 impl Plugin for AwsPlugin {
     fn decides(&self, variable: &str) -> bool {
         variable.starts_with("AWS_")

@@ -349,6 +349,7 @@ mod tests {
             vpc: "vpc-1".to_owned(),
             private_subnets: vec!["subnet-1".to_owned(), "subnet-2".to_owned()],
             public_subnets: Vec::new(),
+            ..ExistingNetwork::default()
         };
         let network = NetworkSpec { existing: Some(existing), ..NetworkSpec::default() };
         let adopted = printed(&ClusterSpec { network: Some(network), ..spec("demo") }, Purpose::All);

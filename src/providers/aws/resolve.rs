@@ -131,6 +131,8 @@ fn decide(
         admins: spec.admins.clone(),
         tags: spec.tags.clone(),
         aws: Some(ResolvedAws { admin_principal_arn: admin, ..offline.aws }),
+        gcp: None,
+        azure: None,
         defaults: work.defaults,
     })
 }
@@ -195,6 +197,8 @@ pub fn offline(spec: &ClusterSpec, region: &Region) -> Result<ResolvedSpec, Vec<
         admins: spec.admins.clone(),
         tags: spec.tags.clone(),
         aws: Some(ResolvedAws { admin_principal_arn: admin, ..offline.aws }),
+        gcp: None,
+        azure: None,
         defaults: Vec::new(),
     })
 }

@@ -25,6 +25,8 @@ pub(crate) fn spec(name: &str) -> ResolvedSpec {
         node_pools: vec![pool("default")],
         admins: Vec::new(),
         tags: [("team".to_owned(), "research".to_owned())].into(),
+        gcp: None,
+        azure: None,
         aws: Some(ResolvedAws {
             addons: ["vpc-cni", "kube-proxy", "coredns", "eks-pod-identity-agent", "aws-ebs-csi-driver"]
                 .map(str::to_owned)

@@ -1,10 +1,11 @@
 //! The AWS port: who signed, which service, which operation, then the call under its faults, then the vendor's envelope.
 
 use super::{
-    ApiError, CallCx, Caller, Params, Protocol, Reply, Service, iam, is_mutating,
+    ApiError, Aws, CallCx, Caller, Params, Protocol, Reply, Service, iam, is_mutating,
     protocol::{self, Rendered, query, rest_json},
     regions, sigv4, sts,
 };
+use crate::model::Cloud;
 use crate::sandbox::{
     hub::{Call, Hub, Refusal},
     server::{Body, full},
@@ -38,7 +39,7 @@ struct Target {
 }
 
 /// Answers one request; `None` drops the connection.
-pub async fn handle(hub: &Hub, parts: &Parts, body: &[u8]) -> Option<Response<Body>> {
+pub async fn handle(aws: &Aws, hub: &Hub, parts: &Parts, body: &[u8]) -> Option<Response<Body>> {
     let headers: Vec<(String, String)> = parts
         .headers
         .iter()
@@ -61,7 +62,7 @@ pub async fn handle(hub: &Hub, parts: &Parts, body: &[u8]) -> Option<Response<Bo
         Ok(claim) => claim,
         Err(error) => return refuse(guessed, auth_words(guessed, error)),
     };
-    let Some(service) = hub.service(&claim.service) else {
+    let Some(service) = aws.service(&claim.service) else {
         let why = format!("Credential should be scoped to a service of the sandbox, not `{}`", claim.service);
         return refuse(guessed, auth_words(guessed, ApiError::new(403, "SignatureDoesNotMatch", why)));
     };
@@ -103,7 +104,7 @@ pub async fn handle(hub: &Hub, parts: &Parts, body: &[u8]) -> Option<Response<Bo
         Refusal::Expired => Err(auth_words(target.protocol, sts::expired())),
     };
     let effect = |fails_later: bool| {
-        let result = hub.transact_in(&scope, |tx| {
+        let result = hub.transact_in(Cloud::Aws, &scope, |tx| {
             if fails_later {
                 tx.doom();
             }

@@ -20,9 +20,13 @@ pub mod sts;
 pub use protocol::{ApiError, Params, Protocol, Reply, Xml};
 
 use super::{
-    hub::Wall,
+    hub::{Hub, PretendCloud, Wall},
+    server::Body,
     world::{Object, Scope, Tx},
 };
+use crate::model::Cloud;
+use async_trait::async_trait;
+use hyper::{Response, http::request::Parts};
 use serde::de::DeserializeOwned;
 use std::collections::BTreeMap;
 
@@ -163,8 +167,48 @@ pub trait Service: Send + Sync {
     }
 }
 
+/// Pretend AWS: all its services behind one port.
+pub struct Aws {
+    services: Vec<Box<dyn Service>>,
+}
+
+impl Aws {
+    /// With every service there is.
+    pub fn new(wall: &Wall) -> Self {
+        Self { services: services(wall) }
+    }
+
+    /// A service by signing name.
+    fn service(&self, name: &str) -> Option<&dyn Service> {
+        self.services.iter().find(|service| service.name() == name).map(AsRef::as_ref)
+    }
+}
+
+#[async_trait]
+impl PretendCloud for Aws {
+    fn cloud(&self) -> Cloud {
+        Cloud::Aws
+    }
+
+    async fn handle(&self, hub: &Hub, parts: &Parts, body: &[u8]) -> Option<Response<Body>> {
+        gate::handle(self, hub, parts, body).await
+    }
+
+    fn due(&self, tx: &mut Tx<'_>, object: &Object, what: &str) {
+        if let Some(service) = self.service(&object.service) {
+            service.due(tx, object, what);
+        }
+    }
+
+    fn furnish(&self, tx: &mut Tx<'_>, scope: &Scope) {
+        for service in &self.services {
+            service.furnish(tx, scope);
+        }
+    }
+}
+
 /// Every service there is. A new one adds its line here.
-pub fn services(wall: &Wall) -> Vec<Box<dyn Service>> {
+fn services(wall: &Wall) -> Vec<Box<dyn Service>> {
     vec![
         Box::new(sts::Sts { wall: Wall::clone(wall) }),
         Box::new(iam::Iam),

@@ -100,7 +100,7 @@ impl Origin {
 pub struct Due {
     /// When, virtual.
     pub at: Timestamp,
-    /// What, in the service's own words; handed back to [`crate::sandbox::aws::Service::due`].
+    /// What, in the service's own words; handed back to [`crate::sandbox::hub::PretendCloud::due`].
     pub what: String,
 }
 

@@ -1,6 +1,7 @@
 //! The AWS provider against the sandbox: what it says before a build, then the life of a whole stack.
 
 use super::sandbox::options;
+use crate::support::opened::open_options;
 use async_trait::async_trait;
 use jiff::Timestamp;
 use kubewright::{
@@ -8,8 +9,8 @@ use kubewright::{
         Clock, Event, Ids, Journal, JournalError, Observer, Options, Outcome, Plan, PlannedStep, Record, RunId,
         RunInfo, Session, StackState, StopSignal, Teardown, Tick,
     },
-    model::{Cloud, ClusterSpec, Region, ResolvedSpec, Stack, spec::*},
-    providers::{self, CheckStatus, OpenOptions, Provider},
+    model::{Cloud, ClusterSpec, ResolvedSpec, Stack, spec::*},
+    providers::{self, CheckStatus, Provider},
     sandbox::{
         Running,
         aws::sts,
@@ -50,14 +51,7 @@ async fn open(running: &Running) -> Arc<dyn Provider> {
         ("AWS_SECRET_ACCESS_KEY", secret.as_str()),
         ("AWS_ENDPOINT_URL", running.endpoints().aws.as_str()),
     ];
-    let options = OpenOptions {
-        region: Some(Region("us-east-1".to_owned())),
-        profile: None,
-        role_arn: None,
-        dotenv: dotenv.map(|(key, value)| (key.to_owned(), value.to_owned())).into(),
-        clock: clock(running).await,
-        secrets: Default::default(),
-    };
+    let options = open_options("us-east-1", &dotenv, clock(running).await);
     providers::open(Cloud::Aws, options).await.unwrap().unwrap()
 }
 

@@ -2,6 +2,7 @@
 
 use super::rig::Rig;
 use aws_sdk_elasticloadbalancingv2::error::ProvideErrorMetadata;
+use kubewright::model::Cloud;
 use kubewright::sandbox::{
     aws::{
         ec2::inside,
@@ -22,7 +23,7 @@ async fn balancers_of_a_cluster_are_seen_and_deleted() {
     let ec2 = aws_sdk_ec2::Client::new(&rig.config);
     let vpc = ec2.describe_vpcs().send().await.unwrap().vpcs()[0].vpc_id().unwrap().to_owned();
     let make = |kind: BalancerKind, name: &'static str| {
-        let made = rig.server.hub().transact_in(&scope, |tx| {
+        let made = rig.server.hub().transact_in(Cloud::Aws, &scope, |tx| {
             let subnets = inside::subnets_of(tx, &scope, &vpc)[..2].to_vec();
             let tags = BTreeMap::from([("kubernetes.io/cluster/demo".to_owned(), "owned".to_owned())]);
             let targets = elb::create_target_group(tx, &scope, name, &vpc, 80, tags.clone());

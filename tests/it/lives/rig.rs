@@ -1,7 +1,7 @@
 //! A sandbox server in this process with a home of its own: the real binary attaches to it, and the test looks at the
 //! same world through the official SDK and the cluster's own API.
 
-use crate::support::{Home, Said};
+use crate::support::{Home, Said, opened::open_options};
 use aws_credential_types::{Credentials, provider::SharedCredentialsProvider};
 use aws_types::{SdkConfig, region::Region};
 use kubewright::{
@@ -11,7 +11,7 @@ use kubewright::{
         self,
         doc::{SandboxObject, SandboxShow},
     },
-    providers::{self, OpenOptions},
+    providers,
     sandbox::{
         self, Running, ServeOptions, aws::sts, client::ClockClient, clock::Speed, conditions::Conditions,
         world::Settings,
@@ -224,14 +224,7 @@ impl World {
             ("AWS_SECRET_ACCESS_KEY", secret.as_str()),
             ("AWS_ENDPOINT_URL", self.server().endpoints().aws.as_str()),
         ];
-        let options = OpenOptions {
-            region: Some(model::Region("us-east-1".to_owned())),
-            profile: None,
-            role_arn: None,
-            dotenv: variables.map(|(key, value)| (key.to_owned(), value.to_owned())).into(),
-            clock: Arc::new(Wall),
-            secrets: Default::default(),
-        };
+        let options = open_options("us-east-1", &variables, Arc::new(Wall));
         let provider = providers::open(model::Cloud::Aws, options).await.unwrap().unwrap();
         let cluster = provider.cluster(name).await.unwrap().expect("the cluster stands");
         k8s::connect(&Access {

@@ -5,6 +5,8 @@ pub(crate) mod canary;
 pub(crate) mod contract;
 #[cfg(all(feature = "aws", feature = "sandbox"))]
 pub(crate) mod gateway;
+#[cfg(feature = "sandbox")]
+pub(crate) mod opened;
 #[cfg(all(feature = "aws", feature = "sandbox"))]
 pub(crate) mod served;
 #[cfg(all(feature = "aws", feature = "sandbox"))]

@@ -151,6 +151,7 @@ fn an_adopted_network_is_never_ours() {
         vpc: "vpc-0a1".to_owned(),
         private_subnets: vec!["subnet-1".to_owned(), "subnet-2".to_owned()],
         public_subnets: vec![],
+        ..ExistingNetwork::default()
     });
     let plan = planned(&spec);
     let ours: Vec<&str> = plan
@@ -242,6 +243,7 @@ fn any_spec() -> impl Strategy<Value = ResolvedSpec> {
                     vpc: "vpc-1".to_owned(),
                     private_subnets: ids("p"),
                     public_subnets: ids("q"),
+                    ..ExistingNetwork::default()
                 });
             }
             spec
