@@ -157,6 +157,7 @@ def retagged(account, judge, _):
 
 
 HARMS = {"orphan": orphan, "duplicate": duplicate, "deleted": deleted, "retagged": retagged}
+MORE_HARM = {}
 
 
 def unmark(account, thing):

@@ -200,6 +200,22 @@ def has_template(exchange):
 # ---- what no description says
 
 
+def unannounced(exchanges):
+    """Addresses of operations that were asked for, in a recording of one server, though no reply had named them."""
+    named = set()
+    for exchange in exchanges:
+        if of_operation(exchange) and exchange.path not in named:
+            yield exchange.path
+        for name in ("azure-asyncoperation", "location"):
+            split = urllib.parse.urlsplit(exchange.reply_headers.get(name, ""))
+            named.add(f"{split.path}?{split.query}" if split.query else split.path)
+
+
+def blurred(text):
+    """A text without what differs from run to run: ids, digests, numbers."""
+    return re.sub(r"[0-9]+", "0", re.sub(r"[0-9a-f-]{8,}", "x", text))
+
+
 def asserted(exchange):
     split = urllib.parse.urlsplit(exchange.path)
     where = f"{exchange.method} {re.sub('/subscriptions/[^/]+', '', split.path)[:120]} {exchange.status}"
