@@ -6,6 +6,7 @@ pub mod places;
 pub mod price;
 pub mod secret;
 pub mod spec;
+pub mod terms;
 pub mod time;
 
 pub use name::{Cloud, ClusterName, NameError, Region, Stack, StackId};

@@ -21,6 +21,11 @@ use tokio_rustls::TlsAcceptor;
 /// A reply's body: whole, or a stream (watches, logs).
 pub type Body = UnsyncBoxBody<Bytes, io::Error>;
 
+/// The certificate that a client of the TLS port showed, DER, beside its request. The client has its key; who signed it
+/// is for those to judge who know what they gave away.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ClientCertificate(pub Arc<[u8]>);
+
 /// Longest request that is read.
 const REQUEST_LIMIT: usize = 16 << 20;
 
@@ -161,8 +166,13 @@ pub async fn serve_tls(hub: Arc<Hub>, listener: TcpListener, tls: TlsAcceptor, m
 async fn tls_connection(hub: Arc<Hub>, stream: TcpStream, tls: TlsAcceptor) {
     let _ = stream.set_nodelay(true);
     let Ok(stream) = tls.accept(stream).await else { return };
-    let service = service_fn(move |request| {
+    let shown = stream.get_ref().1.peer_certificates().and_then(|chain| chain.first());
+    let certificate = shown.map(|der| ClientCertificate(der.as_ref().into()));
+    let service = service_fn(move |mut request: Request<Incoming>| {
         let hub = Arc::clone(&hub);
+        if let Some(certificate) = certificate.clone() {
+            request.extensions_mut().insert(certificate);
+        }
         async move {
             let answer = match hub.kubernetes() {
                 Some(kubernetes) => kubernetes.handle(Arc::clone(&hub), request).await,

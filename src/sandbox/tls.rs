@@ -8,9 +8,11 @@ use std::path::Path;
 use tokio_rustls::{
     TlsAcceptor,
     rustls::{
-        ServerConfig,
-        crypto::aws_lc_rs,
-        pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer},
+        DigitallySignedStruct, DistinguishedName, Error, ServerConfig, SignatureScheme,
+        client::danger::HandshakeSignatureValid,
+        crypto::{WebPkiSupportedAlgorithms, aws_lc_rs, verify_tls12_signature, verify_tls13_signature},
+        pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer, UnixTime},
+        server::danger::{ClientCertVerified, ClientCertVerifier},
     },
 };
 
@@ -58,10 +60,58 @@ pub fn open(dir: &Path) -> Result<Authority, SandboxError> {
     leaf.use_authority_key_identifier_extension = true;
     let cert = leaf.signed_by(&leaf_key, &issuer).map_err(fail)?;
     let key = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(leaf_key.serialize_der()));
-    let config = ServerConfig::builder_with_provider(aws_lc_rs::default_provider().into())
+    let provider = aws_lc_rs::default_provider();
+    let anyone = std::sync::Arc::new(AnyClient(provider.signature_verification_algorithms));
+    let config = ServerConfig::builder_with_provider(provider.into())
         .with_safe_default_protocol_versions()
-        .and_then(|builder| builder.with_no_client_auth().with_single_cert(vec![cert.der().clone()], key));
+        .and_then(|builder| builder.with_client_cert_verifier(anyone).with_single_cert(vec![cert.der().clone()], key));
     let mut config = config.map_err(|why| SandboxError::Tls(why.to_string()))?;
     config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
     Ok(Authority { pem, acceptor: TlsAcceptor::from(std::sync::Arc::new(config)) })
+}
+
+/// Takes whatever certificate a client shows, or none, as long as the client has its key. Each pretend cloud signs its
+/// clients' certificates itself, so only it can say whether one means anything.
+#[derive(Debug)]
+struct AnyClient(WebPkiSupportedAlgorithms);
+
+impl ClientCertVerifier for AnyClient {
+    fn client_auth_mandatory(&self) -> bool {
+        false
+    }
+
+    fn root_hint_subjects(&self) -> &[DistinguishedName] {
+        &[]
+    }
+
+    fn verify_client_cert(
+        &self,
+        _: &CertificateDer<'_>,
+        _: &[CertificateDer<'_>],
+        _: UnixTime,
+    ) -> Result<ClientCertVerified, Error> {
+        Ok(ClientCertVerified::assertion())
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        signed: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        verify_tls12_signature(message, cert, signed, &self.0)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        signed: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        verify_tls13_signature(message, cert, signed, &self.0)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.0.supported_schemes()
+    }
 }

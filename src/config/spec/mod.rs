@@ -3,6 +3,7 @@
 //! File and flags become one tree, in which every value knows its line or its flag, and one reader checks that tree:
 //! a value is judged by the same rule wherever it comes from. Nothing here fills in defaults: omitted stays omitted.
 
+mod clouds;
 mod overlay;
 mod problem;
 mod read;

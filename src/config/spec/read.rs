@@ -1,7 +1,7 @@
 //! From the tree to a [`ClusterSpec`]: every key of cluster.yaml and the rule for its value.
 
 use super::{
-    API_VERSION, KIND,
+    API_VERSION, KIND, clouds,
     problem::{Place, SpecProblem},
     syntax,
     walk::{At, Places, Walk},
@@ -9,9 +9,7 @@ use super::{
 use crate::config::yaml::{Kind, Node};
 use crate::model::{
     Cloud, ClusterSpec, Region,
-    spec::{
-        AwsSpec, Budget, ExistingNetwork, InstanceNeeds, InstanceWish, Nat, NetworkSpec, PoolSpec, Taint, TaintEffect,
-    },
+    spec::{Budget, ExistingNetwork, InstanceNeeds, InstanceWish, Nat, NetworkSpec, PoolSpec, Taint, TaintEffect},
     time::parse_span,
 };
 use ipnet::Ipv4Net;
@@ -34,22 +32,25 @@ pub(super) const TOP: &[&str] = &[
     "admins",
     "tags",
     "aws",
+    "gcp",
+    "azure",
 ];
 pub(super) const BUDGET: &[&str] = &["hourlyUsd", "monthlyUsd", "warnAt"];
 pub(super) const NETWORK: &[&str] = &["cidr", "zoneCount", "zones", "nat", "apiAllow", "existing"];
-pub(super) const EXISTING: &[&str] = &["vpc", "privateSubnets", "publicSubnets"];
+pub(super) const EXISTING: &[&str] = &["vpc", "privateSubnets", "publicSubnets", "podRange", "serviceRange"];
 pub(super) const POOL: &[&str] =
     &["name", "instanceType", "instanceTypes", "count", "min", "max", "spot", "diskGiB", "labels", "taints"];
 pub(super) const NEEDS: &[&str] = &["cpu", "memoryGiB", "gpu"];
 pub(super) const TAINT: &[&str] = &["key", "value", "effect"];
-pub(super) const AWS: &[&str] = &["addons", "clusterRoleArn", "nodeRoleArn", "accessEntry"];
 /// Every section with its keys, to say where a misplaced key belongs.
 pub(super) const SECTIONS: &[(&str, &[&str])] = &[
     ("", TOP),
     ("network", NETWORK),
     ("nodePools", POOL),
     ("budget", BUDGET),
-    ("aws", AWS),
+    ("aws", clouds::AWS),
+    ("gcp", clouds::GCP),
+    ("azure", clouds::AZURE),
     ("network.existing", EXISTING),
     ("instanceType", NEEDS),
 ];
@@ -136,12 +137,14 @@ fn top(walk: &mut Walk, root: &At<'_>) -> ClusterSpec {
         .and_then(|at| words(walk, &at, "[\"arn:aws:iam::123456789012:role/ops\"]"))
         .unwrap_or_default();
     spec.tags = fields.get("tags").and_then(|at| tags(walk, &at)).unwrap_or_default();
-    spec.aws = fields.get("aws").and_then(|at| aws(walk, &at));
+    spec.aws = fields.get("aws").and_then(|at| clouds::aws(walk, &at));
+    spec.gcp = fields.get("gcp").and_then(|at| clouds::gcp(walk, &at));
+    spec.azure = fields.get("azure").and_then(|at| clouds::azure(walk, &at));
     spec
 }
 
 /// Text that is one word: an id, a region, a type.
-fn word(walk: &mut Walk, at: &At<'_>, example: &str) -> Option<String> {
+pub(super) fn word(walk: &mut Walk, at: &At<'_>, example: &str) -> Option<String> {
     let text = walk.text(at, example)?;
     if text.is_empty() || text.len() > 2_048 || text.chars().any(|c| c.is_whitespace() || c.is_control()) {
         walk.expected(at, "one word", example);
@@ -150,7 +153,7 @@ fn word(walk: &mut Walk, at: &At<'_>, example: &str) -> Option<String> {
     Some(text.to_owned())
 }
 
-fn words(walk: &mut Walk, at: &At<'_>, example: &str) -> Option<Vec<String>> {
+pub(super) fn words(walk: &mut Walk, at: &At<'_>, example: &str) -> Option<Vec<String>> {
     let items = walk.items(at, example)?;
     let mut seen: Vec<String> = Vec::new();
     for item in &items {
@@ -246,7 +249,7 @@ fn network(walk: &mut Walk, at: &At<'_>) -> Option<NetworkSpec> {
     })
 }
 
-fn range(walk: &mut Walk, at: &At<'_>, example: &str) -> Option<Ipv4Net> {
+pub(super) fn range(walk: &mut Walk, at: &At<'_>, example: &str) -> Option<Ipv4Net> {
     let text = walk.text(at, example)?;
     syntax::cidr(text)
         .map_err(|(why, meant)| walk.note(at, SpecProblem::new("", why).instead(format!("write `{meant}`"))))
@@ -323,11 +326,13 @@ fn existing(walk: &mut Walk, at: &At<'_>) -> Option<ExistingNetwork> {
         }
     };
     let public = fields.get("publicSubnets").and_then(|at| words(walk, &at, "[subnet-0123456789abcdef0]"));
+    let named = |walk: &mut Walk, key: &str| fields.get(key).and_then(|at| word(walk, &at, "pods"));
     Some(ExistingNetwork {
+        pod_range: named(walk, "podRange"),
+        service_range: named(walk, "serviceRange"),
         vpc: vpc?,
         private_subnets: private?,
         public_subnets: public.unwrap_or_default(),
-        ..ExistingNetwork::default()
     })
 }
 
@@ -491,27 +496,4 @@ fn tags(walk: &mut Walk, at: &At<'_>) -> Option<BTreeMap<String, String>> {
         }
     }
     Some(tags)
-}
-
-fn aws(walk: &mut Walk, at: &At<'_>) -> Option<AwsSpec> {
-    let fields = walk.fields(at, AWS, "{ addons: [vpc-cni, kube-proxy, coredns] }")?;
-    let role = |walk: &mut Walk, key: &str| {
-        let at = fields.get(key)?;
-        let text = word(walk, &at, "arn:aws:iam::123456789012:role/eks")?;
-        let parts: Vec<&str> = text.splitn(6, ':').collect();
-        let is_role =
-            matches!(parts[..], ["arn", _, "iam", "", _, name] if name.starts_with("role/") && name.len() > 5);
-        if !is_role {
-            let problem = SpecProblem::new("", format!("`{text}` is not the ARN of a role"));
-            walk.note(&at, problem.instead("write `arn:aws:iam::123456789012:role/NAME`"));
-            return None;
-        }
-        Some(text)
-    };
-    Some(AwsSpec {
-        addons: fields.get("addons").and_then(|at| words(walk, &at, "[vpc-cni, kube-proxy, coredns]")),
-        cluster_role_arn: role(walk, "clusterRoleArn"),
-        node_role_arn: role(walk, "nodeRoleArn"),
-        access_entry: fields.get("accessEntry").and_then(|at| walk.truth(&at)),
-    })
 }

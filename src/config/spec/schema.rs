@@ -3,7 +3,7 @@
 //! It says what one value may be; what several values mean together (a `min` above its `max`, a zone of another region)
 //! only the reader knows. Whatever the reader takes, the schema takes: a test runs the same examples through both.
 
-use super::{API_VERSION, KIND, read};
+use super::{API_VERSION, KIND, clouds, read};
 use serde_json::{Map, Value, json};
 
 /// Where editors are told to find it. A comment line in the file does the same.
@@ -18,6 +18,8 @@ const LABEL_VALUE: &str = r"^([A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?)?$";
 const LABEL_KEY: &str = r"^([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?(\.[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)*/)?[A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?$";
 /// One word. In the least of regular expressions, as every validator has its own kind.
 const WORD: &str = r"^\S+$";
+/// A GUID.
+const GUID: &str = "^[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}$";
 /// The ARN of a role.
 const ROLE_ARN: &str = r"^arn:[^:\s]*:iam::[^:\s]*:role/\S+$";
 
@@ -100,6 +102,15 @@ fn words(description: &str, examples: &[&str]) -> Value {
     })
 }
 
+/// Words that must be so, each of them.
+fn words_like(description: &str, rule: &Value, examples: &[&str]) -> Value {
+    let mut list = words(description, examples);
+    let mut items = rule.clone();
+    items["type"] = json!("string");
+    list["items"] = items;
+    list
+}
+
 /// Keys of the user's own.
 fn named(description: &str, keys: &Value, values: &Value, example: &Value) -> Value {
     json!({
@@ -154,26 +165,95 @@ fn properties() -> Value {
             &json!({"type": PLAIN}),
             &json!({"team": "research"}),
         ),
-        "aws": optional(
-            "What only EKS has.",
-            json!({
-                "addons": words("EKS add-ons; an empty list installs none.", &["vpc-cni", "kube-proxy", "coredns"]),
-                "clusterRoleArn": text("Your own cluster role.", ROLE_ARN, &["arn:aws:iam::123456789012:role/eks"]),
-                "nodeRoleArn": text("Your own node role.", ROLE_ARN, &["arn:aws:iam::123456789012:role/nodes"]),
-                "accessEntry": truth("Make an access entry for the caller besides the creator's own."),
-            }),
-        ),
+        "aws": aws(),
+        "gcp": gcp(),
+        "azure": azure(),
     })
+}
+
+fn aws() -> Value {
+    optional(
+        "What only EKS has.",
+        json!({
+            "addons": words("EKS add-ons; an empty list installs none.", &["vpc-cni", "kube-proxy", "coredns"]),
+            "clusterRoleArn": text("Your own cluster role.", ROLE_ARN, &["arn:aws:iam::123456789012:role/eks"]),
+            "nodeRoleArn": text("Your own node role.", ROLE_ARN, &["arn:aws:iam::123456789012:role/nodes"]),
+            "accessEntry": truth("Make an access entry for the caller besides the creator's own."),
+        }),
+    )
+}
+
+fn gcp() -> Value {
+    optional(
+        "What only GKE has.",
+        json!({
+            "regional": truth("A control plane in three zones instead of one."),
+            "autopilot": truth("Nodes are Google's business: pods are billed, and there are no node pools."),
+            "releaseChannel": one_of(
+                "Who raises versions; `none`: nobody.",
+                &clouds::CHANNELS.map(crate::model::spec::ReleaseChannel::as_str),
+            ),
+            "podCidr": text("Address range of pods, in a network that is made.", RANGE, &["10.4.0.0/14"]),
+            "serviceCidr": text("Address range of Services, in a network that is made.", RANGE, &["10.8.0.0/20"]),
+            "nodeServiceAccount": text(
+                "Your own service account for nodes, its mail address.",
+                r"^\S+@\S*gserviceaccount\.com$",
+                &["nodes@my-project.iam.gserviceaccount.com"],
+            ),
+            "oauthScopes": words_like(
+                "OAuth scopes of nodes: `cloud-platform`, `classic` (the six of old), or whole ones.",
+                &json!({"pattern": format!(r"^(cloud-platform|classic|{}\S+)$", clouds::SCOPE.replace('.', r"\."))}),
+                &["cloud-platform"],
+            ),
+            "addons": words_like(
+                "Add-ons to turn on; an empty list turns off what can be.",
+                &json!({"enum": clouds::GKE_ADDONS}),
+                &["HttpLoadBalancing", "HorizontalPodAutoscaling"],
+            ),
+        }),
+    )
+}
+
+fn azure() -> Value {
+    optional(
+        "What only AKS has.",
+        json!({
+            "tier": one_of("Tier of the control plane.", &clouds::TIERS.map(crate::model::spec::AksTier::as_str)),
+            "network": one_of(
+                "How pods get addresses; kubenet retires on 31 March 2028.",
+                &clouds::NETWORKS.map(crate::model::spec::AksNetwork::as_str),
+            ),
+            "podCidr": text("Address range of pods.", RANGE, &["10.244.0.0/16"]),
+            "serviceCidr": text("Address range of Services.", RANGE, &["10.1.0.0/16"]),
+            "azureRbac": truth("Azure roles decide what Entra identities may do inside."),
+            "adminGroups": words_like(
+                "Entra groups whose members are cluster admins, by object id.",
+                &json!({"pattern": GUID}),
+                &["11111111-2222-3333-4444-555555555555"],
+            ),
+            "localAccounts": truth("Client certificates beside Entra."),
+            "identity": text(
+                "Your own identity for the cluster: the resource id of a user-assigned one.",
+                r"^/[Ss]\S+/\S+$",
+                &["/subscriptions/11111111-2222-3333-4444-555555555555/resourceGroups/g/providers/Microsoft.ManagedIdentity/userAssignedIdentities/aks"],
+            ),
+        }),
+    )
 }
 
 fn network() -> Value {
     let existing = json!({
-        "vpc": {"description": "Its id.", "type": SOMETHING, "pattern": WORD, "examples": ["vpc-0123456789abcdef0"]},
+        "vpc": {
+            "description": "Its id; on GCP its name, on Azure the resource id of the virtual network.", "type": SOMETHING,
+            "pattern": WORD, "examples": ["vpc-0123456789abcdef0"],
+        },
         "privateSubnets": words(
-            "Subnets for nodes and control plane.",
+            "Subnets for nodes and control plane; exactly one on GCP and Azure.",
             &["subnet-0123456789abcdef0", "subnet-0123456789abcdef1"],
         ),
         "publicSubnets": words("Subnets with a public route.", &["subnet-0123456789abcdef2"]),
+        "podRange": plain("GCP: the subnet's secondary range for pods.", WORD, &["pods"]),
+        "serviceRange": plain("GCP: the subnet's secondary range for Services.", WORD, &["services"]),
     });
     let mut adopted = section(
         "A network brought along: adopted, never changed, never deleted.",

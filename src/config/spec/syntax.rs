@@ -58,6 +58,15 @@ pub(super) fn reserved_label(key: &str) -> bool {
         && !matches!(prefix, "node.kubernetes.io" | "kubelet.kubernetes.io")
 }
 
+/// `11111111-2222-3333-4444-555555555555`, in any case of letters.
+pub(super) fn is_guid(text: &str) -> bool {
+    text.len() == 36
+        && text.bytes().enumerate().all(|(at, b)| match at {
+            8 | 13 | 18 | 23 => b == b'-',
+            _ => b.is_ascii_hexdigit(),
+        })
+}
+
 /// A pool name: it becomes a step id, a label value and part of cloud names.
 pub(super) fn pool_name(name: &str) -> Refusal {
     let count = name.chars().count();

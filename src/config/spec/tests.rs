@@ -1,5 +1,7 @@
 //! What cluster.yaml and the flags may say, what is refused, and how it is told.
 
+mod clouds;
+
 use super::*;
 use crate::model::spec::{
     AwsSpec, Budget, InstanceNeeds, InstanceWish, Nat, NetworkSpec, PoolSpec, Taint, TaintEffect,
@@ -79,7 +81,7 @@ c.yaml:7:6: ttl: `8` is not a span; write 90s, 30m, 8h, 2d or 1h30m
 c.yaml:8:10: protect: expected true or false, found `yes`; write `true`
 c.yaml:9:1: nodePool: unknown key; did you mean `nodePools`?
 c.yaml:10:1: zoneCount: unknown key; `zoneCount` belongs under `network`
-c.yaml:11:1: metadata: unknown key; valid keys here: apiVersion, kind, name, provider, region, account, environment, version, ttl, protect, budget, network, nodePools, admins, tags, aws
+c.yaml:11:1: metadata: unknown key; valid keys here: apiVersion, kind, name, provider, region, account, environment, version, ttl, protect, budget, network, nodePools, admins, tags, aws, gcp, azure
 c.yaml:12:22: budget.hourlyUsd: must be a number above 0, not -1
 c.yaml:12:38: budget.monthlyUsd: expected a number, found `.inf`; write `1500`
 c.yaml:12:52: budget.warnAt: is a share between 0 and 1, not 80; write `0.8`
@@ -176,11 +178,12 @@ fn pools_that_scale_and_pools_of_several_types() {
     c.yaml:5:66: nodePools[0].instanceTypes[1]: `inf2.xlarge` has AWS's own chips; drivers are installed for NVIDIA GPUs only; choose a type with NVIDIA GPUs, as `g4dn.xlarge`, or without accelerators
     c.yaml:5:79: nodePools[0].instanceTypes[2]: `m5.large` is in the list twice
     ");
-    insta::assert_snapshot!(problems("provider: gcp\nnodePools:\n  - { name: a, min: 0, max: 4, instanceType: { gpu: 'T4:1' } }\n  - { name: b, instanceTypes: [x] }\n"), @r"
-    c.yaml:5:29: nodePools[0].max: pools with min < max cannot be built on gcp by this version; write `count: 4` for a fixed size
-    c.yaml:5:46: nodePools[0].instanceType: GPU pools cannot be built on gcp by this version; choose a type without accelerators
-    c.yaml:6:31: nodePools[1].instanceTypes: pools of several types cannot be built on gcp by this version; write one `instanceType`
-    ");
+    for cloud in ["gcp", "azure"] {
+        let told = problems(&format!(
+            "provider: {cloud}\nnodePools: [{{ name: a }}, {{ name: b, min: 0, max: 4, instanceType: {{ gpu: 'T4:1' }} }}]\n"
+        ));
+        assert!(told.starts_with("fine"), "{told}");
+    }
     let overlays = [
         Overlay::pool("name=any,type=m5.xlarge|m6a.xlarge,min=1,max=2"),
         Overlay::first_pool("--node-type", "instanceType", "m5.large"),
@@ -416,7 +419,9 @@ fn the_schema_has_every_key_of_the_reader_and_no_other() {
         (pool.to_owned(), read::POOL),
         (format!("{pool}/instanceType/anyOf/1/properties"), read::NEEDS),
         (format!("{pool}/taints/items/properties"), read::TAINT),
-        ("/properties/aws/properties".to_owned(), read::AWS),
+        ("/properties/aws/properties".to_owned(), super::clouds::AWS),
+        ("/properties/gcp/properties".to_owned(), super::clouds::GCP),
+        ("/properties/azure/properties".to_owned(), super::clouds::AZURE),
     ] {
         let mut known: Vec<&str> = at(&pointer).as_object().unwrap().keys().map(String::as_str).collect();
         let mut keys = keys.to_vec();
@@ -483,6 +488,7 @@ prop_compose! {
         tags in prop::collection::btree_map("[a-z .:/=+@-]{1,20}x", "[ -~]{0,30}", 0..4),
         admins in prop::collection::btree_set("[!-~]{1,20}", 0..3),
         aws in prop::option::of((prop::option::of(prop::collection::btree_set("[a-z-]{1,12}", 0..3)), any::<bool>())),
+        others in (prop::option::of(clouds::gcps()), prop::option::of(clouds::azures())),
     ) -> ClusterSpec {
         ClusterSpec {
             name: name.map(|name| name.parse().unwrap()),
@@ -505,8 +511,8 @@ prop_compose! {
             node_pools,
             admins: admins.into_iter().collect(),
             tags,
-            gcp: None,
-            azure: None,
+            gcp: others.0,
+            azure: others.1,
             aws: aws.map(|(addons, role)| AwsSpec {
                 addons: addons.map(|addons| addons.into_iter().collect()),
                 cluster_role_arn: role.then(|| "arn:aws:iam::123456789012:role/eks".to_owned()),

@@ -1,9 +1,9 @@
 //! A [`ClusterSpec`] as cluster.yaml: what [`super::parse`] reads back as the same spec.
 
-use super::{API_VERSION, KIND};
+use super::{API_VERSION, KIND, clouds};
 use crate::model::{
     ClusterSpec,
-    spec::{AwsSpec, Budget, InstanceWish, Nat, NetworkSpec, PoolSpec, TaintEffect},
+    spec::{Budget, InstanceWish, Nat, NetworkSpec, PoolSpec, TaintEffect},
 };
 use serde::Serialize;
 use serde_yaml::{Mapping, Value};
@@ -26,7 +26,9 @@ pub fn write(spec: &ClusterSpec) -> String {
     top.put("nodePools", spec.node_pools.as_ref().map(|pools| pools.iter().map(pool).collect::<Vec<_>>()));
     top.put("admins", Some(&spec.admins).filter(|list| !list.is_empty()));
     top.put("tags", Some(&spec.tags).filter(|tags| !tags.is_empty()));
-    top.put("aws", spec.aws.as_ref().map(aws));
+    top.put("aws", spec.aws.as_ref().map(clouds::write_aws));
+    top.put("gcp", spec.gcp.as_ref().map(clouds::write_gcp));
+    top.put("azure", spec.azure.as_ref().map(clouds::write_azure));
     serde_yaml::to_string(&top.0).expect("a mapping of plain values can always be written")
 }
 
@@ -39,10 +41,10 @@ pub fn write_span(secs: u64) -> String {
 }
 
 #[derive(Default)]
-struct Map(Mapping);
+pub(super) struct Map(pub(super) Mapping);
 
 impl Map {
-    fn put(&mut self, key: &str, value: Option<impl Serialize>) {
+    pub(super) fn put(&mut self, key: &str, value: Option<impl Serialize>) {
         if let Some(value) = value {
             let value = serde_yaml::to_value(value).expect("plain values can always be written");
             self.0.insert(Value::from(key), value);
@@ -72,6 +74,8 @@ fn network(network: &NetworkSpec) -> Mapping {
             map.put("vpc", Some(&existing.vpc));
             map.put("privateSubnets", Some(&existing.private_subnets));
             map.put("publicSubnets", Some(&existing.public_subnets).filter(|list| !list.is_empty()));
+            map.put("podRange", existing.pod_range.as_ref());
+            map.put("serviceRange", existing.service_range.as_ref());
             map.0
         }),
     );
@@ -118,14 +122,5 @@ fn pool(pool: &PoolSpec) -> Mapping {
         })
         .collect();
     map.put("taints", Some(taints).filter(|list| !list.is_empty()));
-    map.0
-}
-
-fn aws(aws: &AwsSpec) -> Mapping {
-    let mut map = Map::default();
-    map.put("addons", aws.addons.as_ref());
-    map.put("clusterRoleArn", aws.cluster_role_arn.as_ref());
-    map.put("nodeRoleArn", aws.node_role_arn.as_ref());
-    map.put("accessEntry", aws.access_entry);
     map.0
 }

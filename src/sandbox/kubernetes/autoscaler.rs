@@ -1,24 +1,18 @@
-//! The cluster autoscaler at work: when one stands in the cluster and may do what it must, node groups grow for pods
-//! that have no room, and nodes that nobody needs go.
+//! The cluster autoscaler at work: node pools grow for pods that have no room, and nodes that nobody needs go. It is the
+//! cloud's own where the cloud has one; elsewhere it works when one stands in the cluster and may do what it must.
 //!
 //! It looks when something changed that could make it act, and while it waits for something; nothing ticks for ever.
 
 use super::{
     discovery::Kind,
+    host::{Act, Cluster, Pool, Runner, Scaling},
     objects::filed,
     pods::{self, Pod, Room, Slot, Survey},
-    views::Cluster,
 };
-use crate::sandbox::{
-    aws::{
-        eks::{self, GroupSize},
-        iam,
-    },
-    world::{self, Due, Object, Origin, Scope, Tx},
-};
+use crate::sandbox::world::{self, Due, Object, Origin, Scope, Tx};
 use jiff::Timestamp;
 use serde_json::{Value, json};
-use std::{collections::BTreeMap, time::Duration};
+use std::time::Duration;
 
 /// What it remembers between two looks, one for a cluster.
 const LOOP: world::Kind = world::Kind::new("kubernetes", "autoscaler-loop");
@@ -30,18 +24,6 @@ const IMAGE: &str = "/cluster-autoscaler:";
 const AGAIN: Duration = Duration::from_secs(20);
 /// A node that is not needed for so long goes (`--scale-down-unneeded-time`).
 const UNNEEDED: Duration = Duration::from_secs(600);
-const DISCOVERY: &str = "--node-group-auto-discovery=asg:tag=";
-
-/// Without these it ends as soon as it has started.
-const LOOKS: &[&str] = &[
-    "autoscaling:DescribeAutoScalingGroups",
-    "autoscaling:DescribeAutoScalingInstances",
-    "autoscaling:DescribeScalingActivities",
-    "autoscaling:DescribeTags",
-    "ec2:DescribeImages",
-    "ec2:DescribeInstanceTypes",
-    "ec2:DescribeLaunchTemplateVersions",
-];
 /// What it must be allowed to see in the cluster.
 const WATCHES: &[(&str, &str)] =
     &[("", "nodes"), ("", "pods"), ("apps", "daemonsets"), ("policy", "poddisruptionbudgets")];
@@ -50,12 +32,17 @@ fn is_autoscaler(pod: &Pod) -> bool {
     pod.images().any(|image| image.contains(IMAGE))
 }
 
-/// The role that pods of a service account have, by Pod Identity: only where its agent runs.
-fn role_of(tx: &Tx<'_>, cluster: &Cluster, pod: &Pod) -> Option<String> {
-    let account = pod.spec["serviceAccountName"].as_str().unwrap_or("default");
-    let namespace = pod.meta["namespace"].as_str().unwrap_or_default();
-    let agent = eks::addon_is_active(tx, &cluster.scope, &cluster.name, "eks-pod-identity-agent");
-    eks::pod_role(tx, &cluster.scope, &cluster.name, namespace, account).filter(|_| agent)
+/// Whether it may do this in the cloud, and why not.
+fn lets(tx: &Tx<'_>, cluster: &Cluster, me: &Pod, act: Act<'_>) -> Result<(), String> {
+    let containers = me.spec["containers"].as_array().into_iter().flatten();
+    let words = containers.flat_map(|it| [&it["command"], &it["args"]]).filter_map(Value::as_array).flatten();
+    let words: Vec<&str> = words.filter_map(Value::as_str).collect();
+    let runner = Runner {
+        namespace: me.meta["namespace"].as_str().unwrap_or_default(),
+        account: me.spec["serviceAccountName"].as_str().unwrap_or("default"),
+        words: &words,
+    };
+    cluster.host().lets(tx, cluster, &runner, act)
 }
 
 /// Why an autoscaler's container does not go on running; nothing for any other pod.
@@ -64,12 +51,8 @@ pub(super) fn cannot_work(tx: &Tx<'_>, cluster: &Cluster, pod: &Pod) -> Option<(
         return None;
     }
     let crash = |why: String| Some(("CrashLoopBackOff", why));
-    let Some(role) = role_of(tx, cluster, pod) else {
-        return crash("no EC2 IMDS role found and no pod identity".to_owned());
-    };
-    let may = |action: &&&str| iam::role_may(tx, &role, action, "*", &BTreeMap::new());
-    if let Some(action) = LOOKS.iter().find(|action| !may(action)) {
-        return crash(format!("AccessDenied: not authorized to perform: {action}"));
+    if let Err(why) = lets(tx, cluster, pod, Act::Start) {
+        return crash(why);
     }
     let denied = WATCHES.iter().find(|(group, resource)| !may_watch(tx, cluster, pod, group, resource));
     denied.and_then(|(_, resource)| crash(format!("cannot list resource \"{resource}\" at the cluster scope")))
@@ -79,7 +62,7 @@ pub(super) fn cannot_work(tx: &Tx<'_>, cluster: &Cluster, pod: &Pod) -> Option<(
 fn may_watch(tx: &Tx<'_>, cluster: &Cluster, pod: &Pod, group: &str, resource: &str) -> bool {
     let rows = |plural: &str| -> Vec<Value> {
         let kind = Kind::find("rbac.authorization.k8s.io", plural).expect("a kind of the table");
-        let own = tx.list(&cluster.scope, filed(kind)).filter(|o| o.parent.as_deref() == Some(cluster.name.as_str()));
+        let own = tx.list(&cluster.scope, filed(kind)).filter(|o| o.parent.as_deref() == Some(cluster.id.as_str()));
         own.map(|object| object.doc.clone()).collect()
     };
     let account = pod.spec["serviceAccountName"].as_str().unwrap_or("default");
@@ -105,29 +88,35 @@ fn may_watch(tx: &Tx<'_>, cluster: &Cluster, pod: &Pod, group: &str, resource: &
 
 /// Something changed that it may act on.
 pub(super) fn poke(tx: &mut Tx<'_>, cluster: &Cluster) {
-    let deployments = Kind::find("apps", "deployments").expect("a kind of the table");
-    let stands = tx.list(&cluster.scope, filed(deployments)).any(|object| {
-        object.parent.as_deref() == Some(cluster.name.as_str())
-            && object.doc["spec"]["template"]["spec"]["containers"].to_string().contains(IMAGE)
-    });
-    if stands {
+    let works = match cluster.host().scaling() {
+        Scaling::Cloud => cluster.host().pools(tx, cluster).iter().any(|pool| pool.scales),
+        Scaling::InCluster => {
+            let deployments = Kind::find("apps", "deployments").expect("a kind of the table");
+            tx.list(&cluster.scope, filed(deployments)).any(|object| {
+                object.parent.as_deref() == Some(cluster.id.as_str())
+                    && object.doc["spec"]["template"]["spec"]["containers"].to_string().contains(IMAGE)
+            })
+        }
+    };
+    if works {
         look_in(tx, cluster, AGAIN);
     } else {
-        forget(tx, &cluster.scope, &cluster.name);
+        forget(tx, &cluster.scope, &cluster.id);
     }
 }
 
 fn look_in(tx: &mut Tx<'_>, cluster: &Cluster, span: Duration) {
     let at = tx.now() + span;
-    let mut memory = match tx.get(&cluster.scope, LOOP, &cluster.name) {
+    let mut memory = match tx.get(&cluster.scope, LOOP, &cluster.id) {
         Some(memory) => memory.clone(),
-        None => Object::new(&cluster.scope, LOOP, &cluster.name, tx.now()),
+        None => Object::new(&cluster.scope, LOOP, &cluster.id, tx.now()),
     };
+    memory.cloud = cluster.cloud;
     if memory.due.as_ref().is_some_and(|due| due.at <= at) {
         return;
     }
     memory.created_by = Origin::Builtin;
-    memory.parent = Some(cluster.name.clone());
+    memory.parent = Some(cluster.id.clone());
     memory.due = Some(Due { at, what: SCAN.to_owned() });
     tx.put(memory);
 }
@@ -142,21 +131,40 @@ pub(super) fn is_loop(object: &Object) -> bool {
     object.is(LOOP)
 }
 
+/// Whoever acts: the cloud, or a pod in the cluster with what its identity may.
+struct Actor<'a>(Option<&'a Pod>);
+
+impl Actor<'_> {
+    fn may(&self, tx: &Tx<'_>, cluster: &Cluster, act: Act<'_>) -> bool {
+        self.0.is_none_or(|me| lets(tx, cluster, me, act).is_ok())
+    }
+}
+
 /// It looks.
 pub(super) fn scan(tx: &mut Tx<'_>, cluster: &Cluster) {
     let survey = pods::survey(tx, cluster);
     let hungry = survey.pods.iter().any(|pod| pod.is_pending() && !is_autoscaler(pod));
-    let Some(me) = survey.pods.iter().find(|pod| is_autoscaler(pod)) else { return };
-    if !me.runs() {
-        // It may come up yet: its node, its role, its start.
-        return look_in(tx, cluster, AGAIN * 3);
+    let actor = match cluster.host().scaling() {
+        Scaling::Cloud => Actor(None),
+        Scaling::InCluster => {
+            let Some(me) = survey.pods.iter().find(|pod| is_autoscaler(pod)) else { return };
+            if !me.runs() {
+                // It may come up yet: its node, its role, its start.
+                return look_in(tx, cluster, AGAIN * 3);
+            }
+            Actor(Some(me))
+        }
+    };
+    let mut pools = Vec::new();
+    if actor.may(tx, cluster, Act::Find) {
+        pools = cluster.host().pools(tx, cluster);
+        pools.retain(|pool| pool.scales);
     }
-    let groups = discovered(tx, cluster, me);
     let mut waits = hungry.then_some(AGAIN * 3);
-    if hungry && grow(tx, cluster, me, &survey, &groups) {
+    if hungry && grow(tx, cluster, &actor, &survey, &pools) {
         waits = Some(AGAIN);
     }
-    if let Some(span) = shrink(tx, cluster, me, &survey, &groups) {
+    if let Some(span) = shrink(tx, cluster, &actor, &survey, &pools) {
         waits = Some(waits.map_or(span, |other| other.min(span)));
     }
     if let Some(span) = waits {
@@ -164,83 +172,51 @@ pub(super) fn scan(tx: &mut Tx<'_>, cluster: &Cluster) {
     }
 }
 
-/// The groups that its flag finds by their tags: EKS puts the usual two on every group of the cluster.
-fn discovered(tx: &Tx<'_>, cluster: &Cluster, me: &Pod) -> Vec<GroupSize> {
-    let containers = me.spec["containers"].as_array().into_iter().flatten();
-    let words = containers.flat_map(|it| [&it["command"], &it["args"]]).filter_map(Value::as_array).flatten();
-    let wanted: Vec<String> = words
-        .filter_map(|word| word.as_str()?.strip_prefix(DISCOVERY))
-        .flat_map(|tags| tags.split(',').map(str::to_owned))
-        .collect();
-    let carried = tags(cluster);
-    if wanted.is_empty() || !wanted.iter().all(|tag| carried.contains_key(tag.split('=').next().unwrap_or_default())) {
-        return Vec::new();
-    }
-    eks::group_sizes(tx, &cluster.scope, &cluster.name)
-}
-
-fn tags(cluster: &Cluster) -> BTreeMap<String, String> {
-    [
-        ("k8s.io/cluster-autoscaler/enabled".to_owned(), "true".to_owned()),
-        (format!("k8s.io/cluster-autoscaler/{}", cluster.name), "owned".to_owned()),
-    ]
-    .into()
-}
-
-fn may(tx: &Tx<'_>, cluster: &Cluster, me: &Pod, action: &str, resource: &str) -> bool {
-    role_of(tx, cluster, me).is_some_and(|role| iam::role_may(tx, &role, action, resource, &tags(cluster)))
-}
-
-/// A node that a group would add. What labels and taints it would have is known from a node that it has, or asked of EKS.
-fn template(tx: &Tx<'_>, cluster: &Cluster, me: &Pod, survey: &Survey, group: &GroupSize) -> Slot {
-    let like = survey.slots.iter().find(|slot| slot.group == group.name && slot.ready);
-    let asked = || may(tx, cluster, me, "eks:DescribeNodegroup", &group.arn);
+/// A node that a pool would add. What labels and taints it would have is known from a node that it has, or asked of the
+/// cloud.
+fn template(tx: &Tx<'_>, cluster: &Cluster, actor: &Actor<'_>, survey: &Survey, pool: &Pool) -> Slot {
+    let like = survey.slots.iter().find(|slot| slot.pool == pool.name && slot.ready);
     let (labels, taints) = match like {
         Some(slot) => (slot.labels.clone(), slot.taints.clone()),
-        None if asked() => {
-            let mut labels = group.labels.clone();
-            labels["eks.amazonaws.com/nodegroup"] = json!(group.name);
-            (labels, group.taints.clone())
-        }
+        None if actor.may(tx, cluster, Act::Imagine(pool)) => (pool.labels.clone(), pool.taints.clone()),
         None => (json!({}), Vec::new()),
     };
-    pods::imagined(&cluster.scope, &group.name, &group.machine, labels, taints)
+    pods::imagined(cluster, pool, labels, taints)
 }
 
 /// Adds nodes for pods without room. Says whether something is under way.
-fn grow(tx: &mut Tx<'_>, cluster: &Cluster, me: &Pod, survey: &Survey, groups: &[GroupSize]) -> bool {
+fn grow(tx: &mut Tx<'_>, cluster: &Cluster, actor: &Actor<'_>, survey: &Survey, pools: &[Pool]) -> bool {
     let mut left: Vec<&Pod> = survey.pods.iter().filter(|pod| pod.is_pending()).collect();
     let mut moving = false;
     // Nodes that were ordered and are not usable yet come first; one whose GPUs are still to be offered is one of them.
-    for group in groups {
-        let like = template(tx, cluster, me, survey, group);
+    for pool in pools {
+        let like = template(tx, cluster, actor, survey, pool);
         let whole = |slot: &&Slot| {
-            slot.group == group.name && slot.ready && (like.free.gpus == 0.0 || survey.gpus.contains_key(&slot.name))
+            slot.pool == pool.name && slot.ready && (like.free.gpus == 0.0 || survey.gpus.contains_key(&slot.name))
         };
         let usable = survey.slots.iter().filter(whole).count() as u64;
-        for _ in usable..group.desired {
+        for _ in usable..pool.desired {
             moving = true;
             let mut free = like.free;
             left.retain(|pod| !fits(pod, &like, &mut free));
         }
     }
-    let able = groups.iter().filter(|group| group.settled && group.desired < group.max);
-    let mut options: Vec<(&GroupSize, Slot)> =
-        able.map(|group| (group, template(tx, cluster, me, survey, group))).collect();
+    let able = pools.iter().filter(|pool| pool.settled && pool.desired < pool.max);
+    let mut options: Vec<(&Pool, Slot)> = able.map(|pool| (pool, template(tx, cluster, actor, survey, pool))).collect();
     // The least waste: the smallest machine that will do.
     options.sort_by(|(_, a), (_, b)| a.free.gpus.total_cmp(&b.free.gpus).then(a.free.millis.total_cmp(&b.free.millis)));
-    if !may(tx, cluster, me, "autoscaling:SetDesiredCapacity", "*") {
+    if !actor.may(tx, cluster, Act::Grow) {
         return moving;
     }
-    for (group, like) in options {
-        let mut desired = group.desired;
-        while desired < group.max && left.iter().any(|pod| fits(pod, &like, &mut like.free.clone())) {
+    for (pool, like) in options {
+        let mut desired = pool.desired;
+        while desired < pool.max && left.iter().any(|pod| fits(pod, &like, &mut like.free.clone())) {
             let mut free = like.free;
             left.retain(|pod| !fits(pod, &like, &mut free));
             desired += 1;
         }
-        if desired > group.desired {
-            moving |= eks::resize_group(tx, &cluster.scope, &cluster.name, &group.name, desired, &[]);
+        if desired > pool.desired {
+            moving |= cluster.host().resize(tx, cluster, &pool.name, desired, &[]);
         }
     }
     moving
@@ -256,35 +232,35 @@ fn fits(pod: &Pod, like: &Slot, free: &mut Room) -> bool {
 }
 
 /// Lets nodes go that nobody needs; says when to look again, while some are waited for.
-fn shrink(tx: &mut Tx<'_>, cluster: &Cluster, me: &Pod, survey: &Survey, groups: &[GroupSize]) -> Option<Duration> {
+fn shrink(tx: &mut Tx<'_>, cluster: &Cluster, actor: &Actor<'_>, survey: &Survey, pools: &[Pool]) -> Option<Duration> {
     let now = tx.now();
-    let before = tx.get(&cluster.scope, LOOP, &cluster.name).map(|memory| memory.doc.clone()).unwrap_or_default();
-    let allowed = may(tx, cluster, me, "autoscaling:TerminateInstanceInAutoScalingGroup", "*");
+    let before = tx.get(&cluster.scope, LOOP, &cluster.id).map(|memory| memory.doc.clone()).unwrap_or_default();
+    let allowed = actor.may(tx, cluster, Act::Shrink);
     let mut idle = json!({});
     let mut next: Option<Duration> = None;
     let mut wait = |span: Duration| next = Some(next.map_or(span, |other| other.min(span)));
-    for group in groups.iter().filter(|group| group.desired > group.min) {
+    for pool in pools.iter().filter(|pool| pool.desired > pool.min) {
         let used = |slot: &Slot| survey.pods.iter().any(|pod| !pod.daemon && pod.node.as_ref() == Some(&slot.name));
-        let of_group = survey.slots.iter().filter(|slot| slot.group == group.name && slot.ready && !used(slot));
+        let of_pool = survey.slots.iter().filter(|slot| slot.pool == pool.name && slot.ready && !used(slot));
         let mut going = Vec::new();
-        for slot in of_group {
-            let since = before[&slot.instance].as_str().and_then(|at| at.parse::<Timestamp>().ok()).unwrap_or(now);
+        for slot in of_pool {
+            let since = before[&slot.machine].as_str().and_then(|at| at.parse::<Timestamp>().ok()).unwrap_or(now);
             let passed = Duration::from_secs(u64::try_from(now.as_second() - since.as_second()).unwrap_or_default());
             if passed < UNNEEDED {
                 wait(UNNEEDED - passed);
-            } else if (going.len() as u64) < group.desired - group.min {
-                going.push(slot.instance.clone());
+            } else if (going.len() as u64) < pool.desired - pool.min {
+                going.push(slot.machine.clone());
                 wait(AGAIN);
             }
-            idle[&slot.instance] = json!(since.to_string());
+            idle[&slot.machine] = json!(since.to_string());
         }
-        if allowed && group.settled && !going.is_empty() {
-            let desired = group.desired - going.len() as u64;
-            eks::resize_group(tx, &cluster.scope, &cluster.name, &group.name, desired, &going);
+        if allowed && pool.settled && !going.is_empty() {
+            let desired = pool.desired - going.len() as u64;
+            cluster.host().resize(tx, cluster, &pool.name, desired, &going);
         }
     }
     if idle != before {
-        let memory = tx.get(&cluster.scope, LOOP, &cluster.name).cloned();
+        let memory = tx.get(&cluster.scope, LOOP, &cluster.id).cloned();
         if let Some(mut memory) = memory {
             memory.doc = idle;
             tx.put(memory);

@@ -3,15 +3,12 @@
 
 use super::{
     autoscaler,
-    cloud::{self, Disk},
     discovery::Kind,
+    host::{self, Address, Cluster, Disk, Front, FrontKind, Storage},
     objects::{self, filed, id},
-    views::{self, Cluster, stamp},
+    views::{DEFAULT_CLASS, stamp},
 };
-use crate::sandbox::{
-    aws::eks::{self, CLUSTER},
-    world::{Due, Object, Tx},
-};
+use crate::sandbox::world::{Due, Object, Tx};
 use serde_json::{Value, json};
 use std::time::Duration;
 
@@ -20,15 +17,21 @@ const UNBALANCE: &str = "unbalance";
 const PROVISION: &str = "provision";
 const RECLAIM: &str = "reclaim";
 const EMPTY: &str = "empty";
-const LB_FINALIZER: &str = "service.kubernetes.io/load-balancer-cleanup";
 const SELECTED_NODE: &str = "volume.kubernetes.io/selected-node";
-const DEFAULT_CLASS: &str = "storageclass.kubernetes.io/is-default-class";
-/// The EBS driver, and the in-tree name that is handed on to it.
-const EBS: &[&str] = &["ebs.csi.aws.com", "kubernetes.io/aws-ebs"];
-const DRIVER: &str = "aws-ebs-csi-driver";
 
 fn kind(plural: &str) -> &'static Kind {
-    Kind::find("", plural).or_else(|| Kind::find("storage.k8s.io", plural)).expect("a kind of the table")
+    let found = ["", "storage.k8s.io", "networking.k8s.io"].iter().find_map(|group| Kind::find(group, plural));
+    found.expect("a kind of the table")
+}
+
+/// What a Service or an Ingress is to the cloud; none for other kinds.
+fn front<'a>(of: &Kind, row: &'a Value) -> Option<Front<'a>> {
+    let kind = match of.plural {
+        "services" => FrontKind::Service,
+        "ingresses" => FrontKind::Ingress,
+        _ => return None,
+    };
+    Some(Front::of(kind, row))
 }
 
 /// Whole GiB of a storage quantity, rounded up; none if it is no quantity.
@@ -63,7 +66,7 @@ fn schedule(tx: &mut Tx<'_>, cluster: &Cluster, of: &Kind, row: &Value, secs: (u
     let span = tx.between(Duration::from_secs(secs.0), Duration::from_secs(secs.1));
     let due = Due { at: tx.now() + span, what: what.to_owned() };
     let meta = &row["metadata"];
-    let key = id(&cluster.name, meta["namespace"].as_str(), meta["name"].as_str().unwrap_or_default());
+    let key = id(cluster, meta["namespace"].as_str(), meta["name"].as_str().unwrap_or_default());
     tx.update(&cluster.scope, filed(of), &key, |object| object.due = Some(due));
 }
 
@@ -71,21 +74,7 @@ fn schedule(tx: &mut Tx<'_>, cluster: &Cluster, of: &Kind, row: &Value, secs: (u
 pub(super) fn changed(tx: &mut Tx<'_>, cluster: &Cluster, of: &'static Kind, row: &Value) {
     let leaving = row["metadata"]["deletionTimestamp"].is_string();
     match of.plural {
-        "services" if leaving => schedule(tx, cluster, of, row, (8, 25), UNBALANCE),
-        "services" => {
-            let wanted = row["spec"]["type"] == json!("LoadBalancer") && served(row);
-            let has = row["metadata"]["finalizers"].as_array().is_some_and(|list| list.contains(&json!(LB_FINALIZER)));
-            if wanted && !has {
-                let mut row = row.clone();
-                let mut finalizers = row["metadata"]["finalizers"].as_array().cloned().unwrap_or_default();
-                finalizers.push(json!(LB_FINALIZER));
-                row["metadata"]["finalizers"] = json!(finalizers);
-                let row = objects::put(tx, &cluster.scope, of, &cluster.name, row, |_| {});
-                schedule(tx, cluster, of, &row, (5, 15), BALANCE);
-            } else if !wanted && has {
-                schedule(tx, cluster, of, row, (8, 25), UNBALANCE);
-            }
-        }
+        "services" | "ingresses" => refront(tx, cluster, of, row, leaving),
         "persistentvolumeclaims" if leaving => schedule(tx, cluster, of, row, (1, 4), RECLAIM),
         "persistentvolumeclaims" if row["status"]["phase"] == json!("Pending") => {
             schedule(tx, cluster, of, row, (3, 10), PROVISION);
@@ -103,18 +92,30 @@ pub(super) fn removed(tx: &mut Tx<'_>, cluster: &Cluster, of: &Kind) {
     }
 }
 
-/// Whether the cloud controller of the control plane serves it; other classes belong to controllers nobody installed.
-fn served(row: &Value) -> bool {
-    let kind = &row["metadata"]["annotations"]["service.beta.kubernetes.io/aws-load-balancer-type"];
-    row["spec"]["loadBalancerClass"].is_null() && (kind.is_null() || *kind == json!("nlb"))
+/// A Service or an Ingress changed: its load balancer is to come, or to go.
+fn refront(tx: &mut Tx<'_>, cluster: &Cluster, of: &'static Kind, row: &Value, leaving: bool) {
+    let Some(front) = front(of, row) else { return };
+    let finalizer = json!(cluster.host().finalizer(front.kind));
+    let has = row["metadata"]["finalizers"].as_array().is_some_and(|list| list.contains(&finalizer));
+    let asks = front.kind == FrontKind::Ingress || row["spec"]["type"] == json!("LoadBalancer");
+    let wanted = !leaving && asks && cluster.host().serves(tx, cluster, &front);
+    if wanted && !has {
+        let mut row = row.clone();
+        let mut finalizers = row["metadata"]["finalizers"].as_array().cloned().unwrap_or_default();
+        finalizers.push(finalizer);
+        row["metadata"]["finalizers"] = json!(finalizers);
+        let row = objects::put(tx, cluster, of, row, |_| {});
+        schedule(tx, cluster, of, &row, (5, 15), BALANCE);
+    } else if leaving || (!wanted && has) {
+        schedule(tx, cluster, of, row, (8, 25), UNBALANCE);
+    }
 }
 
 /// Time passes for an object of a cluster.
 pub(super) fn happen(tx: &mut Tx<'_>, object: &Object, what: &str) {
     let scope = object.scope();
     let parent = object.parent.as_deref().unwrap_or_default();
-    let Some(owner) = tx.live(&scope, CLUSTER, parent).filter(|owner| owner.state != "DELETING") else { return };
-    let cluster = Cluster::of(owner);
+    let Some(cluster) = host::of(object.cloud).and_then(|host| host.living(tx, &scope, parent)) else { return };
     if autoscaler::is_loop(object) {
         return autoscaler::scan(tx, &cluster);
     }
@@ -128,55 +129,47 @@ pub(super) fn happen(tx: &mut Tx<'_>, object: &Object, what: &str) {
     }
 }
 
-fn balance(tx: &mut Tx<'_>, cluster: &Cluster, object: &Object) {
-    let mut row = object.doc.clone();
-    let nlb = row["metadata"]["annotations"]["service.beta.kubernetes.io/aws-load-balancer-type"] == json!("nlb");
-    let internal = row["metadata"]["annotations"]["service.beta.kubernetes.io/aws-load-balancer-internal"]
-        == json!("true")
-        || row["metadata"]["annotations"]["service.beta.kubernetes.io/aws-load-balancer-scheme"] == json!("internal");
-    let service = cloud::Service {
-        uid: row["metadata"]["uid"].as_str().unwrap_or_default(),
-        name: &format!(
-            "{}/{}",
-            row["metadata"]["namespace"].as_str().unwrap_or_default(),
-            row["metadata"]["name"].as_str().unwrap_or_default()
-        ),
-        ports: &ports(&row),
-        nlb,
-        internal,
-    };
-    match cloud::make_balancer(tx, cluster, &service) {
-        Some(host) => {
-            row["status"]["loadBalancer"] = json!({"ingress": [{"hostname": host}]});
-            objects::put(tx, &cluster.scope, kind("services"), &cluster.name, row, |_| {});
-        }
-        // No suitable subnet, or a quota: the controller goes on trying.
-        None => schedule(tx, cluster, kind("services"), &row, (30, 60), BALANCE),
-    }
+/// The kind of an object that asks for a load balancer.
+fn kind_of(object: &Object) -> &'static Kind {
+    kind(if object.kind == "ingresses" { "ingresses" } else { "services" })
 }
 
-fn ports(row: &Value) -> Vec<(u16, u16)> {
-    let list = row["spec"]["ports"].as_array().into_iter().flatten();
-    let number = |value: &Value| value.as_u64().and_then(|n| u16::try_from(n).ok()).unwrap_or_default();
-    list.map(|port| (number(&port["port"]), number(&port["nodePort"]))).collect()
+fn balance(tx: &mut Tx<'_>, cluster: &Cluster, object: &Object) {
+    let of = kind_of(object);
+    let mut row = object.doc.clone();
+    let made = front(of, &object.doc).and_then(|front| cluster.host().make_balancer(tx, cluster, &front));
+    match made {
+        Some(address) => {
+            let at = match address {
+                Address::Host(name) => json!({"hostname": name}),
+                Address::Ip(address) => json!({"ip": address}),
+            };
+            row["status"]["loadBalancer"] = json!({"ingress": [at]});
+            objects::put(tx, cluster, of, row, |_| {});
+        }
+        // No suitable subnet, or a quota: the controller goes on trying.
+        None => schedule(tx, cluster, of, &row, (30, 60), BALANCE),
+    }
 }
 
 fn unbalance(tx: &mut Tx<'_>, cluster: &Cluster, object: &Object) {
+    let of = kind_of(object);
     let mut row = object.doc.clone();
-    let uid = row["metadata"]["uid"].as_str().unwrap_or_default().to_owned();
-    if !cloud::remove_balancer(tx, cluster, &uid) {
-        // The balancer's interfaces still hold its group; the finalizer stays until they have gone.
-        return schedule(tx, cluster, kind("services"), &row, (20, 40), UNBALANCE);
+    let Some(front) = front(of, &object.doc) else { return };
+    if !cluster.host().remove_balancer(tx, cluster, &front) {
+        // Something of the balancer is still held; the finalizer stays until it has gone.
+        return schedule(tx, cluster, of, &row, (20, 40), UNBALANCE);
     }
+    let held = json!(cluster.host().finalizer(front.kind));
     let kept = row["metadata"]["finalizers"].as_array().cloned().unwrap_or_default();
-    let kept: Vec<Value> = kept.into_iter().filter(|finalizer| *finalizer != json!(LB_FINALIZER)).collect();
+    let kept: Vec<Value> = kept.into_iter().filter(|finalizer| *finalizer != held).collect();
     if row["metadata"]["deletionTimestamp"].is_string() && kept.is_empty() {
-        tx.remove(&cluster.scope, filed(kind("services")), &object.id);
+        tx.remove(&cluster.scope, filed(of), &object.id);
         return;
     }
     row["metadata"]["finalizers"] = json!(kept);
     row["status"]["loadBalancer"] = json!({});
-    objects::put(tx, &cluster.scope, kind("services"), &cluster.name, row, |_| {});
+    objects::put(tx, cluster, of, row, |_| {});
 }
 
 /// Makes the disk of a claim, once its driver runs with the rights it needs and its zone is known.
@@ -185,21 +178,18 @@ fn provision(tx: &mut Tx<'_>, cluster: &Cluster, object: &Object) {
     let class_name = claim["spec"]["storageClassName"].as_str().unwrap_or_default().to_owned();
     let classes = objects::list(tx, cluster, kind("storageclasses"), None, 0);
     let Some(class) = classes.into_iter().find(|class| class["metadata"]["name"] == json!(class_name)) else { return };
-    if !EBS.iter().any(|name| class["provisioner"] == json!(name)) {
+    let storage = cluster.host().storage(tx, cluster);
+    if !drives(&storage, class["provisioner"].as_str().unwrap_or_default()) {
         return;
     }
-    let nodes = eks::joined_nodes(tx, &cluster.scope, &cluster.name);
+    let nodes = cluster.host().nodes(tx, cluster);
     let selected = claim["metadata"]["annotations"][SELECTED_NODE].as_str();
-    let zone = match class["volumeBindingMode"].as_str() {
+    let node = match class["volumeBindingMode"].as_str() {
         // The scheduler says where, through an annotation; until then the claim waits.
-        Some("WaitForFirstConsumer") => {
-            nodes.iter().find(|(_, node)| selected == Some(views::node_name(&cluster.scope, node).as_str()))
-        }
+        Some("WaitForFirstConsumer") => nodes.iter().find(|node| selected == Some(node.name.as_str())),
         _ => nodes.first(),
     };
-    let may = eks::addon_is_active(tx, &cluster.scope, &cluster.name, DRIVER)
-        && eks::addon_may(tx, &cluster.scope, &cluster.name, DRIVER, "service-role/AmazonEBSCSIDriverPolicy");
-    let Some(zone) = zone.map(|(_, node)| node.zone.clone()).filter(|_| may) else {
+    let Some(zone) = node.map(|node| node.zone.clone()).filter(|_| storage.makes) else {
         return schedule(tx, cluster, kind("persistentvolumeclaims"), &claim, (20, 40), PROVISION);
     };
     let name = format!("pvc-{}", claim["metadata"]["uid"].as_str().unwrap_or_default());
@@ -209,11 +199,10 @@ fn provision(tx: &mut Tx<'_>, cluster: &Cluster, object: &Object) {
         name: &name,
         zone: &zone,
         gib,
-        kind: class["parameters"]["type"].as_str().unwrap_or("gp3"),
+        parameters: &class["parameters"],
         claim: (namespace.as_str().unwrap_or_default(), claim_name.as_str().unwrap_or_default()),
-        tags: extra_tags(&class),
     };
-    let Some(volume) = cloud::make_disk(tx, cluster, &disk) else {
+    let Some(volume) = cluster.host().make_disk(tx, cluster, &disk) else {
         return schedule(tx, cluster, kind("persistentvolumeclaims"), &claim, (20, 40), PROVISION);
     };
     let size = format!("{gib}Gi");
@@ -222,50 +211,47 @@ fn provision(tx: &mut Tx<'_>, cluster: &Cluster, object: &Object) {
         "metadata": {
             "name": name, "uid": tx.uuid(), "creationTimestamp": stamp(tx.now()),
             "finalizers": ["kubernetes.io/pv-protection", "external-provisioner.volume.kubernetes.io/finalizer"],
-            "annotations": {"pv.kubernetes.io/provisioned-by": EBS[0]},
+            "annotations": {"pv.kubernetes.io/provisioned-by": storage.driver},
         },
         "spec": {
             "capacity": {"storage": size}, "accessModes": claim["spec"]["accessModes"], "storageClassName": class_name,
             "persistentVolumeReclaimPolicy": class["reclaimPolicy"], "volumeMode": "Filesystem",
             "claimRef": {"apiVersion": "v1", "kind": "PersistentVolumeClaim", "name": claim_name, "namespace": namespace, "uid": claim["metadata"]["uid"]},
-            "csi": {"driver": EBS[0], "fsType": "ext4", "volumeHandle": volume},
+            "csi": {"driver": storage.driver, "fsType": "ext4", "volumeHandle": volume},
             "nodeAffinity": {"required": {"nodeSelectorTerms": [{"matchExpressions": [
-                {"key": "topology.kubernetes.io/zone", "operator": "In", "values": [zone]}]}]}},
+                {"key": storage.zone_label, "operator": "In", "values": [zone]}]}]}},
         },
         "status": {"phase": "Bound"},
     });
-    objects::put(tx, &cluster.scope, kind("persistentvolumes"), &cluster.name, pv, |_| {});
+    objects::put(tx, cluster, kind("persistentvolumes"), pv, |_| {});
     claim["spec"]["volumeName"] = json!(name);
     claim["status"] =
         json!({"phase": "Bound", "accessModes": claim["spec"]["accessModes"], "capacity": {"storage": size}});
-    objects::put(tx, &cluster.scope, kind("persistentvolumeclaims"), &cluster.name, claim, |_| {});
+    objects::put(tx, cluster, kind("persistentvolumeclaims"), claim, |_| {});
 }
 
-/// Tags a class puts on its disks: `tagSpecification_1: key=value`.
-fn extra_tags(class: &Value) -> Vec<(String, String)> {
-    let parameters = class["parameters"].as_object().into_iter().flatten();
-    let specs =
-        parameters.filter(|(key, _)| key.starts_with("tagSpecification_")).filter_map(|(_, value)| value.as_str());
-    specs.filter_map(|spec| spec.split_once('=')).map(|(key, value)| (key.to_owned(), value.to_owned())).collect()
+fn drives(storage: &Storage, provisioner: &str) -> bool {
+    storage.driver == provisioner || storage.also.contains(&provisioner)
 }
 
 /// A claim is given up: its disk goes, or is kept, as the reclaim policy says.
 fn reclaim(tx: &mut Tx<'_>, cluster: &Cluster, object: &Object) {
     tx.remove(&cluster.scope, filed(kind("persistentvolumeclaims")), &object.id);
     let Some(name) = object.doc["spec"]["volumeName"].as_str() else { return };
-    let key = id(&cluster.name, None, name);
+    let key = id(cluster, None, name);
     let Some(volume) = tx.get(&cluster.scope, filed(kind("persistentvolumes")), &key).cloned() else { return };
     let mut row = volume.doc;
     if row["spec"]["persistentVolumeReclaimPolicy"] == json!("Delete") {
         // The driver must still be there to delete the disk.
-        if eks::addon_is_active(tx, &cluster.scope, &cluster.name, DRIVER) {
-            cloud::remove_disk(tx, cluster, row["spec"]["csi"]["volumeHandle"].as_str().unwrap_or_default());
+        if cluster.host().storage(tx, cluster).removes {
+            let handle = row["spec"]["csi"]["volumeHandle"].as_str().unwrap_or_default();
+            cluster.host().remove_disk(tx, cluster, handle);
             tx.remove(&cluster.scope, filed(kind("persistentvolumes")), &key);
             return;
         }
     }
     row["status"]["phase"] = json!("Released");
-    objects::put(tx, &cluster.scope, kind("persistentvolumes"), &cluster.name, row, |_| {});
+    objects::put(tx, cluster, kind("persistentvolumes"), row, |_| {});
 }
 
 /// Removes what a namespace holds, then the namespace.
@@ -278,7 +264,7 @@ fn empty(tx: &mut Tx<'_>, cluster: &Cluster, object: &Object) {
         let inside: Vec<String> = tx
             .list(&cluster.scope, filed(of))
             .filter(|o| {
-                o.parent.as_deref() == Some(cluster.name.as_str()) && o.doc["metadata"]["namespace"] == json!(name)
+                o.parent.as_deref() == Some(cluster.id.as_str()) && o.doc["metadata"]["namespace"] == json!(name)
             })
             .filter_map(|o| o.name.clone())
             .collect();
@@ -308,13 +294,5 @@ mod tests {
         for bad in ["", "x", "-1Gi", "0", "99999Ti"] {
             assert_eq!(gibibytes(bad), None, "{bad}");
         }
-    }
-
-    #[test]
-    fn foreign_load_balancer_classes_are_left_alone() {
-        let typed = |kind: Value| json!({"spec": {}, "metadata": {"annotations": {"service.beta.kubernetes.io/aws-load-balancer-type": kind}}});
-        assert!(served(&json!({"spec": {}, "metadata": {}})) && served(&typed(json!("nlb"))));
-        assert!(!served(&typed(json!("external"))));
-        assert!(!served(&json!({"spec": {"loadBalancerClass": "service.k8s.aws/nlb"}, "metadata": {}})));
     }
 }

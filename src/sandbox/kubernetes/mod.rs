@@ -1,14 +1,15 @@
-//! The Kubernetes API servers of pretend clusters, one path prefix each on the TLS port: discovery, authentication as
-//! EKS does it, the objects a cluster lifecycle needs, and the controllers that make cloud objects by themselves.
+//! The Kubernetes API servers of pretend clusters, one path prefix each on the TLS port: discovery, the
+//! objects a cluster lifecycle needs, and the controllers that make cloud objects by themselves. Whose cluster it is shows
+//! only through [`host::Host`]: who a caller is, nodes, disks, load balancers.
 //!
 //! Served: what [`discovery::KINDS`] lists. Pods are placed, but nothing of them runs here; what is not simulated says so
 //! with a 501.
 
 mod auth;
 mod autoscaler;
-mod cloud;
 mod controllers;
 mod discovery;
+pub(in crate::sandbox) mod host;
 mod objects;
 mod openapi;
 mod paths;
@@ -25,10 +26,18 @@ mod tests;
 
 pub use server::ApiServers;
 
-use super::world::{Object, Scope, Tx};
+use super::world::{Scope, Tx};
 use discovery::{KINDS, Source};
+use host::Cluster;
+use sha2::{Digest, Sha256};
+
+/// What a host keeps of a client certificate that it gave away (DER), to know it again.
+pub(in crate::sandbox) fn certificate_digest(der: &[u8]) -> String {
+    Sha256::digest(der).iter().map(|byte| format!("{byte:02x}")).collect()
+}
 
 /// Forgets everything an API server kept: its cluster is gone. Load balancers and disks stay in the account.
+/// `cluster` is [`host::Cluster::id`].
 pub(super) fn forget_cluster(tx: &mut Tx<'_>, scope: &Scope, cluster: &str) {
     for kind in KINDS.iter().filter(|kind| kind.source == Source::Stored) {
         let filed = objects::filed(kind);
@@ -42,6 +51,6 @@ pub(super) fn forget_cluster(tx: &mut Tx<'_>, scope: &Scope, cluster: &str) {
 }
 
 /// Nodes came or went: what waits for room, or has too much of it, is looked at.
-pub(super) fn nodes_changed(tx: &mut Tx<'_>, owner: &Object) {
-    autoscaler::poke(tx, &views::Cluster::of(owner));
+pub(super) fn nodes_changed(tx: &mut Tx<'_>, cluster: &Cluster) {
+    autoscaler::poke(tx, cluster);
 }

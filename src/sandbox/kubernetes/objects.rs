@@ -3,12 +3,13 @@
 use super::{
     controllers,
     discovery::{Kind, Source},
+    host::Cluster,
     paths::Objects,
     pods, schema,
     status::Refusal,
-    views::{self, Cluster, NAMESPACES, stamp},
+    views::{self, NAMESPACES, stamp},
 };
-use crate::sandbox::world::{self, Object, Scope, Tx};
+use crate::sandbox::world::{self, Object, Tx};
 use serde_json::{Map, Value, json};
 
 /// How the world files objects of a kind.
@@ -17,15 +18,15 @@ pub(super) const fn filed(kind: &Kind) -> world::Kind {
 }
 
 /// The id of an object in the world.
-pub(super) fn id(cluster: &str, namespace: Option<&str>, name: &str) -> String {
-    format!("{cluster}/{}/{name}", namespace.unwrap_or("-"))
+pub(super) fn id(cluster: &Cluster, namespace: Option<&str>, name: &str) -> String {
+    format!("{}/{}/{name}", cluster.id, namespace.unwrap_or("-"))
 }
 
 /// Everything of a kind, stored and computed, of one namespace or of all, in name order.
 pub(super) fn list(tx: &Tx<'_>, cluster: &Cluster, kind: &Kind, namespace: Option<&str>, revision: u64) -> Vec<Value> {
     let mut rows = views::objects(tx, cluster, kind, revision);
     if kind.source == Source::Stored {
-        let own = tx.list(&cluster.scope, filed(kind)).filter(|o| o.parent.as_deref() == Some(cluster.name.as_str()));
+        let own = tx.list(&cluster.scope, filed(kind)).filter(|o| o.parent.as_deref() == Some(cluster.id.as_str()));
         let mut own: Vec<Value> = own.map(|object| object.doc.clone()).collect();
         if matches!(kind.plural, "pods" | "deployments" | "daemonsets") && !own.is_empty() {
             let survey = pods::survey(tx, cluster);
@@ -100,9 +101,8 @@ fn split_term(term: &str) -> (&str, Option<&str>, bool) {
 /// Stores an object as it is now, under the revision this change will have.
 pub(super) fn put(
     tx: &mut Tx<'_>,
-    scope: &Scope,
+    cluster: &Cluster,
     kind: &Kind,
-    cluster: &str,
     mut row: Value,
     change: impl FnOnce(&mut Object),
 ) -> Value {
@@ -110,12 +110,13 @@ pub(super) fn put(
     let (namespace, name) =
         (row["metadata"]["namespace"].as_str(), row["metadata"]["name"].as_str().unwrap_or_default());
     let key = id(cluster, namespace, name);
-    let mut object = match tx.get(scope, filed(kind), &key) {
+    let mut object = match tx.get(&cluster.scope, filed(kind), &key) {
         Some(object) => object.clone(),
-        None => Object::new(scope, filed(kind), &key, tx.now()),
+        None => Object::new(&cluster.scope, filed(kind), &key, tx.now()),
     };
+    object.cloud = cluster.cloud;
     object.name = Some(name.to_owned());
-    object.parent = Some(cluster.to_owned());
+    object.parent = Some(cluster.id.clone());
     object.state = row["status"]["phase"].as_str().unwrap_or("Active").to_owned();
     object.doc = row.clone();
     change(&mut object);
@@ -178,7 +179,7 @@ pub(super) fn create(
     if dry {
         return Ok(row);
     }
-    let row = put(tx, &cluster.scope, kind, &cluster.name, row, |_| {});
+    let row = put(tx, cluster, kind, row, |_| {});
     controllers::changed(tx, cluster, kind, &row);
     Ok(row)
 }
@@ -340,7 +341,7 @@ fn fill_service(tx: &mut Tx<'_>, cluster: &Cluster, row: &mut Value) -> Result<(
 /// The stored object, for a change; computed ones cannot be changed.
 fn stored(tx: &Tx<'_>, cluster: &Cluster, asked: &Objects) -> Result<Value, Refusal> {
     let name = asked.name.as_deref().unwrap_or_default();
-    match tx.get(&cluster.scope, filed(asked.kind), &id(&cluster.name, asked.namespace.as_deref(), name)) {
+    match tx.get(&cluster.scope, filed(asked.kind), &id(cluster, asked.namespace.as_deref(), name)) {
         Some(object) => Ok(object.doc.clone()),
         None => {
             get(tx, cluster, asked, 0)?;
@@ -438,10 +439,10 @@ fn settle(
         return Ok(after);
     }
     let leaving = after["metadata"]["deletionTimestamp"].is_string();
-    let after = put(tx, &cluster.scope, asked.kind, &cluster.name, after, |_| {});
+    let after = put(tx, cluster, asked.kind, after, |_| {});
     if leaving && !finalizers {
         let name = asked.name.as_deref().unwrap_or_default();
-        tx.remove(&cluster.scope, filed(asked.kind), &id(&cluster.name, asked.namespace.as_deref(), name));
+        tx.remove(&cluster.scope, filed(asked.kind), &id(cluster, asked.namespace.as_deref(), name));
     } else {
         controllers::changed(tx, cluster, asked.kind, &after);
     }
@@ -467,12 +468,12 @@ pub(super) fn delete(tx: &mut Tx<'_>, cluster: &Cluster, asked: &Objects, dry: b
         if asked.kind.plural == "namespaces" {
             row["status"] = json!({"phase": "Terminating"});
         }
-        let row = put(tx, &cluster.scope, asked.kind, &cluster.name, row, |_| {});
+        let row = put(tx, cluster, asked.kind, row, |_| {});
         controllers::changed(tx, cluster, asked.kind, &row);
         return Ok(row);
     }
     let name = asked.name.as_deref().unwrap_or_default();
-    tx.remove(&cluster.scope, filed(asked.kind), &id(&cluster.name, asked.namespace.as_deref(), name));
+    tx.remove(&cluster.scope, filed(asked.kind), &id(cluster, asked.namespace.as_deref(), name));
     controllers::removed(tx, cluster, asked.kind);
     Ok(row)
 }

@@ -2,22 +2,16 @@
 //! GPUs. Everything here is computed anew from the objects that stand; nothing is kept.
 //!
 //! Pods are taken in the order they were made, nodes in the order they joined, so that a pod stays where it is for as
-//! long as its node stands. Pods of add-ons take no room.
+//! long as its node stands. Pods that the cloud brings take no room.
 
 use super::{
     autoscaler,
     discovery::Kind,
+    host::{Cluster, Gpus, NodeFacts, Pool},
     objects::filed,
-    views::{self, Cluster, stamp, suffix, uid},
+    views::{self, stamp, suffix, uid},
 };
-use crate::{
-    cost,
-    model::Cloud,
-    sandbox::{
-        aws::eks,
-        world::{Scope, Tx},
-    },
-};
+use crate::sandbox::world::Tx;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 use std::{collections::BTreeMap, time::Duration};
@@ -60,10 +54,10 @@ impl Room {
 #[derive(Debug, Clone)]
 pub(super) struct Slot {
     pub(super) name: String,
-    /// EC2 instance id; empty for one that does not stand.
-    pub(super) instance: String,
-    /// Its node group.
-    pub(super) group: String,
+    /// The cloud's id of its machine; empty for one that does not stand.
+    pub(super) machine: String,
+    /// Its pool.
+    pub(super) pool: String,
     pub(super) labels: Value,
     pub(super) taints: Vec<Value>,
     pub(super) ready: bool,
@@ -217,18 +211,17 @@ fn tolerates(toleration: &Value, taint: &Value) -> bool {
     same_key && same_effect && (exists || !toleration["key"].is_null() && value(toleration) == value(taint))
 }
 
-/// The nodes as they stand, without their GPUs.
-fn slots(tx: &Tx<'_>, cluster: &Cluster) -> Vec<Slot> {
-    let joined = eks::joined_nodes(tx, &cluster.scope, &cluster.name);
-    let mut slots: Vec<(Timestamp, Slot)> = joined
+/// The nodes as they stand, without their GPUs, in the order they joined.
+fn slots(cluster: &Cluster, nodes: &[NodeFacts]) -> Vec<Slot> {
+    let mut slots: Vec<(Timestamp, Slot)> = nodes
         .iter()
-        .map(|(group, node)| {
-            let view = views::node_view(cluster, group, node, 0);
+        .map(|node| {
+            let view = views::node_view(cluster, node, 0);
             let of = |key: &str| view["status"]["allocatable"][key].as_str().and_then(amount).unwrap_or_default();
             let slot = Slot {
-                name: view["metadata"]["name"].as_str().unwrap_or_default().to_owned(),
-                instance: node.instance.clone(),
-                group: group.api["nodegroupName"].as_str().unwrap_or_default().to_owned(),
+                name: node.name.clone(),
+                machine: node.machine_id.clone(),
+                pool: node.pool.clone(),
                 labels: view["metadata"]["labels"].clone(),
                 taints: view["spec"]["taints"].as_array().cloned().unwrap_or_default(),
                 ready: node.ready,
@@ -239,25 +232,25 @@ fn slots(tx: &Tx<'_>, cluster: &Cluster) -> Vec<Slot> {
                     pods: of("pods"),
                 },
             };
-            (node.joined_at.unwrap_or(cluster.created_at), slot)
+            (node.joined_at, slot)
         })
         .collect();
     slots.sort_by(|(one, a), (other, b)| one.cmp(other).then_with(|| a.name.cmp(&b.name)));
     slots.into_iter().map(|(_, slot)| slot).collect()
 }
 
-/// GPUs in each machine whose image has their driver, by node.
-fn machines_with_gpus(tx: &Tx<'_>, cluster: &Cluster) -> BTreeMap<String, (u32, Timestamp)> {
-    let joined = eks::joined_nodes(tx, &cluster.scope, &cluster.name);
-    let driven =
-        joined.iter().filter(|(group, _)| group.api["amiType"].as_str().is_some_and(|ami| ami.contains("NVIDIA")));
-    driven
-        .filter_map(|(_, node)| {
-            let gpus = eks::gpus_of(&node.instance_type);
-            let since = node.joined_at.unwrap_or(cluster.created_at);
-            (gpus > 0).then(|| (views::node_name(&cluster.scope, node), (gpus, since)))
-        })
-        .collect()
+/// GPUs in each machine that has their driver, by node: how many, since when, and whether a plugin of the cloud's own
+/// offers them.
+fn machines_with_gpus(nodes: &[NodeFacts]) -> BTreeMap<String, (u32, Timestamp, bool)> {
+    let driven = |node: &NodeFacts| {
+        let (gpus, own) = match node.gpus {
+            Gpus::None | Gpus::Bare(_) => return None,
+            Gpus::Driven(gpus) => (gpus, false),
+            Gpus::Offered(gpus) => (gpus, true),
+        };
+        (gpus > 0).then(|| (node.name.clone(), (gpus, node.joined_at, own)))
+    };
+    nodes.iter().filter_map(driven).collect()
 }
 
 fn stored<'t>(
@@ -267,7 +260,7 @@ fn stored<'t>(
     plural: &str,
 ) -> impl Iterator<Item = (&'t Value, Timestamp)> {
     let kind = Kind::find(group, plural).expect("a kind of the table");
-    let own = tx.list(&cluster.scope, filed(kind)).filter(|o| o.parent.as_deref() == Some(cluster.name.as_str()));
+    let own = tx.list(&cluster.scope, filed(kind)).filter(|o| o.parent.as_deref() == Some(cluster.id.as_str()));
     own.map(|object| (&object.doc, object.created_at))
 }
 
@@ -305,10 +298,15 @@ fn has_account(tx: &Tx<'_>, cluster: &Cluster, owner: &Value) -> bool {
 /// Looks at everything.
 pub(super) fn survey(tx: &Tx<'_>, cluster: &Cluster) -> Survey {
     let now = tx.now();
-    let mut slots = slots(tx, cluster);
+    let nodes = cluster.host().nodes(tx, cluster);
+    let mut slots = slots(cluster, &nodes);
     let mut pods = Vec::new();
-    let mut gpus = BTreeMap::new();
-    let driven = machines_with_gpus(tx, cluster);
+    let driven = machines_with_gpus(&nodes);
+    // The cloud's own plugin starts with the node.
+    let offered = driven.iter().filter(|(name, (_, joined, own))| {
+        *own && now >= *joined + OFFERS && slots.iter().any(|slot| slot.ready && slot.name == **name)
+    });
+    let mut gpus: BTreeMap<String, u32> = offered.map(|(name, (count, ..))| (name.clone(), *count)).collect();
     for (set, made) in stored(tx, cluster, "apps", "daemonsets").filter(|(set, _)| has_account(tx, cluster, set)) {
         for slot in &mut slots {
             let mut pod = of_template(cluster, set, made, &slot.name, None);
@@ -318,10 +316,10 @@ pub(super) fn survey(tx: &Tx<'_>, cluster: &Cluster) -> Survey {
             }
             slot.free.take(&pod.asks());
             pod.node = Some(slot.name.clone());
-            let since = driven.get(&slot.name).map_or(made, |(_, joined)| made.max(*joined));
+            let since = driven.get(&slot.name).map_or(made, |(_, joined, _)| made.max(*joined));
             pod.why = starting(now, since);
             let offers = pod.images().any(|image| image.contains(PLUGIN)) && now >= since + OFFERS;
-            if let Some((count, _)) = driven.get(&slot.name).filter(|_| offers) {
+            if let Some((count, ..)) = driven.get(&slot.name).filter(|_| offers) {
                 gpus.insert(slot.name.clone(), *count);
             }
             pods.push(pod);
@@ -442,19 +440,18 @@ impl Survey {
     }
 }
 
-/// A node that a group would add, as the autoscaler imagines it from the machine's type; `known` are labels and taints,
-/// as far as it could ask.
-pub(super) fn imagined(scope: &Scope, group: &str, machine: &str, labels: Value, taints: Vec<Value>) -> Slot {
-    let known = cost::catalogue().machine_type(Cloud::Aws, machine);
-    let (cpus, gib) = known.map_or((2.0, 4.0), |machine| (machine.vcpus, machine.memory_gib));
+/// A node that a pool would add, as an autoscaler imagines it from the machine's type; labels and taints as far as they
+/// are known to it.
+pub(super) fn imagined(cluster: &Cluster, pool: &Pool, labels: Value, taints: Vec<Value>) -> Slot {
+    let (cpus, gib) = views::machine_size(cluster, &pool.machine);
     let free = Room {
         millis: cpus * 1_000.0 - 70.0,
         mebibytes: gib * 1_024.0 - 1_000.0,
-        gpus: f64::from(eks::gpus_of(machine)),
+        gpus: f64::from(pool.gpus),
         pods: 58.0,
     };
-    let name = format!("template-{group}-{}", scope.region);
-    Slot { name, instance: String::new(), group: group.to_owned(), labels, taints, ready: true, free }
+    let name = format!("template-{}-{}", pool.name, cluster.region);
+    Slot { name, machine: String::new(), pool: pool.name.clone(), labels, taints, ready: true, free }
 }
 
 #[cfg(test)]
@@ -467,8 +464,8 @@ mod tests {
 
     fn slot(labels: Value, taints: Value) -> Slot {
         let taints = taints.as_array().cloned().unwrap_or_default();
-        let (name, instance, group) = (String::new(), String::new(), String::new());
-        Slot { name, instance, group, labels, taints, ready: true, free: Room::default() }
+        let (name, machine, pool) = (String::new(), String::new(), String::new());
+        Slot { name, machine, pool, labels, taints, ready: true, free: Room::default() }
     }
 
     #[test]

@@ -5,21 +5,17 @@ use super::{
     auth::User,
     controllers,
     discovery::{self, Kind, Source},
+    host::{self, Cluster, Credentials},
     objects, openapi,
     paths::{self, Objects, Target},
     schema,
     status::Refusal,
     table::{self, Include},
-    views::Cluster,
     watch::{Lists, Watch},
 };
 use crate::sandbox::{
-    aws::{
-        eks::{self, CLUSTER, ClusterDoc},
-        sts,
-    },
     hub::{Call, Hub, Kubernetes, Refusal as Fate},
-    server::{Body, full, read_body},
+    server::{Body, ClientCertificate, full, read_body},
     world::{Object, Tx, WorldError},
 };
 use async_trait::async_trait;
@@ -44,6 +40,7 @@ pub(super) struct Asked {
     patch: String,
     table: Option<Include>,
     token: Option<String>,
+    certificate: Option<ClientCertificate>,
     body: Vec<u8>,
 }
 
@@ -106,7 +103,8 @@ impl Asked {
             "DELETE" => "deletecollection",
             _ => "unknown",
         };
-        Some(Self { uid: uid.to_owned(), target, verb, query, patch: patch.to_owned(), table: None, token, body })
+        let (uid, patch) = (uid.to_owned(), patch.to_owned());
+        Some(Self { uid, target, verb, query, patch, table: None, token, certificate: None, body })
     }
 
     fn of_parts(parts: &Parts, body: Vec<u8>) -> Option<Self> {
@@ -116,7 +114,11 @@ impl Asked {
         let content = header("content-type").unwrap_or_default();
         let asked = Self::read(parts.method.as_str(), path, query, content, token, body)?;
         let table = Include::asked(header("accept").unwrap_or_default(), asked.param("includeObject"));
-        Some(Self { table, ..asked })
+        Some(Self { table, certificate: parts.extensions.get::<ClientCertificate>().cloned(), ..asked })
+    }
+
+    fn credentials(&self) -> Credentials<'_> {
+        Credentials { token: self.token.as_deref(), certificate: self.certificate.as_ref().map(|it| &*it.0) }
     }
 
     fn param(&self, name: &str) -> Option<&str> {
@@ -228,34 +230,27 @@ fn respond(code: u16, body: &Value) -> Response<Body> {
 }
 
 /// The cluster with this path, if its API server can be reached from outside.
-pub(super) fn reachable(tx: &Tx<'_>, uid: &str) -> Option<Object> {
-    let open = |object: &&Object| {
-        let doc: ClusterDoc = object.read();
-        doc.uid == uid && doc.up && doc.api["resourcesVpcConfig"]["endpointPublicAccess"] == json!(true)
-    };
-    let mut standing = tx.all().filter(|object| object.is(CLUSTER) && !object.is_gone() && object.state != "DELETING");
-    standing.find(open).cloned()
+pub(super) fn reachable(tx: &Tx<'_>, uid: &str) -> Option<Cluster> {
+    host::all().find_map(|host| host.reach(tx, uid))
 }
 
-fn identify(tx: &Tx<'_>, owner: &Object, token: Option<&str>, wall: Timestamp) -> Result<User, Refusal> {
-    let token = token.ok_or_else(Refusal::unauthorized)?;
-    let caller = sts::verify_token(tx, token, &owner.id, wall).map_err(|why| {
-        tracing::debug!(%why, cluster = %owner.id, "token refused");
+fn identify(tx: &Tx<'_>, cluster: &Cluster, shown: Credentials<'_>, wall: Timestamp) -> Result<User, Refusal> {
+    if shown.token.is_none() && shown.certificate.is_none() {
+        return Err(Refusal::unauthorized());
+    }
+    cluster.host().identify(tx, cluster, shown, wall).map_err(|why| {
+        tracing::debug!(%why, cluster = %cluster.id, "credentials refused");
         Refusal::unauthorized()
-    })?;
-    let grant = eks::grant(tx, owner, &caller.principal_arn()).ok_or_else(Refusal::unauthorized)?;
-    let session = caller.arn.rsplit('/').next().unwrap_or_default();
-    Ok(User::new(grant, session))
+    })
 }
 
 /// Answers a request in the world as it is.
 pub(super) fn answer(tx: &mut Tx<'_>, asked: &Asked, lists: &Lists, wall: Timestamp) -> Result<Answer, Trouble> {
-    let owner = reachable(tx, &asked.uid).ok_or(Trouble::Silent)?;
+    let cluster = reachable(tx, &asked.uid).ok_or(Trouble::Silent)?;
     if matches!(asked.target, Target::Health) {
         return Ok(Answer::Whole(200, json!("ok")));
     }
-    let user = identify(tx, &owner, asked.token.as_deref(), wall)?;
-    let cluster = Cluster::of(&owner);
+    let user = identify(tx, &cluster, asked.credentials(), wall)?;
     let document = match &asked.target {
         Target::Health | Target::Unknown => return Err(Refusal::no_path().into()),
         Target::Version => version(&cluster),
@@ -278,9 +273,8 @@ pub(super) fn answer(tx: &mut Tx<'_>, asked: &Asked, lists: &Lists, wall: Timest
 
 fn version(cluster: &Cluster) -> Value {
     let (major, minor) = cluster.version.split_once('.').unwrap_or((&cluster.version, ""));
-    let patch = eks::kube_version(&cluster.version).map_or("", |v| v.patch);
     json!({
-        "major": major, "minor": minor, "gitVersion": format!("v{patch}-eks-ecaa3a6"), "gitCommit": "0000000000000000000000000000000000000000",
+        "major": major, "minor": minor, "gitVersion": cluster.git_version, "gitCommit": "0000000000000000000000000000000000000000",
         "gitTreeState": "clean", "buildDate": "2026-11-01T00:00:00Z", "goVersion": "go1.25.1", "compiler": "gc", "platform": "linux/amd64",
     })
 }

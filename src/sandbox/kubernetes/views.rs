@@ -1,66 +1,20 @@
-//! Objects nobody stores: nodes seen through their machines, pods and workloads through the add-ons, and what every
-//! new cluster holds from the start.
+//! Objects nobody stores: nodes seen through their machines, pods and workloads through what the cloud brings, and what
+//! every new cluster holds from the start.
 
-use super::{discovery::Kind, pods};
-use crate::{
-    cost,
-    model::Cloud,
-    sandbox::{
-        aws::eks::{self, ClusterDoc, Node, NodegroupDoc},
-        world::{Object, Scope, Tx},
-    },
+use super::{
+    discovery::Kind,
+    host::{Class, Cluster, NodeFacts, System},
+    pods,
 };
+use crate::{cost, sandbox::world::Tx};
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
 
 /// The namespaces of every cluster.
 pub(super) const NAMESPACES: &[&str] = &["default", "kube-node-lease", "kube-public", "kube-system"];
-
-/// A cluster as its API server sees itself.
-pub(super) struct Cluster {
-    /// Name.
-    pub(super) name: String,
-    /// Account and region.
-    pub(super) scope: Scope,
-    /// Path of its API.
-    pub(super) uid: String,
-    /// Kubernetes version, `1.35`.
-    pub(super) version: String,
-    /// The VPC it lives in.
-    pub(super) vpc: String,
-    /// The security group of its nodes.
-    pub(super) group: Option<String>,
-    /// Range of Service addresses.
-    pub(super) service_range: String,
-    /// When it was made.
-    pub(super) created_at: Timestamp,
-}
-
-impl Cluster {
-    /// Reads an EKS cluster.
-    pub(super) fn of(object: &Object) -> Self {
-        let doc: ClusterDoc = object.read();
-        let text = |path: &str| doc.api.pointer(path).and_then(Value::as_str).unwrap_or_default().to_owned();
-        Self {
-            name: object.id.clone(),
-            scope: object.scope(),
-            version: text("/version"),
-            vpc: text("/resourcesVpcConfig/vpcId"),
-            group: Some(text("/resourcesVpcConfig/clusterSecurityGroupId")).filter(|id| !id.is_empty()),
-            service_range: text("/kubernetesNetworkConfig/serviceIpv4Cidr"),
-            uid: doc.uid,
-            created_at: object.created_at,
-        }
-    }
-
-    /// The nth address of the Service range.
-    pub(super) fn service_ip(&self, n: u32) -> String {
-        let range: Option<ipnet::Ipv4Net> = self.service_range.parse().ok();
-        let first = range.map_or(0, |range| u32::from(range.network()));
-        std::net::Ipv4Addr::from(first + n).to_string()
-    }
-}
+/// Marks the class of claims that name none.
+pub(super) const DEFAULT_CLASS: &str = "storageclass.kubernetes.io/is-default-class";
 
 /// A short word that always comes out the same for the same parts.
 pub(super) fn suffix(parts: &[&str], letters: usize) -> String {
@@ -105,17 +59,19 @@ pub(super) fn objects(tx: &Tx<'_>, cluster: &Cluster, kind: &Kind, revision: u64
             }).collect()
         }
         "services" => services(tx, cluster),
-        "storageclasses" => vec![gp2(cluster)],
+        "storageclasses" => {
+            cluster.host().storage(tx, cluster).classes.iter().map(|class| storage_class(cluster, class)).collect()
+        }
         "serviceaccounts" => NAMESPACES
             .iter()
             .map(|ns| json!({"metadata": metadata(cluster, "serviceaccounts", Some(ns), "default", cluster.created_at, 1)}))
             .collect(),
         "pods" => {
-            let of_addons = workloads(tx, cluster).into_iter().flat_map(|w| w.pods(cluster, revision)).collect::<Vec<_>>();
-            of_addons.into_iter().chain(pods::survey(tx, cluster).computed_pods()).collect()
+            let systems = workloads(tx, cluster).into_iter().flat_map(|w| w.pods(cluster, revision)).collect::<Vec<_>>();
+            systems.into_iter().chain(pods::survey(tx, cluster).computed_pods()).collect()
         }
-        "deployments" => workloads(tx, cluster).iter().filter(|w| w.replicas.is_some()).map(|w| w.deployment(cluster, revision)).collect(),
-        "daemonsets" => workloads(tx, cluster).iter().filter(|w| w.replicas.is_none()).map(|w| w.daemonset(cluster, revision)).collect(),
+        "deployments" => workloads(tx, cluster).iter().filter(|w| w.of.copies.is_some()).map(|w| w.deployment(cluster, revision)).collect(),
+        "daemonsets" => workloads(tx, cluster).iter().filter(|w| w.of.copies.is_none()).map(|w| w.daemonset(cluster, revision)).collect(),
         _ => Vec::new(),
     };
     rows.into_iter()
@@ -139,7 +95,7 @@ fn services(tx: &Tx<'_>, cluster: &Cluster) -> Vec<Value> {
     };
     let https = json!([{"name": "https", "protocol": "TCP", "port": 443, "targetPort": 443}]);
     let mut all = vec![service("default", "kubernetes", cluster.service_ip(1), https)];
-    if eks::installed(tx, &cluster.scope, &cluster.name).iter().any(|name| name == "coredns") {
+    if cluster.host().systems(tx, cluster).iter().any(|system| system.app == "kube-dns") {
         let ports = json!([
             {"name": "dns", "protocol": "UDP", "port": 53, "targetPort": 53},
             {"name": "dns-tcp", "protocol": "TCP", "port": 53, "targetPort": 53},
@@ -149,97 +105,92 @@ fn services(tx: &Tx<'_>, cluster: &Cluster) -> Vec<Value> {
     all
 }
 
-/// The class EKS puts into every cluster; nothing serves it until the EBS driver is there.
-fn gp2(cluster: &Cluster) -> Value {
-    json!({
-        "metadata": metadata(cluster, "storageclasses", None, "gp2", cluster.created_at, 1),
-        "provisioner": "kubernetes.io/aws-ebs", "parameters": {"type": "gp2", "fsType": "ext4"},
-        "reclaimPolicy": "Delete", "volumeBindingMode": "WaitForFirstConsumer",
-    })
-}
-
-/// The name a node has: its private DNS name.
-pub(super) fn node_name(scope: &Scope, node: &Node) -> String {
-    let host = format!("ip-{}", node.private_ip.replace('.', "-"));
-    match scope.region.as_str() {
-        "us-east-1" => format!("{host}.ec2.internal"),
-        region => format!("{host}.{region}.compute.internal"),
+/// A class the cloud puts into every cluster; nothing serves it until its driver is there.
+fn storage_class(cluster: &Cluster, class: &Class) -> Value {
+    let mut meta = metadata(cluster, "storageclasses", None, class.name, cluster.created_at, 1);
+    if class.default {
+        meta["annotations"] = json!({DEFAULT_CLASS: "true"});
     }
+    let mut row = json!({
+        "metadata": meta, "provisioner": class.provisioner, "parameters": class.parameters, "reclaimPolicy": "Delete",
+        "volumeBindingMode": if class.waits { "WaitForFirstConsumer" } else { "Immediate" },
+    });
+    if let Some(grows) = class.grows {
+        row["allowVolumeExpansion"] = json!(grows);
+    }
+    row
 }
 
 fn nodes(tx: &Tx<'_>, cluster: &Cluster, revision: u64) -> Vec<Value> {
-    let joined = eks::joined_nodes(tx, &cluster.scope, &cluster.name);
     let gpus = pods::survey(tx, cluster).gpus;
-    let view = |(group, node): &(NodegroupDoc, Node)| {
-        let mut view = node_view(cluster, group, node, revision);
-        let offered = view["metadata"]["name"].as_str().and_then(|name| gpus.get(name)).copied();
+    let view = |node: &NodeFacts| {
+        let mut view = node_view(cluster, node, revision);
+        let offered = gpus.get(&node.name).copied();
         for side in ["capacity", "allocatable"].iter().filter(|_| offered.is_some()) {
             view["status"][*side][pods::GPU] = json!(offered.unwrap_or_default().to_string());
         }
         view
     };
-    joined.iter().map(view).collect()
+    cluster.host().nodes(tx, cluster).iter().map(view).collect()
+}
+
+/// vCPUs and GiB of a machine type, as the price table knows them.
+pub(super) fn machine_size(cluster: &Cluster, machine: &str) -> (f64, f64) {
+    cost::catalogue().machine_type(cluster.cloud, machine).map_or((2.0, 4.0), |m| (m.vcpus, m.memory_gib))
 }
 
 /// A node without its GPUs: those are offered by a plugin, where there is one.
-pub(super) fn node_view(cluster: &Cluster, group: &NodegroupDoc, node: &Node, revision: u64) -> Value {
-    let name = node_name(&cluster.scope, node);
-    let joined = node.joined_at.unwrap_or(cluster.created_at);
-    let text = |key: &str| group.api[key].as_str().unwrap_or_default();
-    let arch = if text("amiType").contains("ARM") { "arm64" } else { "amd64" };
-    let machine = cost::catalogue().machine_type(Cloud::Aws, &node.instance_type);
-    let (cpus, gib) = machine.as_ref().map_or((2.0, 4.0), |m| (m.vcpus, m.memory_gib));
+pub(super) fn node_view(cluster: &Cluster, node: &NodeFacts, revision: u64) -> Value {
+    let (cpus, gib) = machine_size(cluster, &node.machine);
     let mut labels = json!({
-        "beta.kubernetes.io/arch": arch, "beta.kubernetes.io/instance-type": node.instance_type, "beta.kubernetes.io/os": "linux",
-        "eks.amazonaws.com/capacityType": text("capacityType"), "eks.amazonaws.com/nodegroup": text("nodegroupName"),
-        "failure-domain.beta.kubernetes.io/region": cluster.scope.region, "failure-domain.beta.kubernetes.io/zone": node.zone,
-        "kubernetes.io/arch": arch, "kubernetes.io/hostname": name, "kubernetes.io/os": "linux",
-        "node.kubernetes.io/instance-type": node.instance_type,
-        "topology.kubernetes.io/region": cluster.scope.region, "topology.kubernetes.io/zone": node.zone,
+        "beta.kubernetes.io/arch": node.arch, "beta.kubernetes.io/instance-type": node.machine, "beta.kubernetes.io/os": "linux",
+        "failure-domain.beta.kubernetes.io/region": cluster.region, "failure-domain.beta.kubernetes.io/zone": node.zone,
+        "kubernetes.io/arch": node.arch, "kubernetes.io/hostname": node.name, "kubernetes.io/os": "linux",
+        "node.kubernetes.io/instance-type": node.machine,
+        "topology.kubernetes.io/region": cluster.region, "topology.kubernetes.io/zone": node.zone,
     });
-    for (key, value) in group.api["labels"].as_object().into_iter().flatten() {
-        labels[key] = value.clone();
+    for (key, value) in &node.labels {
+        labels[key] = json!(value);
     }
-    let mut taints = eks::kubernetes_taints(&group.api["taints"]);
+    let mut taints = node.taints.clone();
     if !node.ready {
         taints.push(json!({"key": "node.kubernetes.io/not-ready", "effect": "NoSchedule"}));
     }
-    let mut meta = metadata(cluster, "nodes", None, &name, joined, revision);
+    let mut meta = metadata(cluster, "nodes", None, &node.name, node.joined_at, revision);
     meta["labels"] = labels;
-    let mut spec = json!({"providerID": format!("aws:///{}/{}", node.zone, node.instance)});
+    let mut spec = json!({"providerID": node.provider_id});
     if !taints.is_empty() {
         spec["taints"] = json!(taints);
     }
-    let capacity = quantities(cpus * 1000.0, gib * 1024.0 - 300.0);
-    let allocatable = quantities(cpus * 1000.0 - 70.0, gib * 1024.0 - 1000.0);
-    let version = eks::kube_version(text("version")).map_or("", |v| v.patch);
+    let mut addresses = vec![json!({"type": "InternalIP", "address": node.internal_ip})];
+    addresses.extend(node.addresses.iter().map(|(kind, address)| json!({"type": kind, "address": address})));
+    addresses.push(json!({"type": "Hostname", "address": node.name}));
+    let capacity = quantities(cpus * 1000.0, gib * 1024.0 - 300.0, node.max_pods);
+    let allocatable = quantities(cpus * 1000.0 - 70.0, gib * 1024.0 - 1000.0, node.max_pods);
+    let (id, software) = (&node.machine_id, &node.software);
     json!({
         "metadata": meta, "spec": spec,
         "status": {
-            "capacity": capacity, "allocatable": allocatable, "conditions": conditions(node, joined),
-            "addresses": [
-                {"type": "InternalIP", "address": node.private_ip}, {"type": "InternalDNS", "address": name},
-                {"type": "Hostname", "address": name},
-            ],
+            "capacity": capacity, "allocatable": allocatable, "conditions": conditions(node), "addresses": addresses,
             "daemonEndpoints": {"kubeletEndpoint": {"Port": 10250}},
             "nodeInfo": {
-                "machineID": uid(&["machine", &node.instance]).replace('-', ""), "systemUUID": uid(&["system", &node.instance]),
-                "bootID": uid(&["boot", &node.instance]), "kernelVersion": "6.12.55-74.119.amzn2023.x86_64",
-                "osImage": "Amazon Linux 2023", "containerRuntimeVersion": "containerd://2.1.4",
-                "kubeletVersion": format!("v{version}-eks-ecaa3a6"), "kubeProxyVersion": "", "operatingSystem": "linux", "architecture": arch,
+                "machineID": uid(&["machine", id]).replace('-', ""), "systemUUID": uid(&["system", id]), "bootID": uid(&["boot", id]),
+                "kernelVersion": software.kernel, "osImage": software.os_image, "containerRuntimeVersion": software.runtime,
+                "kubeletVersion": software.kubelet, "kubeProxyVersion": "", "operatingSystem": "linux", "architecture": node.arch,
             },
         },
     })
 }
 
-fn quantities(millis: f64, mebibytes: f64) -> Value {
+fn quantities(millis: f64, mebibytes: f64, pods: u32) -> Value {
     json!({
         "cpu": format!("{millis:.0}m"), "memory": format!("{mebibytes:.0}Mi"), "ephemeral-storage": "18242267924",
-        "hugepages-1Gi": "0", "hugepages-2Mi": "0", "pods": "58",
+        "hugepages-1Gi": "0", "hugepages-2Mi": "0", "pods": pods.to_string(),
     })
 }
 
-fn conditions(node: &Node, joined: Timestamp) -> Value {
+fn conditions(node: &NodeFacts) -> Value {
+    let joined = node.joined_at;
     let row = |kind: &str, status: bool, reason: &str, message: &str| {
         json!({
             "type": kind, "status": if status { "True" } else { "False" }, "reason": reason, "message": message,
@@ -260,78 +211,58 @@ fn conditions(node: &Node, joined: Timestamp) -> Value {
     ])
 }
 
-/// A system workload an add-on brings.
+/// A workload that the cloud brings.
 struct Workload {
-    name: &'static str,
-    app: &'static str,
-    /// Copies of a Deployment; none for a DaemonSet.
-    replicas: Option<usize>,
+    of: System,
     /// Where its pods are, with the readiness of each node; none for pods that wait for one.
     places: Vec<Option<(String, String, bool)>>,
 }
 
-/// What the add-ons of a cluster run: name, label, copies (none: one per node).
-const WORKLOADS: &[(&str, &str, &str, Option<usize>)] = &[
-    ("vpc-cni", "aws-node", "aws-node", None),
-    ("kube-proxy", "kube-proxy", "kube-proxy", None),
-    ("eks-pod-identity-agent", "eks-pod-identity-agent", "eks-pod-identity-agent", None),
-    ("eks-node-monitoring-agent", "eks-node-monitoring-agent", "eks-node-monitoring-agent", None),
-    ("coredns", "coredns", "kube-dns", Some(2)),
-    ("aws-ebs-csi-driver", "ebs-csi-node", "ebs-csi-node", None),
-    ("aws-ebs-csi-driver", "ebs-csi-controller", "ebs-csi-controller", Some(2)),
-    ("metrics-server", "metrics-server", "metrics-server", Some(2)),
-];
-
 fn workloads(tx: &Tx<'_>, cluster: &Cluster) -> Vec<Workload> {
-    let installed = eks::installed(tx, &cluster.scope, &cluster.name);
-    let joined = eks::joined_nodes(tx, &cluster.scope, &cluster.name);
+    let joined = cluster.host().nodes(tx, cluster);
     let nodes: Vec<(String, String, bool)> =
-        joined.iter().map(|(_, node)| (node_name(&cluster.scope, node), node.private_ip.clone(), node.ready)).collect();
+        joined.into_iter().map(|node| (node.name, node.internal_ip, node.ready)).collect();
     let able: Vec<&(String, String, bool)> = nodes.iter().filter(|(_, _, ready)| *ready).collect();
     let place = |copies: Option<usize>| match copies {
         None => nodes.iter().cloned().map(Some).collect(),
         Some(n) => (0..n).map(|i| able.get(i % able.len().max(1)).map(|node| (*node).clone())).collect(),
     };
-    WORKLOADS
-        .iter()
-        .filter(|(addon, ..)| installed.iter().any(|name| name == addon))
-        .map(|(_, name, app, replicas)| Workload { name, app, replicas: *replicas, places: place(*replicas) })
-        .collect()
+    let systems = cluster.host().systems(tx, cluster);
+    systems.into_iter().map(|of| Workload { places: place(of.copies), of }).collect()
 }
 
 impl Workload {
     fn running(&self) -> usize {
         // Network and proxy run on the host's network: they run on nodes that are not Ready yet.
-        self.places.iter().flatten().filter(|(_, _, ready)| *ready || self.replicas.is_none()).count()
+        self.places.iter().flatten().filter(|(_, _, ready)| *ready || self.of.copies.is_none()).count()
     }
 
     fn template(&self) -> Value {
-        let image = format!("602401143452.dkr.ecr.us-west-2.amazonaws.com/eks/{}", self.name);
         json!({
-            "metadata": {"labels": {"k8s-app": self.app}},
-            "spec": {"containers": [{"name": self.name, "image": image}], "serviceAccountName": self.name},
+            "metadata": {"labels": {"k8s-app": self.of.app}},
+            "spec": {"containers": [{"name": self.of.name, "image": self.of.image}], "serviceAccountName": self.of.name},
         })
     }
 
     fn pods(&self, cluster: &Cluster, revision: u64) -> Vec<Value> {
-        let owner = if self.replicas.is_some() { "ReplicaSet" } else { "DaemonSet" };
+        let owner = if self.of.copies.is_some() { "ReplicaSet" } else { "DaemonSet" };
         self.places
             .iter()
             .enumerate()
             .map(|(index, place)| {
                 let node = place.as_ref().map(|(name, _, _)| name.as_str()).unwrap_or_default();
-                let key = if self.replicas.is_some() { index.to_string() } else { node.to_owned() };
-                let tail = suffix(&[&cluster.uid, self.name, &key], 5);
-                let name = match self.replicas {
-                    Some(_) => format!("{}-{}-{tail}", self.name, suffix(&[&cluster.uid, self.name], 10)),
-                    None => format!("{}-{tail}", self.name),
+                let key = if self.of.copies.is_some() { index.to_string() } else { node.to_owned() };
+                let tail = suffix(&[&cluster.uid, self.of.name, &key], 5);
+                let name = match self.of.copies {
+                    Some(_) => format!("{}-{}-{tail}", self.of.name, suffix(&[&cluster.uid, self.of.name], 10)),
+                    None => format!("{}-{tail}", self.of.name),
                 };
-                let runs = place.as_ref().is_some_and(|(_, _, ready)| *ready || self.replicas.is_none());
+                let runs = place.as_ref().is_some_and(|(_, _, ready)| *ready || self.of.copies.is_none());
                 let mut meta = metadata(cluster, "pods", Some("kube-system"), &name, cluster.created_at, revision);
-                meta["labels"] = json!({"k8s-app": self.app});
+                meta["labels"] = json!({"k8s-app": self.of.app});
                 meta["ownerReferences"] = json!([{
-                    "apiVersion": "apps/v1", "kind": owner, "name": self.name, "controller": true,
-                    "uid": uid(&[&cluster.uid, owner, self.name]),
+                    "apiVersion": "apps/v1", "kind": owner, "name": self.of.name, "controller": true,
+                    "uid": uid(&[&cluster.uid, owner, self.of.name]),
                 }]);
                 let mut spec = self.template()["spec"].clone();
                 let word = if runs { "True" } else { "False" };
@@ -344,7 +275,7 @@ impl Workload {
                     status["hostIP"] = json!(ip);
                     status["podIP"] = json!(ip);
                     status["containerStatuses"] = json!([{
-                        "name": self.name, "ready": runs, "restartCount": 0, "image": self.name, "imageID": "", "started": runs,
+                        "name": self.of.name, "ready": runs, "restartCount": 0, "image": self.of.name, "imageID": "", "started": runs,
                         "state": if runs { json!({"running": {"startedAt": stamp(cluster.created_at)}}) } else { json!({"waiting": {"reason": "ContainerCreating"}}) },
                     }]);
                 }
@@ -354,10 +285,10 @@ impl Workload {
     }
 
     fn deployment(&self, cluster: &Cluster, revision: u64) -> Value {
-        let wanted = self.replicas.unwrap_or_default();
+        let wanted = self.of.copies.unwrap_or_default();
         json!({
-            "metadata": metadata(cluster, "deployments", Some("kube-system"), self.name, cluster.created_at, revision),
-            "spec": {"replicas": wanted, "selector": {"matchLabels": {"k8s-app": self.app}}, "template": self.template()},
+            "metadata": metadata(cluster, "deployments", Some("kube-system"), self.of.name, cluster.created_at, revision),
+            "spec": {"replicas": wanted, "selector": {"matchLabels": {"k8s-app": self.of.app}}, "template": self.template()},
             "status": {
                 "observedGeneration": 1, "replicas": wanted, "updatedReplicas": wanted, "readyReplicas": self.running(),
                 "availableReplicas": self.running(), "unavailableReplicas": wanted.saturating_sub(self.running()),
@@ -368,8 +299,8 @@ impl Workload {
     fn daemonset(&self, cluster: &Cluster, revision: u64) -> Value {
         let wanted = self.places.len();
         json!({
-            "metadata": metadata(cluster, "daemonsets", Some("kube-system"), self.name, cluster.created_at, revision),
-            "spec": {"selector": {"matchLabels": {"k8s-app": self.app}}, "template": self.template()},
+            "metadata": metadata(cluster, "daemonsets", Some("kube-system"), self.of.name, cluster.created_at, revision),
+            "spec": {"selector": {"matchLabels": {"k8s-app": self.of.app}}, "template": self.template()},
             "status": {
                 "currentNumberScheduled": wanted, "desiredNumberScheduled": wanted, "numberMisscheduled": 0,
                 "numberReady": self.running(), "numberAvailable": self.running(), "updatedNumberScheduled": wanted, "observedGeneration": 1,

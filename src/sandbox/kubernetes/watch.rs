@@ -9,7 +9,6 @@ use super::{
     paths::Objects,
     server::{Trouble, reachable},
     table::{self, Include},
-    views::Cluster,
 };
 use crate::sandbox::{hub::Hub, server::Body};
 use http_body_util::{BodyExt, StreamBody};
@@ -143,9 +142,9 @@ impl Watch {
     /// What is there now; none when the API server is gone.
     fn look(&self, hub: &Hub, at: &Objects) -> Option<(BTreeMap<String, Value>, Timestamp)> {
         let look = hub.transact(|tx| {
-            let owner = reachable(tx, &self.uid).ok_or(Trouble::Silent)?;
+            let cluster = reachable(tx, &self.uid).ok_or(Trouble::Silent)?;
             let revision = tx.revision().saturating_sub(1);
-            let rows = objects::list(tx, &Cluster::of(&owner), at.kind, at.namespace.as_deref(), revision);
+            let rows = objects::list(tx, &cluster, at.kind, at.namespace.as_deref(), revision);
             let rows = objects::select(rows, self.labels.as_deref(), self.fields.as_deref()).map_err(Trouble::No)?;
             Ok::<_, Trouble>((rows, tx.now()))
         });

@@ -6,14 +6,18 @@
 
 mod access;
 mod addon;
+mod balancer;
 mod catalog;
 mod cluster;
+mod disk;
 mod error;
+mod host;
 mod neighbours;
 mod nodegroup;
 mod nodes;
 mod pod_identity;
 mod requests;
+mod scaler;
 mod shape;
 mod store;
 mod tags;
@@ -23,25 +27,12 @@ mod versions;
 #[cfg(test)]
 pub(in crate::sandbox) mod tests;
 
-pub(in crate::sandbox) use access::{Grant, grant};
-pub(in crate::sandbox) use addon::{
-    configuration_of as addon_configuration, installed, is_active as addon_is_active, may as addon_may,
-};
-pub(in crate::sandbox) use nodes::{GroupSize, group_sizes, joined as joined_nodes, kubernetes_taints, resize_group};
-pub(in crate::sandbox) use pod_identity::role_of as pod_role;
-pub(in crate::sandbox) use store::{CLUSTER, ClusterDoc, Node, NodegroupDoc};
 pub(in crate::sandbox) use tags::{inside, tags_of_arn};
-pub(in crate::sandbox) use versions::named as kube_version;
 
 use super::{ApiError, CallCx, Protocol, Reply, Service, protocol::rest_json::Route};
 use crate::sandbox::world::{Kind, Object, Scope, Tx};
 use serde_json::{Value, json};
-use store::{ACCESS_ENTRY, ADDON, NODEGROUP, POD_IDENTITY};
-
-/// NVIDIA GPUs in a machine of this type.
-pub(in crate::sandbox) fn gpus_of(machine: &str) -> u32 {
-    neighbours::machine(machine).map_or(0, |facts| facts.gpus)
-}
+use store::{ACCESS_ENTRY, ADDON, CLUSTER, NODEGROUP, POD_IDENTITY};
 
 const ROUTES: &[Route] = &[
     ("POST", "/clusters", "CreateCluster"),

@@ -1,6 +1,6 @@
 //! What EKS needs from IAM, EC2, Service Quotas and CloudWatch Logs, in the few words this service uses.
 //!
-//! Only this file and the Kubernetes room's `cloud.rs` know how the neighbours keep their objects.
+//! Only this file, `balancer.rs` and `disk.rs` know how the neighbours keep their objects.
 
 use super::store::{Node, Template};
 use crate::sandbox::{

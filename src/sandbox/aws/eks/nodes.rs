@@ -1,7 +1,7 @@
 //! What the machines of a node group do: start, join, become Ready or not, drain and go, and leave ENIs behind.
 
 use super::{
-    access, addon,
+    access, addon, host,
     neighbours::{self, Launch},
     store::{
         self, ADDON, AddonDoc, CLUSTER, ClusterDoc, NODEGROUP, Node, NodegroupDoc, Obstacle, change, due, minutes,
@@ -304,7 +304,7 @@ fn ready(tx: &mut Tx<'_>, object: &Object) {
 
 fn tell_scheduler(tx: &mut Tx<'_>, scope: &Scope, cluster: &str) {
     if let Some(owner) = tx.live(scope, CLUSTER, cluster).cloned() {
-        kubernetes::nodes_changed(tx, &owner);
+        kubernetes::nodes_changed(tx, &host::cluster_of(&owner));
     }
 }
 

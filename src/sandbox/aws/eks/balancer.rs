@@ -1,12 +1,15 @@
-//! What the controllers of a cluster do to the account: load balancers with their groups, disks of the storage driver.
+//! Load balancers that the cloud controller of a control plane makes for Services, with their security groups.
 
-use super::views::Cluster;
+use super::{
+    nodes,
+    store::{CLUSTER, ClusterDoc},
+};
 use crate::sandbox::{
     aws::{
         ec2::inside::{self, GroupWish},
-        eks,
         elb::{self, BalancerKind, BalancerWish},
     },
+    kubernetes::host::{Cluster, Front, FrontKind},
     world::{Kind, Object, Scope, Tx},
 };
 use std::collections::{BTreeMap, BTreeSet};
@@ -15,18 +18,22 @@ const NETWORK: Kind = Kind::new("elasticloadbalancing", "load-balancer");
 const TARGETS: Kind = Kind::new("elasticloadbalancing", "target-group");
 const GROUP: Kind = Kind::new("ec2", "security-group");
 
-/// A Service that wants a load balancer.
-pub(super) struct Service<'a> {
-    /// Its UID.
-    pub(super) uid: &'a str,
-    /// `namespace/name`.
-    pub(super) name: &'a str,
-    /// Port and node port of each of its ports.
-    pub(super) ports: &'a [(u16, u16)],
-    /// A network load balancer instead of a classic one.
-    pub(super) nlb: bool,
-    /// Not reachable from outside.
-    pub(super) internal: bool,
+const TYPE: &str = "service.beta.kubernetes.io/aws-load-balancer-type";
+const INTERNAL: &str = "service.beta.kubernetes.io/aws-load-balancer-internal";
+const SCHEME: &str = "service.beta.kubernetes.io/aws-load-balancer-scheme";
+
+/// Whether the cloud controller of the control plane serves it; other classes belong to controllers nobody installed.
+pub(super) fn serves(front: &Front<'_>) -> bool {
+    let kind = front.annotation(TYPE);
+    front.kind == FrontKind::Service && front.class().is_none() && kind.is_none_or(|kind| kind == "nlb")
+}
+
+/// The VPC of a cluster, and the security group of its nodes.
+fn network(tx: &Tx<'_>, cluster: &Cluster) -> (String, Option<String>) {
+    let owner = tx.live(&cluster.scope, CLUSTER, &cluster.id).map(Object::read::<ClusterDoc>);
+    let config = owner.map(|doc| doc.api["resourcesVpcConfig"].clone()).unwrap_or_default();
+    let text = |key: &str| config[key].as_str().unwrap_or_default().to_owned();
+    (text("vpcId"), Some(text("clusterSecurityGroupId")).filter(|id| !id.is_empty()))
 }
 
 /// The name the cloud provider gives: `a` and the UID, as far as fits.
@@ -34,14 +41,15 @@ fn balancer_name(uid: &str) -> String {
     format!("a{}", uid.replace('-', "")).chars().take(32).collect()
 }
 
-fn owned(cluster: &Cluster) -> (String, String) {
+/// The tag of what a cluster made.
+pub(super) fn owned(cluster: &Cluster) -> (String, String) {
     (format!("kubernetes.io/cluster/{}", cluster.name), "owned".to_owned())
 }
 
 /// The subnets for a balancer, one per zone: those tagged for it, else those that lead out (or all, for an internal one).
-fn subnets(tx: &Tx<'_>, cluster: &Cluster, internal: bool) -> Vec<String> {
+fn subnets(tx: &Tx<'_>, cluster: &Cluster, vpc: &str, internal: bool) -> Vec<String> {
     let role = if internal { "kubernetes.io/role/internal-elb" } else { "kubernetes.io/role/elb" };
-    let all: Vec<_> = inside::subnets_of(tx, &cluster.scope, &cluster.vpc)
+    let all: Vec<_> = inside::subnets_of(tx, &cluster.scope, vpc)
         .into_iter()
         .filter_map(|id| inside::subnet(tx, &cluster.scope, &id).map(|facts| (id, facts)))
         .collect();
@@ -57,45 +65,48 @@ fn subnets(tx: &Tx<'_>, cluster: &Cluster, internal: bool) -> Vec<String> {
 }
 
 /// Makes the balancer of a Service; returns its host name, or nothing when the cloud would not.
-pub(super) fn make_balancer(tx: &mut Tx<'_>, cluster: &Cluster, service: &Service<'_>) -> Option<String> {
-    let name = balancer_name(service.uid);
-    let subnets = subnets(tx, cluster, service.internal);
+pub(super) fn make(tx: &mut Tx<'_>, cluster: &Cluster, front: &Front<'_>) -> Option<String> {
+    let nlb = front.annotation(TYPE) == Some("nlb");
+    let internal = front.annotation(INTERNAL) == Some("true") || front.annotation(SCHEME) == Some("internal");
+    let (vpc, nodes_group) = network(tx, cluster);
+    let name = balancer_name(front.uid);
+    let service = format!("{}/{}", front.namespace, front.name);
+    let subnets = subnets(tx, cluster, &vpc, internal);
     if subnets.is_empty() {
         return None;
     }
     let tags: BTreeMap<String, String> =
-        [owned(cluster), ("kubernetes.io/service-name".to_owned(), service.name.to_owned())].into_iter().collect();
-    let nodes = eks::joined_nodes(tx, &cluster.scope, &cluster.name);
+        [owned(cluster), ("kubernetes.io/service-name".to_owned(), service.clone())].into_iter().collect();
+    let nodes = nodes::joined(tx, &cluster.scope, &cluster.id);
     let instances = nodes.into_iter().map(|(_, node)| node.instance).collect();
     let (mut groups, mut listeners) = (Vec::new(), Vec::new());
-    if service.nlb {
-        for (port, node_port) in service.ports {
+    if nlb {
+        for (port, node_port) in front.ports() {
             let target_name: String = format!("k8s-{}-{port}", &name[..20]).chars().take(32).collect();
-            let target =
-                elb::create_target_group(tx, &cluster.scope, &target_name, &cluster.vpc, *node_port, tags.clone());
-            listeners.push((*port, Some(target)));
+            let target = elb::create_target_group(tx, &cluster.scope, &target_name, &vpc, node_port, tags.clone());
+            listeners.push((port, Some(target)));
         }
     } else {
-        let open: Vec<i64> = service.ports.iter().map(|(port, _)| i64::from(*port)).collect();
+        let open: Vec<i64> = front.ports().iter().map(|(port, _)| i64::from(*port)).collect();
         let wish = GroupWish {
-            vpc: &cluster.vpc,
+            vpc: &vpc,
             name: format!("k8s-elb-{name}"),
-            description: format!("Security group for Kubernetes ELB {name} ({})", service.name),
+            description: format!("Security group for Kubernetes ELB {name} ({service})"),
             tags: BTreeMap::from([owned(cluster)]),
             among_members: false,
             open_ports: &open,
         };
         let group = inside::create_group(tx, &cluster.scope, wish);
-        if let Some(nodes) = &cluster.group {
+        if let Some(nodes) = &nodes_group {
             inside::allow_from_group(tx, &cluster.scope, nodes, &group, "kubernetes.io/rule/nlb/client");
         }
         groups.push(group);
-        listeners.extend(service.ports.iter().map(|(port, _)| (*port, None)));
+        listeners.extend(front.ports().iter().map(|(port, _)| (*port, None)));
     }
     let wish = BalancerWish {
         name: &name,
-        kind: if service.nlb { BalancerKind::Network } else { BalancerKind::Classic },
-        internet_facing: !service.internal,
+        kind: if nlb { BalancerKind::Network } else { BalancerKind::Classic },
+        internet_facing: !internal,
         subnets: &subnets,
         groups,
         listeners: &listeners,
@@ -105,7 +116,7 @@ pub(super) fn make_balancer(tx: &mut Tx<'_>, cluster: &Cluster, service: &Servic
     match elb::create(tx, &cluster.scope, wish) {
         Ok(made) => Some(made.dns),
         Err(error) => {
-            tracing::debug!(code = %error.code, service = service.name, "no load balancer");
+            tracing::debug!(code = %error.code, %service, "no load balancer");
             strip(tx, &cluster.scope, &name);
             None
         }
@@ -129,7 +140,7 @@ fn strip(tx: &mut Tx<'_>, scope: &Scope, name: &str) -> bool {
 }
 
 /// Removes the balancer of a Service. Says whether nothing of it is left; its interfaces go minutes later.
-pub(super) fn remove_balancer(tx: &mut Tx<'_>, cluster: &Cluster, uid: &str) -> bool {
+pub(super) fn remove(tx: &mut Tx<'_>, cluster: &Cluster, uid: &str) -> bool {
     let name = balancer_name(uid);
     elb::delete(tx, &cluster.scope, &name);
     for balancer in named(tx, &cluster.scope, NETWORK, |own| own == name) {
@@ -138,43 +149,26 @@ pub(super) fn remove_balancer(tx: &mut Tx<'_>, cluster: &Cluster, uid: &str) -> 
     strip(tx, &cluster.scope, &name)
 }
 
-/// A disk for a claim.
-pub(super) struct Disk<'a> {
-    /// The volume's name in the cluster.
-    pub(super) name: &'a str,
-    /// Zone name.
-    pub(super) zone: &'a str,
-    /// Size.
-    pub(super) gib: u32,
-    /// `gp3`.
-    pub(super) kind: &'a str,
-    /// Namespace and name of the claim.
-    pub(super) claim: (&'a str, &'a str),
-    /// Tags the storage class asks for.
-    pub(super) tags: Vec<(String, String)>,
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::{Value, json};
 
-/// Makes a disk as the EBS driver does, with the tags its add-on was told to put on every disk; returns its id.
-pub(super) fn make_disk(tx: &mut Tx<'_>, cluster: &Cluster, disk: &Disk<'_>) -> Option<String> {
-    let own = |key: &str, value: &str| (key.to_owned(), value.to_owned());
-    let configured = eks::addon_configuration(tx, &cluster.scope, &cluster.name, "aws-ebs-csi-driver");
-    let extra = configured["controller"]["extraVolumeTags"].as_object().into_iter().flatten();
-    let tags = [
-        own("CSIVolumeName", disk.name),
-        own("ebs.csi.aws.com/cluster", "true"),
-        own("KubernetesCluster", &cluster.name),
-        own("Name", &format!("{}-dynamic-{}", cluster.name, disk.name)),
-        own("kubernetes.io/created-for/pv/name", disk.name),
-        own("kubernetes.io/created-for/pvc/namespace", disk.claim.0),
-        own("kubernetes.io/created-for/pvc/name", disk.claim.1),
-        owned(cluster),
-    ];
-    let extra = extra.map(|(key, value)| own(key, value.as_str().unwrap_or_default()));
-    let tags = tags.into_iter().chain(extra).chain(disk.tags.clone()).collect();
-    inside::create_volume(tx, &cluster.scope, disk.zone, disk.gib, disk.kind, tags)
-}
-
-/// Deletes a disk of the driver.
-pub(super) fn remove_disk(tx: &mut Tx<'_>, cluster: &Cluster, volume: &str) {
-    inside::remove_volume(tx, &cluster.scope, volume);
+    #[test]
+    fn foreign_load_balancer_classes_are_left_alone() {
+        let served = |annotations: Value, spec: Value| {
+            let front = Front {
+                kind: FrontKind::Service,
+                uid: "u",
+                namespace: "default",
+                name: "web",
+                annotations: &annotations,
+                spec: &spec,
+            };
+            serves(&front)
+        };
+        assert!(served(json!(null), json!({})) && served(json!({TYPE: "nlb"}), json!({})));
+        assert!(!served(json!({TYPE: "external"}), json!({})));
+        assert!(!served(json!({}), json!({"loadBalancerClass": "service.k8s.aws/nlb"})));
+    }
 }
