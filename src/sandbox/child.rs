@@ -2,7 +2,7 @@
 //!
 //! Only what is listed passes; credentials, profiles, proxies and kubeconfigs of the user never do.
 
-use super::{Endpoints, aws::sts};
+use super::{Endpoints, aws::sts, gcp};
 use std::{
     collections::BTreeMap,
     ffi::{OsStr, OsString},
@@ -38,7 +38,8 @@ pub fn client_env(endpoints: &Endpoints, dir: &Path, region: &str) -> BTreeMap<S
     let (key, secret) = sts::default_keys();
     let text = |value: &str| OsString::from(value);
     let path = |name: &str| dir.join(name).into_os_string();
-    BTreeMap::from([
+    let mut env = gcp::client_env(&endpoints.gcp, dir);
+    env.extend([
         ("AWS_ENDPOINT_URL".to_owned(), text(&endpoints.aws)),
         ("AWS_ACCESS_KEY_ID".to_owned(), text(&key)),
         ("AWS_SECRET_ACCESS_KEY".to_owned(), text(&secret)),
@@ -50,7 +51,8 @@ pub fn client_env(endpoints: &Endpoints, dir: &Path, region: &str) -> BTreeMap<S
         ("KUBECONFIG".to_owned(), path("kubeconfig")),
         ("SSL_CERT_FILE".to_owned(), path("ca.pem")),
         ("NO_PROXY".to_owned(), text("127.0.0.1,localhost")),
-    ])
+    ]);
+    env
 }
 
 /// The whole environment of a child of `kubewright --sandbox`, from the parent's. The region the parent's environment
@@ -116,7 +118,6 @@ mod tests {
             "AWS_PROFILE",
             "AWS_SESSION_TOKEN",
             "AWS_ENDPOINT_URL_EKS",
-            "GOOGLE_APPLICATION_CREDENTIALS",
             "AZURE_CLIENT_SECRET",
             "HTTPS_PROXY",
             "KUBEWRIGHT_PROFILE",
@@ -127,6 +128,8 @@ mod tests {
         assert!(env.values().all(|value| !value.to_string_lossy().contains("real")));
         assert_eq!(get("AWS_REGION"), Some("eu-west-1"));
         assert_eq!(get("AWS_ACCESS_KEY_ID"), Some(sts::default_keys().0.as_str()));
+        assert_eq!(get("GOOGLE_APPLICATION_CREDENTIALS"), Some("/kw/sandbox/gcp-key.json"));
+        assert_eq!(get("KUBEWRIGHT_GCP_COMPUTE_ENDPOINT"), Some("http://127.0.0.1:3/compute/v1/"));
         assert_eq!(get("KUBECONFIG"), Some("/kw/sandbox/kubeconfig"));
         assert_eq!(get("HOME"), Some("/kw/sandbox/home"));
         assert_eq!(get("KUBEWRIGHT_OUTPUT"), Some("json"));

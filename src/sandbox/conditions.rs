@@ -3,6 +3,7 @@
 
 use super::{
     aws::{ec2, iam, regions, servicequotas},
+    gcp,
     world::{Closed, Settings},
 };
 use crate::model::time::parse_span;
@@ -54,8 +55,11 @@ impl Conditions {
                 let value = value.ok_or_else(|| format!("`{number}` is no number of things one may have"))?;
                 // The service in front may be left out: codes are unique.
                 let code = code.rsplit('/').next().unwrap_or(code);
-                let name = servicequotas::name_of(code).ok_or_else(|| {
-                    format!("`{code}` is no quota of the sandbox; aws service-quotas list-service-quotas lists them")
+                let name = servicequotas::name_of(code).or_else(|| gcp::quota_name(code)).ok_or_else(|| {
+                    format!(
+                        "`{code}` is no quota of the sandbox; aws service-quotas list-service-quotas and gcloud compute \
+                         regions describe list them"
+                    )
                 })?;
                 Ok((name, value))
             })
@@ -71,12 +75,12 @@ impl Conditions {
         self.stock = listed(text)
             .map(|one| {
                 let (kind, zone) = one.split_once('@').map_or((one, None), |(kind, zone)| (kind, Some(zone)));
-                if !ec2::is_machine_type(kind) {
+                if !ec2::is_machine_type(kind) && !gcp::is_machine_type(kind) {
                     return Err(format!("`{kind}` is no machine type"));
                 }
                 match zone {
                     None => Ok((format!("capacity/{kind}"), 0.0)),
-                    Some(zone) if is_zone(zone) => Ok((format!("capacity/{zone}/{kind}"), 0.0)),
+                    Some(zone) if is_zone(zone) || gcp::is_zone(zone) => Ok((format!("capacity/{zone}/{kind}"), 0.0)),
                     Some(zone) => Err(format!("`{zone}` is no zone")),
                 }
             })
@@ -92,7 +96,7 @@ impl Conditions {
         self.closed = listed(text)
             .map(|one| {
                 let (region, word) = one.split_once('=').unwrap_or((one, "off"));
-                if !regions::exists(region) {
+                if !regions::exists(region) && !gcp::is_region(region) {
                     return Err(format!("`{region}` is no region"));
                 }
                 let why = match word {
@@ -125,12 +129,17 @@ impl Conditions {
         Ok(())
     }
 
-    /// Takes the text of a file of IAM policies: one document, or several in a row. More files add up.
+    /// Takes the text of a file of IAM policies of AWS or custom roles of Google's: one document, or several in a row.
+    /// More files add up.
     ///
     /// # Errors
     /// Why it cannot be understood.
     pub fn add_policies(&mut self, text: &str) -> Result<(), String> {
-        self.policies.extend(iam::read_policies(text)?);
+        let (roles, rest) = gcp::read_roles(text)?;
+        if roles.is_empty() || !rest.trim().is_empty() {
+            self.policies.extend(iam::read_policies(&rest)?);
+        }
+        self.policies.extend(roles);
         Ok(())
     }
 }
@@ -182,6 +191,21 @@ mod tests {
     }
 
     #[test]
+    fn the_same_switches_know_googles_words() {
+        let mut said = Conditions::default();
+        said.set_quotas("compute/CPUS=4, SERVICE_ACCOUNTS=0, L-0263D0A3=2").expect("known quotas");
+        said.set_sold_out("e2-standard-2@europe-west4-c").expect("a known type");
+        said.set_closed("europe-west4=denied").expect("a region");
+        said.add_policies(r#"{"title": "t", "includedPermissions": ["compute.networks.get"]}"#).expect("a role");
+        let names: Vec<&str> = said.quotas.keys().map(String::as_str).collect();
+        assert_eq!(names, ["compute/CPUS", "ec2/L-0263D0A3", "iam/SERVICE_ACCOUNTS"]);
+        assert_eq!(said.stock.keys().next().map(String::as_str), Some("capacity/europe-west4-c/e2-standard-2"));
+        assert_eq!((said.closed.len(), said.policies.len()), (1, 1));
+        let refused = Conditions::default().add_policies(r#"{"includedPermissions": ["compute.networks"]}"#);
+        assert!(refused.is_err_and(|why| why.contains("is no permission")));
+    }
+
+    #[test]
     fn policies_are_read_as_iam_would() {
         let allow =
             r#"{"Version": "2012-10-17", "Statement": {"Effect": "Allow", "Action": "ec2:*", "Resource": "*"}}"#;
@@ -209,6 +233,12 @@ mod tests {
         }
         for bad in ["mars-1", "eu-west-3=shut", "eu-west-3="] {
             assert!(Conditions::default().set_closed(bad).is_err(), "{bad}");
+        }
+        for bad in ["NETWORK=1", "compute/cpus=4"] {
+            assert!(Conditions::default().set_quotas(bad).is_err(), "{bad}");
+        }
+        for bad in ["e2-standard-2@europe-west4", "e2-standard-3", "e2-standard-2@europe-west1-a"] {
+            assert!(Conditions::default().set_sold_out(bad).is_err(), "{bad}");
         }
         assert!(Conditions::default().set_lag("soon").is_err());
         assert_eq!(Conditions::default().set_iam_lag("0"), Ok(()));

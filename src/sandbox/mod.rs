@@ -32,6 +32,7 @@ pub mod conditions;
 pub mod control;
 pub mod dir;
 pub mod faults;
+pub mod gcp;
 pub mod holds;
 pub mod hub;
 pub mod kubernetes;
@@ -245,7 +246,7 @@ pub async fn serve(options: ServeOptions) -> Result<Running, SandboxError> {
         world,
         speed: options.speed,
         faults,
-        clouds: clouds(&options.wall),
+        clouds: clouds(&options.wall, dir.path(), &endpoints)?,
         kubernetes: kubernetes(),
         wall: options.wall,
         holds: holds::Holds::open(dir.path().join("holds"))?,
@@ -278,8 +279,14 @@ pub async fn serve(options: ServeOptions) -> Result<Running, SandboxError> {
 }
 
 /// The clouds. A new one adds its line here.
-fn clouds(wall: &Wall) -> Vec<Box<dyn PretendCloud>> {
-    vec![Box::new(aws::Aws::new(wall))]
+fn clouds(
+    wall: &Wall,
+    dir: &std::path::Path,
+    endpoints: &Endpoints,
+) -> Result<Vec<Box<dyn PretendCloud>>, SandboxError> {
+    let google = gcp::Google::open(dir)?;
+    google.write_files(dir, &endpoints.gcp, wall())?;
+    Ok(vec![Box::new(aws::Aws::new(wall)), Box::new(google)])
 }
 
 /// The Kubernetes half.

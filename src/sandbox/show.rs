@@ -29,8 +29,10 @@ pub fn of_hub(hub: &Hub) -> SandboxShow {
 /// A world at rest.
 pub fn of_world(world: &World) -> SandboxShow {
     // What is inside clusters, and the sandbox's own marks, are no objects of a cloud.
-    let listed =
-        |object: &&Object| !matches!(object.service.as_str(), "kubernetes" | "sandbox") && object.kind != "session";
+    let listed = |object: &&Object| {
+        !matches!(object.service.as_str(), "kubernetes" | "sandbox")
+            && !matches!(object.kind.as_str(), "session" | "operation")
+    };
     let objects: Vec<SandboxObject> = world.objects().filter(listed).map(view).collect();
     let counted: Vec<&Object> = world
         .objects()

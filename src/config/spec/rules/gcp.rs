@@ -55,7 +55,11 @@ pub(super) fn rules(spec: &ClusterSpec, refuse: Refuse<'_>) {
     }
     for (index, admin) in spec.admins.iter().enumerate() {
         if let Some(meant) = not_a_member(admin) {
-            refuse(&format!("admins[{index}]"), format!("`{admin}` is not the mail address of a user, group or service account"), &meant);
+            refuse(
+                &format!("admins[{index}]"),
+                format!("`{admin}` is not the mail address of a user, group or service account"),
+                &meant,
+            );
         }
     }
     labels(spec, refuse);
