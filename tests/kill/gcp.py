@@ -61,6 +61,9 @@ def plant_decoys(account, pass_time):
         account.compute("POST", path, body)
         pass_time(LAG)
 
+    # A new project has neither of them on.
+    account.call("serviceusage", "POST", "/services:batchEnable", {"serviceIds": ["compute.googleapis.com", "container.googleapis.com"]})
+    pass_time(10 * LAG)
     link = f"projects/{account.project}/global/networks/{NETWORK}"
     make("/global/networks", {"name": NETWORK, "autoCreateSubnetworks": False, "description": MARKS % "demo-ffffffff", "routingConfig": {"routingMode": "REGIONAL"}})
     make("/global/networks", {"name": "kw-demo", "autoCreateSubnetworks": False, "description": MARKS % "demo"})
