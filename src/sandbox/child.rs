@@ -2,7 +2,7 @@
 //!
 //! Only what is listed passes; credentials, profiles, proxies and kubeconfigs of the user never do.
 
-use super::{Endpoints, aws::sts, gcp};
+use super::{Endpoints, aws::sts, azure, gcp};
 use std::{
     collections::BTreeMap,
     ffi::{OsStr, OsString},
@@ -39,6 +39,7 @@ pub fn client_env(endpoints: &Endpoints, dir: &Path, region: &str) -> BTreeMap<S
     let text = |value: &str| OsString::from(value);
     let path = |name: &str| dir.join(name).into_os_string();
     let mut env = gcp::client_env(&endpoints.gcp, dir);
+    env.extend(azure::client_env(endpoints));
     env.extend([
         ("AWS_ENDPOINT_URL".to_owned(), text(&endpoints.aws)),
         ("AWS_ACCESS_KEY_ID".to_owned(), text(&key)),
@@ -114,15 +115,7 @@ mod tests {
         let parent = parent.map(|(k, v)| (OsString::from(k), OsString::from(v)));
         let env: BTreeMap<_, _> = child_env(parent, &endpoints, Path::new("/kw/sandbox")).into_iter().collect();
         let get = |name: &str| env.get(OsStr::new(name)).and_then(|value| value.to_str());
-        for gone in [
-            "AWS_PROFILE",
-            "AWS_SESSION_TOKEN",
-            "AWS_ENDPOINT_URL_EKS",
-            "AZURE_CLIENT_SECRET",
-            "HTTPS_PROXY",
-            "KUBEWRIGHT_PROFILE",
-            "KUBEWRIGHT_ARM_ENDPOINT",
-        ] {
+        for gone in ["AWS_PROFILE", "AWS_SESSION_TOKEN", "AWS_ENDPOINT_URL_EKS", "HTTPS_PROXY", "KUBEWRIGHT_PROFILE"] {
             assert_eq!(get(gone), None, "{gone}");
         }
         assert!(env.values().all(|value| !value.to_string_lossy().contains("real")));
@@ -130,6 +123,7 @@ mod tests {
         assert_eq!(get("AWS_ACCESS_KEY_ID"), Some(sts::default_keys().0.as_str()));
         assert_eq!(get("GOOGLE_APPLICATION_CREDENTIALS"), Some("/kw/sandbox/gcp-key.json"));
         assert_eq!(get("KUBEWRIGHT_GCP_COMPUTE_ENDPOINT"), Some("http://127.0.0.1:3/compute/v1/"));
+        assert_eq!(get("KUBEWRIGHT_ARM_ENDPOINT"), Some("https://localhost:4"));
         assert_eq!(get("KUBECONFIG"), Some("/kw/sandbox/kubeconfig"));
         assert_eq!(get("HOME"), Some("/kw/sandbox/home"));
         assert_eq!(get("KUBEWRIGHT_OUTPUT"), Some("json"));

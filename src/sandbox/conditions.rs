@@ -3,7 +3,7 @@
 
 use super::{
     aws::{ec2, iam, regions, servicequotas},
-    gcp,
+    azure, gcp,
     world::{Closed, Settings},
 };
 use crate::model::time::parse_span;
@@ -55,10 +55,12 @@ impl Conditions {
                 let value = value.ok_or_else(|| format!("`{number}` is no number of things one may have"))?;
                 // The service in front may be left out: codes are unique.
                 let code = code.rsplit('/').next().unwrap_or(code);
-                let name = servicequotas::name_of(code).or_else(|| gcp::quota_name(code)).ok_or_else(|| {
+                let name =
+                    servicequotas::name_of(code).or_else(|| gcp::quota_name(code)).or_else(|| azure::quota_name(code));
+                let name = name.ok_or_else(|| {
                     format!(
-                        "`{code}` is no quota of the sandbox; aws service-quotas list-service-quotas and gcloud compute \
-                         regions describe list them"
+                        "`{code}` is no quota of the sandbox; aws service-quotas list-service-quotas, gcloud compute \
+                         regions describe and az vm list-usage list them"
                     )
                 })?;
                 Ok((name, value))
@@ -75,12 +77,14 @@ impl Conditions {
         self.stock = listed(text)
             .map(|one| {
                 let (kind, zone) = one.split_once('@').map_or((one, None), |(kind, zone)| (kind, Some(zone)));
-                if !ec2::is_machine_type(kind) && !gcp::is_machine_type(kind) {
+                if !ec2::is_machine_type(kind) && !gcp::is_machine_type(kind) && !azure::is_machine_size(kind) {
                     return Err(format!("`{kind}` is no machine type"));
                 }
                 match zone {
                     None => Ok((format!("capacity/{kind}"), 0.0)),
-                    Some(zone) if is_zone(zone) || gcp::is_zone(zone) => Ok((format!("capacity/{zone}/{kind}"), 0.0)),
+                    Some(zone) if is_zone(zone) || gcp::is_zone(zone) || azure::is_zone(zone) => {
+                        Ok((format!("capacity/{zone}/{kind}"), 0.0))
+                    }
                     Some(zone) => Err(format!("`{zone}` is no zone")),
                 }
             })
@@ -96,7 +100,7 @@ impl Conditions {
         self.closed = listed(text)
             .map(|one| {
                 let (region, word) = one.split_once('=').unwrap_or((one, "off"));
-                if !regions::exists(region) && !gcp::is_region(region) {
+                if !regions::exists(region) && !gcp::is_region(region) && !azure::is_location(region) {
                     return Err(format!("`{region}` is no region"));
                 }
                 let why = match word {
@@ -129,13 +133,15 @@ impl Conditions {
         Ok(())
     }
 
-    /// Takes the text of a file of IAM policies of AWS or custom roles of Google's: one document, or several in a row.
+    /// Takes the text of a file of IAM policies of AWS, or custom roles of Google or Azure: one document, or several in a row.
     /// More files add up.
     ///
     /// # Errors
     /// Why it cannot be understood.
     pub fn add_policies(&mut self, text: &str) -> Result<(), String> {
-        let (roles, rest) = gcp::read_roles(text)?;
+        let (mut roles, rest) = gcp::read_roles(text)?;
+        let (azures, rest) = azure::read_roles(&rest);
+        roles.extend(azures);
         if roles.is_empty() || !rest.trim().is_empty() {
             self.policies.extend(iam::read_policies(&rest)?);
         }
@@ -203,6 +209,24 @@ mod tests {
         assert_eq!((said.closed.len(), said.policies.len()), (1, 1));
         let refused = Conditions::default().add_policies(r#"{"includedPermissions": ["compute.networks"]}"#);
         assert!(refused.is_err_and(|why| why.contains("is no permission")));
+    }
+
+    #[test]
+    fn the_same_switches_know_azures_words() {
+        let mut said = Conditions::default();
+        said.set_quotas("compute/standardDASv5Family=4, cores=8, network/PublicIPAddresses=0").expect("known quotas");
+        said.set_sold_out("Standard_D2as_v5@eastus-3,Standard_NC4as_T4_v3").expect("known sizes");
+        said.set_closed("westeurope=denied").expect("a location");
+        let role = r#"{"Name": "r", "Actions": ["*/read"], "AssignableScopes": ["/"]}"#;
+        said.add_policies(&format!("{role}\n{role}")).expect("roles");
+        let names: Vec<&str> = said.quotas.keys().map(String::as_str).collect();
+        assert_eq!(names, ["compute/cores", "compute/standardDASv5Family", "network/PublicIPAddresses"]);
+        let stock: Vec<&str> = said.stock.keys().map(String::as_str).collect();
+        assert_eq!(stock, ["capacity/Standard_NC4as_T4_v3", "capacity/eastus-3/Standard_D2as_v5"]);
+        assert_eq!((said.closed.len(), said.policies.len()), (1, 2));
+        for bad in ["Standard_D2as_v5@eastus", "Standard_D2as_v5@westus-1", "Standard_X"] {
+            assert!(Conditions::default().set_sold_out(bad).is_err(), "{bad}");
+        }
     }
 
     #[test]

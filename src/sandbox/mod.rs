@@ -25,6 +25,7 @@
 //!   (`transact`, `endure` for faults and counting, `changes` for watches, `busy` while it serves, `wall` for tokens).
 
 pub mod aws;
+pub mod azure;
 pub mod child;
 pub mod client;
 pub mod clock;
@@ -285,8 +286,10 @@ fn clouds(
     endpoints: &Endpoints,
 ) -> Result<Vec<Box<dyn PretendCloud>>, SandboxError> {
     let google = gcp::Google::open(dir)?;
+    let azure = azure::Azure;
+    azure.write_files(dir, endpoints, wall())?;
     google.write_files(dir, &endpoints.gcp, wall())?;
-    Ok(vec![Box::new(aws::Aws::new(wall)), Box::new(google)])
+    Ok(vec![Box::new(aws::Aws::new(wall)), Box::new(google), Box::new(azure)])
 }
 
 /// The Kubernetes half.

@@ -23,7 +23,7 @@ pub(in crate::sandbox) use super::auth::{Right, User};
 use crate::{
     model::Cloud,
     sandbox::{
-        aws,
+        aws, azure,
         world::{Scope, Tx},
     },
 };
@@ -32,7 +32,7 @@ use serde_json::Value;
 use std::collections::BTreeMap;
 
 /// Every cloud that has clusters.
-const HOSTS: &[&dyn Host] = &[&aws::eks::Eks];
+const HOSTS: &[&dyn Host] = &[&aws::eks::Eks, &azure::Azure];
 
 /// All hosts.
 pub(super) fn all() -> impl Iterator<Item = &'static dyn Host> {
