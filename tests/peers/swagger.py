@@ -84,7 +84,11 @@ def of_operation(exchange):
 
 
 def _json(raw):
-    return json.loads(raw) if raw else None
+    """A body decoded; what is no JSON stays text, for oav to refuse."""
+    try:
+        return json.loads(raw) if raw else None
+    except ValueError:
+        return raw.decode(errors="replace")
 
 
 def judged(exchanges):
@@ -106,7 +110,9 @@ def _through_oav(exchanges):
         for it in exchanges:
             status = it.status or 200
             reply = _json(it.reply) if it.status else None
-            line = {"method": it.method, "url": it.path, "headers": it.headers, "body": _json(it.body), "status": status, "replyHeaders": it.reply_headers, "reply": reply}
+            # Calls about a provider, not to it: see describe.mjs.
+            url = re.sub(r"^(/subscriptions/[^/]+)/providers/([^/?]+)(/(?:un)?register)?(?=\?|$)", r"\1/namespaces/\2\3", it.path)
+            line = {"method": it.method, "url": url, "headers": it.headers, "body": _json(it.body), "status": status, "replyHeaders": it.reply_headers, "reply": reply}
             out.write(json.dumps(line) + "\n")
     command = [node()[0], str(HERE / "validate.mjs"), str(oav()), str(oav() / "swagger"), str(folder / "in"), str(folder / "out")]
     # It writes a log into the home directory, unasked.
@@ -166,6 +172,8 @@ def in_template(exchange):
     whole = {**definition, "definitions": schema["definitions"]}
     # A child's name holds its parent's, which its pattern does not know of.
     whole["properties"] = {key: value for key, value in whole["properties"].items() if key not in ("name", "resources")}
+    # Templates ask for it even where it may only be empty.
+    whole["required"] = [name for name in whole.get("required", ()) if name != "properties"]
     registry = referencing.Registry()
     for error in jsonschema.Draft4Validator(whole, registry=registry).iter_errors(body):
         deep = jsonschema.exceptions.best_match([error])
@@ -205,9 +213,8 @@ def asserted(exchange):
         yield f"{where}: a call without api-version was served"
     if exchange.status == 0 or exchange.reply is None:
         return
-    try:
-        reply = _json(exchange.reply)
-    except ValueError:
+    reply = _json(exchange.reply)
+    if isinstance(reply, str):
         yield f"{where}: the reply is not JSON"
         return
     for name in ("x-ms-request-id", "x-ms-correlation-request-id"):
@@ -260,5 +267,6 @@ def _long_running(exchange, reply, where):
         yield f"{where}: accepted, with no address to follow it at"
     if exchange.method in ("PUT", "PATCH") and state and state.lower() not in TERMINAL and "azure-asyncoperation" not in headers:
         yield f"{where}: {state}, without Azure-AsyncOperation"
-    if exchange.method == "PUT" and exchange.status == 201 and not state and re.search(r"/providers/Microsoft\.(Network|ContainerService|Compute)/", exchange.path, re.IGNORECASE):
+    provider = re.findall(r"/providers/microsoft\.(\w+)/", exchange.path.lower())[-1:]
+    if exchange.method == "PUT" and exchange.status == 201 and not state and provider and provider[0] in ("network", "containerservice", "compute"):
         yield f"{where}: made, without provisioningState"

@@ -209,7 +209,8 @@ for (const name of PACKAGES) {
     if (!version) continue;
     if (!describers.has(version)) describers.set(version, { describer: new Describer(loaded), paths: {} });
     const { describer, paths } = describers.get(version);
-    const path = spec.path.startsWith("/") ? spec.path : `/${spec.path}`;
+    // oav takes the namespace in these for whose call it is; swagger.py changes what was asked in the same way.
+    const path = spec.path.replace(/^\/?/, "/").replace("/providers/{resourceProviderNamespace}", "/namespaces/{resourceProviderNamespace}");
     (paths[path] ??= {})[spec.httpMethod.toLowerCase()] = describer.operation(spec, said);
   }
   for (const [version, { describer, paths }] of describers) {
