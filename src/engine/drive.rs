@@ -308,23 +308,25 @@ impl<'t, 'r, 'a> Drive<'t, 'r, 'a> {
             let probe =
                 run.call(task.id(), &task.step.service, deadline, || task.code().probe(task.scope(), resource)).await?;
             deadline = run.answered(deadline, asked);
-            match probe {
+            let (note, no_sooner) = match probe {
                 Probe::Ready => return Ok(None),
                 Probe::Broken(why) => return Ok(Some(why)),
-                Probe::NotYet(note) if asked >= deadline => {
-                    let waited = crate::model::time::show_span(since(began, asked));
-                    let kind = &task.step.kind;
-                    let mut message = format!("{kind} `{}` is not ready after {waited}", resource.id);
-                    if !note.is_empty() {
-                        message = format!("{message}; the cloud says {note}");
-                    }
-                    return Err(StepError::new(ErrorClass::NotYet, "KW-DEADLINE", message)
-                        .with_residue(Residue::Some(resource.clone()))
-                        .into());
+                Probe::NotYet(note) => (note, Duration::ZERO),
+                Probe::NotBefore(note, pause) => (note, pause),
+            };
+            if asked >= deadline {
+                let waited = crate::model::time::show_span(since(began, asked));
+                let kind = &task.step.kind;
+                let mut message = format!("{kind} `{}` is not ready after {waited}", resource.id);
+                if !note.is_empty() {
+                    message = format!("{message}; the cloud says {note}");
                 }
-                Probe::NotYet(note) => run.tick(&Tick::Waiting { step: task.id().clone(), note }),
+                return Err(StepError::new(ErrorClass::NotYet, "KW-DEADLINE", message)
+                    .with_residue(Residue::Some(resource.clone()))
+                    .into());
             }
-            let next = near_usual.take().unwrap_or_default().max(steadily);
+            run.tick(&Tick::Waiting { step: task.id().clone(), note });
+            let next = near_usual.take().unwrap_or_default().max(steadily).max(no_sooner);
             let (paused, span) = (run.now(), next.min(since(run.now(), deadline)).max(Duration::from_millis(1)));
             run.pause(span).await?;
             deadline = run.awake(deadline, paused, span);

@@ -1,7 +1,8 @@
 //! What each cloud calls things: the one table behind messages that are the same for every cloud but for a word.
 //! What a provider says of its own calls it says itself.
 
-use super::Cloud;
+use super::{Cloud, Region};
+use std::collections::BTreeMap;
 
 /// One cloud's words.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -76,6 +77,15 @@ impl Cloud {
     /// Every cloud there is, built in or not.
     pub const ALL: [Self; 3] = [Self::Aws, Self::Gcp, Self::Azure];
 
+    /// The region that variables name, as the cloud's own tools read them; a zone names its region.
+    pub fn region_in(self, vars: &BTreeMap<String, String>) -> Option<Region> {
+        let said = |name: &&str| vars.get(*name).filter(|text| !text.is_empty());
+        let terms = self.terms();
+        let region = terms.region_variables.iter().find_map(said).cloned();
+        let of_zone = |zone: &String| zone.rsplit_once('-').map(|(region, _)| region.to_owned());
+        region.or_else(|| terms.zone_variables.iter().find_map(said).and_then(of_zone)).map(Region)
+    }
+
     /// Its words.
     pub const fn terms(self) -> &'static Terms {
         match self {
@@ -89,6 +99,16 @@ impl Cloud {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_zone_names_its_region() {
+        let vars = |pairs: &[(&str, &str)]| pairs.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
+        let zone = ("CLOUDSDK_COMPUTE_ZONE", "europe-west4-b");
+        assert_eq!(Cloud::Gcp.region_in(&vars(&[zone])), Some(Region("europe-west4".to_owned())));
+        let both = vars(&[zone, ("CLOUDSDK_COMPUTE_REGION", "us-east1"), ("AWS_REGION", "us-east-1")]);
+        assert_eq!(Cloud::Gcp.region_in(&both), Some(Region("us-east1".to_owned())));
+        assert_eq!(Cloud::Azure.region_in(&both), None);
+    }
 
     #[test]
     fn every_cloud_has_words_of_its_own() {

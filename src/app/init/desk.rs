@@ -66,7 +66,7 @@ impl Desk {
                     "going on with what this build knows ({}); `provision` asks {cloud} before it builds",
                     catalogue().date()
                 ));
-                let choice = ProviderChoice { cloud, region: Some(region.clone()) };
+                let choice = ProviderChoice { cloud, region: Some(region.clone()), account: None };
                 let provider = env.reading(env.open_provider(&choice)).await?;
                 Ok(Self { cloud, region, provider, who: None, offers: embedded, known, paces })
             }
