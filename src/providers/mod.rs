@@ -337,6 +337,12 @@ pub trait Provider: Send + Sync {
     /// The first call that failed; the others may have been made.
     async fn retag(&self, stack: &Stack, owned: &[Owned], tags: &BTreeMap<String, String>) -> Result<(), StepError>;
 
+    /// Whether tags of an object of this kind can change while it stands. Where they cannot, they tell of its first day,
+    /// and whether the stack is protected is for others to say.
+    fn retags(&self, _kind: &str) -> bool {
+        true
+    }
+
     /// The tags of a stack's anchors from which `recover` reads the spec back.
     fn anchor_tags(&self, spec: &ResolvedSpec) -> BTreeMap<String, String>;
 
@@ -485,6 +491,8 @@ const CLOUDS: &[Entry] = &[
     aws::ENTRY,
     #[cfg(feature = "azure")]
     azure::ENTRY,
+    #[cfg(feature = "gcp")]
+    gcp::ENTRY,
 ];
 
 /// The clouds of this build.

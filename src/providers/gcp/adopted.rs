@@ -192,6 +192,12 @@ impl Adopted {
         self.subnet.as_ref()?.ip_cidr_range.parse().ok()
     }
 
+    /// Whether a cluster that says this of its subnet, by link or by name, stands in this one.
+    pub fn is_subnet(&self, link: &str, name: &str) -> bool {
+        let Some(subnet) = &self.subnet else { return false };
+        if link.is_empty() { name_of(name) == subnet.name } else { same(link, &subnet.self_link) }
+    }
+
     fn range(&self, name: Option<&String>) -> Option<Ipv4Net> {
         let all = &self.subnet.as_ref()?.secondary_ip_ranges;
         all.iter().find(|it| Some(&it.range_name) == name)?.ip_cidr_range.parse().ok()

@@ -252,7 +252,7 @@ impl GcpCx {
     }
 
     /// Counts a mutating call that goes to a cluster's own API server.
-    pub(super) fn count_mutating_call(&self) {
+    pub(super) fn count_call(&self) {
         self.rest.count_mutating_call();
     }
 

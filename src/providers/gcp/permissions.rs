@@ -101,9 +101,18 @@ fn of_kind(kind: &str) -> &'static [Need] {
             }
         }
         steps::existing::NETWORK_KIND => {
-            const { &[read("compute.networks.get"), make("compute.networks.use"), make("compute.routers.list"), make("compute.routes.list")] }
+            const {
+                &[
+                    read("compute.networks.get"),
+                    make("compute.networks.use"),
+                    make("compute.routers.list"),
+                    make("compute.routes.list"),
+                ]
+            }
         }
-        steps::existing::SUBNETWORK_KIND => const { &[read("compute.subnetworks.get"), make("compute.subnetworks.use")] },
+        steps::existing::SUBNETWORK_KIND => {
+            const { &[read("compute.subnetworks.get"), make("compute.subnetworks.use")] }
+        }
         steps::service_account::KIND => {
             const {
                 &[
@@ -114,9 +123,7 @@ fn of_kind(kind: &str) -> &'static [Need] {
                 ]
             }
         }
-        steps::role_binding::KIND => {
-            const { &[read("resourcemanager.projects.getIamPolicy"), both(GRANT)] }
-        }
+        steps::role_binding::KIND => const { &[read("resourcemanager.projects.getIamPolicy"), both(GRANT)] },
         steps::cluster::KIND => {
             const {
                 &[
@@ -227,8 +234,15 @@ mod tests {
     #[test]
     fn parts_of_a_life_ask_for_their_own() {
         let of = |life| names(&needs([steps::network::KIND].into_iter(), life));
-        assert!(of(Life::BUILD).contains("compute.networks.create") && !of(Life::BUILD).contains("compute.networks.delete"));
-        assert!(of(Life::DESTROY).contains("compute.networks.delete") && !of(Life::DESTROY).contains("compute.networks.create"));
-        assert!(of(Life::OPERATE).contains("compute.networks.list") && !of(Life::OPERATE).contains("compute.networks.use"));
+        assert!(
+            of(Life::BUILD).contains("compute.networks.create") && !of(Life::BUILD).contains("compute.networks.delete")
+        );
+        assert!(
+            of(Life::DESTROY).contains("compute.networks.delete")
+                && !of(Life::DESTROY).contains("compute.networks.create")
+        );
+        assert!(
+            of(Life::OPERATE).contains("compute.networks.list") && !of(Life::OPERATE).contains("compute.networks.use")
+        );
     }
 }

@@ -43,7 +43,8 @@ pub fn policies(
     let names = permissions::names(&needs);
     let needed = permissions::names(needs.iter().filter(|need| !need.optional));
     let (granting, plain): (BTreeSet<&str>, BTreeSet<&str>) = names.iter().partition(|name| **name == GRANT);
-    let mut documents = vec![role(&stack, "", "everything that the cluster's life asks for, but the right to grant", &plain)];
+    let mut documents =
+        vec![role(&stack, "", "everything that the cluster's life asks for, but the right to grant", &plain)];
     if !granting.is_empty() {
         let why = "grants the nodes' account its roles; bind it with the condition that kubewright prints";
         documents.push(role(&stack, "-grants", why, &granting));
@@ -92,7 +93,8 @@ fn wide(plan: &Plan, needs: &BTreeSet<Need>, names: &BTreeSet<&str>, account: Op
     )];
     if names.contains(GRANT) {
         let roles = plan.steps.iter().filter(|step| step.kind == steps::role_binding::KIND);
-        let roles: BTreeSet<String> = roles.filter_map(|step| step.params["role"].as_str().map(str::to_owned)).collect();
+        let roles: BTreeSet<String> =
+            roles.filter_map(|step| step.params["role"].as_str().map(str::to_owned)).collect();
         notes.push(format!(
             "{GRANT} could grant anything to anybody; bound like this it can grant only what this cluster needs: gcloud projects add-iam-policy-binding {project} --member MEMBER --role projects/{project}/roles/{id}_grants --condition=^:^title=kubewright:expression=\"{}\"",
             condition(&roles)

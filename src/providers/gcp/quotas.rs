@@ -142,7 +142,8 @@ impl Demand {
                 }
                 add(&mut needs, "GPUS_ALL_REGIONS", gpus);
             }
-            let disks = if instances::disk_type(&pool.machine) == "pd-balanced" { "SSD_TOTAL_GB" } else { "HDB_TOTAL_GB" };
+            let disks =
+                if instances::disk_type(&pool.machine) == "pd-balanced" { "SSD_TOTAL_GB" } else { "HDB_TOTAL_GB" };
             add(&mut needs, disks, of(f64::from(pool.disk_gib)));
             if pool.public {
                 add(&mut needs, "IN_USE_ADDRESSES", of(1.0));
@@ -239,12 +240,17 @@ fn judge(metric: &str, need: Need, quota: &Quota, place: &str, project: &str, pe
         need: Some(need.nodes),
         have: Some(*usage),
         limit: Some(*limit),
-        ..Check::of("quota", CheckStatus::Ok, format!("{metric} in {place}: {} needed, {usage} of {limit} in use", need.nodes))
+        ..Check::of(
+            "quota",
+            CheckStatus::Ok,
+            format!("{metric} in {place}: {} needed, {usage} of {limit} in use", need.nodes),
+        )
     };
     if usage + need.surge <= *limit {
         return numbers;
     }
-    let console = format!("raise it: https://console.cloud.google.com/iam-admin/quotas?project={project} (metric {metric})");
+    let console =
+        format!("raise it: https://console.cloud.google.com/iam-admin/quotas?project={project} (metric {metric})");
     if usage + need.nodes <= *limit {
         let message = format!(
             "{metric} in {place} has room for the nodes and not for one more of each pool while it is upgraded: {} needed then, {usage} of {limit} in use",
@@ -305,11 +311,7 @@ mod tests {
 
     fn states(demand: &Demand) -> Vec<(String, CheckStatus)> {
         let checks = judged(demand, &limits(), "us-central1", "acme-prod");
-        checks
-            .into_iter()
-            .filter(|it| it.status != CheckStatus::Ok)
-            .map(|it| (it.message, it.status))
-            .collect()
+        checks.into_iter().filter(|it| it.status != CheckStatus::Ok).map(|it| (it.message, it.status)).collect()
     }
 
     #[test]
@@ -354,7 +356,14 @@ mod tests {
 
     #[test]
     fn public_nodes_need_an_address_each() {
-        let demand = Demand { pools: vec![Machines { public: true, vcpus: 0, ..pool("e2-standard-2", 8) }], ..Demand::default() };
-        assert!(states(&demand).iter().any(|(said, status)| said.contains("IN_USE_ADDRESSES") && *status == CheckStatus::Warn));
+        let demand = Demand {
+            pools: vec![Machines { public: true, vcpus: 0, ..pool("e2-standard-2", 8) }],
+            ..Demand::default()
+        };
+        assert!(
+            states(&demand)
+                .iter()
+                .any(|(said, status)| said.contains("IN_USE_ADDRESSES") && *status == CheckStatus::Warn)
+        );
     }
 }

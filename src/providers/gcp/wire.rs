@@ -6,12 +6,12 @@ use serde_json::Value;
 use std::collections::BTreeMap;
 
 macro_rules! replies {
-    ($($(#[$doc:meta])* $name:ident { $($field:ident : $kind:ty),* $(,)? })*) => {$(
+    ($($(#[$doc:meta])* $name:ident { $($(#[$how:meta])* $field:ident : $kind:ty),* $(,)? })*) => {$(
         $(#[$doc])*
         #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
         #[serde(rename_all = "camelCase", default)]
         #[allow(missing_docs, reason = "named as in Google's API reference")]
-        pub struct $name { $(pub $field: $kind),* }
+        pub struct $name { $($(#[$how])* pub $field: $kind),* }
     )*};
 }
 

@@ -149,10 +149,11 @@ pub(super) fn failure(
     };
     let failed = broken(class, id, it, format!("{what} ended {status}: {why}"));
     match class {
-        ErrorClass::Capacity => failed.with_hint("another machine type (--node-type) or other zones (--zones) may have it"),
-        ErrorClass::Quota => {
-            failed.with_hint("raise it: https://console.cloud.google.com/iam-admin/quotas, or delete what is not needed")
+        ErrorClass::Capacity => {
+            failed.with_hint("another machine type (--node-type) or other zones (--zones) may have it")
         }
+        ErrorClass::Quota => failed
+            .with_hint("raise it: https://console.cloud.google.com/iam-admin/quotas, or delete what is not needed"),
         _ => failed,
     }
 }
@@ -308,7 +309,11 @@ impl Step<GcpCx> for Cluster {
             };
         };
         if let Making::Running(words) = &making {
-            return Ok(Probe::NotYet(format!("{} {}", cluster.status, words.trim_start_matches("RUNNING").trim_start())));
+            return Ok(Probe::NotYet(format!(
+                "{} {}",
+                cluster.status,
+                words.trim_start_matches("RUNNING").trim_start()
+            )));
         }
         if let Some(why) = self.pool_failure(&what, it, &cluster, failed) {
             return Ok(Probe::Broken(why));
@@ -388,7 +393,8 @@ mod tests {
     fn why_it_failed_is_said_in_one_line() {
         let it = ResourceRef::new(KIND, "demo");
         let failed = |conditions: &[wire::Condition]| failure("cluster", &it, "ERROR", conditions, "", None);
-        let stock = failed(&[condition("GCE_STOCKOUT", "Instance 'gke-demo-1' creation failed: us-central1-c has none.")]);
+        let stock =
+            failed(&[condition("GCE_STOCKOUT", "Instance 'gke-demo-1' creation failed: us-central1-c has none.")]);
         assert_eq!(stock.class, ErrorClass::Capacity);
         assert!(stock.message.contains("us-central1-c has none (GCE_STOCKOUT)"), "{}", stock.message);
         assert_eq!(failed(&[condition("GCE_QUOTA_EXCEEDED", "CPUS")]).class, ErrorClass::Quota);

@@ -52,10 +52,7 @@ pub(in crate::providers::gcp) fn subnetwork_path(cx: &GcpCx, id: &str, network: 
 }
 
 /// The network of this name or link.
-pub(in crate::providers::gcp) async fn read_network(
-    cx: &GcpCx,
-    id: &str,
-) -> Result<Option<wire::Network>, StepError> {
+pub(in crate::providers::gcp) async fn read_network(cx: &GcpCx, id: &str) -> Result<Option<wire::Network>, StepError> {
     let what = format!("network {id}");
     cx.read(Request::get("compute:networks.get", network_path(cx, id)?, &what)).await
 }

@@ -5,9 +5,7 @@
 
 use super::Pool;
 use super::cluster::{being_made, failure};
-use super::support::{
-    Making, PART_PARENT, broken, busy, making, or_its_making, remove, seen_child, visible, what,
-};
+use super::support::{Making, PART_PARENT, broken, busy, making, or_its_making, remove, seen_child, visible, what};
 use crate::engine::{
     Deletion, ErrorClass, Found, Input, Lookup, Observed, Outputs, Owned, Probe, Residue, ResourceRef, Scope, Step,
     StepError, Token,

@@ -1,6 +1,6 @@
 //! What a node pool is, be it made with its cluster or after it: one shape, one body.
 
-use crate::engine::{Inputs, Input, StepError};
+use crate::engine::{Input, Inputs, StepError};
 use crate::model::spec::{Taint, TaintEffect};
 use crate::providers::gcp::labels::{self, Tags};
 use serde::{Deserialize, Serialize};

@@ -162,13 +162,8 @@ pub const INSTANCE_GROUP: Kind = kind(
     ops!("instanceGroups", "regionInstanceGroups", "instanceGroups"),
 );
 /// A rule of the network's firewall.
-pub const FIREWALL: Kind = kind(
-    "gcp/firewall",
-    "firewall rule",
-    "firewalls",
-    "firewall-rules",
-    ops!("firewalls", "firewalls", "firewalls"),
-);
+pub const FIREWALL: Kind =
+    kind("gcp/firewall", "firewall rule", "firewalls", "firewall-rules", ops!("firewalls", "firewalls", "firewalls"));
 /// A route.
 pub const ROUTE: Kind = kind("gcp/route", "route", "routes", "routes", ops!("routes", "routes", "routes"));
 /// A disk.
@@ -286,6 +281,9 @@ mod tests {
             rule.removal("regions/us-central1/forwardingRules/a", "acme"),
             "gcloud compute forwarding-rules delete a --region us-central1 --project acme"
         );
-        assert_eq!(FIREWALL.removal("global/firewalls/a", "acme"), "gcloud compute firewall-rules delete a --project acme");
+        assert_eq!(
+            FIREWALL.removal("global/firewalls/a", "acme"),
+            "gcloud compute firewall-rules delete a --project acme"
+        );
     }
 }

@@ -3,8 +3,8 @@
 //! Without it they still reach Google's registries, but no other: pools then look well and no image comes. Both are one
 //! object of Google's, made in one call.
 
-use super::support::{Making, being_made, making, or_its_making, remove, request_id, seen, time, visible, what};
 use super::ExtraTags;
+use super::support::{Making, being_made, making, or_its_making, remove, request_id, seen, time, visible, what};
 use crate::engine::{
     Deletion, Found, Input, Lookup, Observed, Outputs, Owned, Probe, ResourceRef, Scope, Step, StepError, Token,
 };

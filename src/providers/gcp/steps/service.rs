@@ -1,7 +1,7 @@
 //! A service of Google's that is on in the project: switched on once, and left on for all.
 
-use super::support::{Making, making, never_made, seen, visible, what};
 use super::support::PART_OPERATION;
+use super::support::{Making, making, never_made, seen, visible, what};
 use crate::engine::{Deletion, Found, Lookup, Outputs, Owned, Probe, ResourceRef, Scope, Step, StepError, Token};
 use crate::providers::gcp::client::{GcpCx, Request, encoded};
 use crate::providers::gcp::{labels::Tags, wire};

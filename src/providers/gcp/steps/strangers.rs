@@ -144,7 +144,8 @@ pub(in crate::providers::gcp) async fn joined(
     for it in cx.list_everywhere::<wire::Subnetwork>("subnetworks", request).await? {
         if wire::last(&it.network) == network && !it.name.contains(&id_part(stack)) {
             let region = wire::last(&it.region);
-            let command = format!("gcloud compute networks subnets delete {} --region {region} --project {project}", it.name);
+            let command =
+                format!("gcloud compute networks subnets delete {} --region {region} --project {project}", it.name);
             found.push((format!("subnetwork {}", it.name), command));
         }
     }

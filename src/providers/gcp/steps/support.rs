@@ -12,16 +12,13 @@ use crate::engine::{
 use crate::providers::gcp::client::{Failure, GcpCx, Request};
 use crate::providers::gcp::error::{self, Told};
 use crate::providers::gcp::labels::Tags;
+use crate::providers::kit;
+pub(in crate::providers::gcp) use crate::providers::kit::{broken, never_made, what};
 use jiff::Timestamp;
 use serde_json::Value;
 
 /// Under this key a reference holds the operation that makes its object: its place inside the project.
 pub(in crate::providers::gcp) const PART_OPERATION: &str = "operation";
-
-/// The thing in the user's words, for messages: `network (network)`.
-pub(in crate::providers::gcp) fn what(noun: &str, at: Scope<'_>) -> String {
-    format!("{noun} ({})", at.step)
-}
 
 /// An object with its tags; the caller adds what else is known.
 pub(in crate::providers::gcp) fn seen(kind: &str, id: &str, tags: Tags) -> Observed {
@@ -55,29 +52,14 @@ pub(super) fn request_id(token: &Token) -> String {
     format!("{}-{}-4{}-8{}-{}", part(0, 8), part(8, 12), part(13, 16), part(17, 20), part(20, 32))
 }
 
-/// Of an object that exists but is not visible yet, or is gone: the engine bounds the wait and looks again.
+/// Of an object that exists but is not visible yet, or is gone.
 pub(in crate::providers::gcp) fn visible<T>(what: &str, found: Option<T>) -> Result<T, StepError> {
-    found.ok_or_else(|| {
-        StepError::new(ErrorClass::NotYet, error::NOT_YET, format!("cannot read {what}: it is not visible yet"))
-            .with_residue(Residue::None)
-    })
-}
-
-/// Create was called for something that is never made by us: a fault of ours, caught before any call.
-pub(in crate::providers::gcp) fn never_made(what: &str) -> StepError {
-    StepError::new(ErrorClass::Permanent, "KW-PLAN", format!("cannot create {what}: it is not ours to make"))
-        .with_residue(Residue::None)
-}
-
-/// Why something never became usable, for [`crate::engine::Probe::Broken`].
-pub(super) fn broken(class: ErrorClass, id: &str, it: &ResourceRef, message: impl Into<String>) -> StepError {
-    StepError::new(class, id, message).with_residue(Residue::Some(it.clone()))
+    kit::visible(error::NOT_YET, what, found)
 }
 
 /// Waiting for something in a delete.
 pub(in crate::providers::gcp) fn busy(what: &str, why: impl std::fmt::Display) -> StepError {
-    StepError::new(ErrorClass::NotYet, error::NOT_YET, format!("cannot delete {what} yet: {why}"))
-        .with_residue(Residue::None)
+    kit::busy(error::NOT_YET, what, why)
 }
 
 /// Something that is not ours is in the way of a delete.
@@ -167,7 +149,10 @@ fn judged(operation: &Value, what: &str) -> Making {
 fn old_style(operation: &Value) -> Option<Told> {
     let message = operation.get("statusMessage").and_then(Value::as_str).filter(|text| !text.is_empty())?;
     // Compute writes its progress there too; what failed has an HTTP status.
-    let kubernetes = operation.get("operationType").and_then(Value::as_str).is_some_and(|kind| kind.contains("CLUSTER") || kind.contains("NODE"));
+    let kubernetes = operation
+        .get("operationType")
+        .and_then(Value::as_str)
+        .is_some_and(|kind| kind.contains("CLUSTER") || kind.contains("NODE"));
     kubernetes.then(|| Told { status: 500, message: message.to_owned(), ..Told::default() })
 }
 
@@ -220,7 +205,8 @@ fn percent_of(progress: Option<&Value>) -> Option<u64> {
 /// The stage that is under way.
 fn stage_of(progress: Option<&Value>) -> Option<String> {
     let stages = progress.and_then(|it| it.get("stages")).and_then(Value::as_array);
-    let running = stages.into_iter().flatten().find(|stage| stage.get("status").and_then(Value::as_str) == Some("RUNNING"));
+    let running =
+        stages.into_iter().flatten().find(|stage| stage.get("status").and_then(Value::as_str) == Some("RUNNING"));
     if let Some(name) = running.and_then(|stage| stage.get("name")).and_then(Value::as_str) {
         return Some(name.to_lowercase().replace('_', " "));
     }
@@ -230,7 +216,8 @@ fn stage_of(progress: Option<&Value>) -> Option<String> {
 
 /// Conditions say long before the end why there may be none that is good.
 fn trouble_of(operation: &Value) -> Option<String> {
-    let lists = ["nodepoolConditions", "clusterConditions"].into_iter().filter_map(|key| operation.get(key)?.as_array());
+    let lists =
+        ["nodepoolConditions", "clusterConditions"].into_iter().filter_map(|key| operation.get(key)?.as_array());
     let told: Vec<String> = lists.flatten().filter_map(condition).collect();
     (!told.is_empty()).then(|| told.join("; "))
 }
@@ -272,9 +259,7 @@ pub(super) async fn or_its_making(
 fn of_making(at: Scope<'_>, reference: ResourceRef) -> Observed {
     let (name, parent) = match at.identity {
         Identity::Name { name } => (Some(name.clone()), None),
-        Identity::Child { key, .. } => {
-            (Some(key.clone()), reference.parts.get(PART_PARENT).cloned())
-        }
+        Identity::Child { key, .. } => (Some(key.clone()), reference.parts.get(PART_PARENT).cloned()),
         _ => (None, None),
     };
     let evidence = Evidence { tags: at.tags.clone(), name, parent, caused: None };
@@ -285,12 +270,7 @@ fn of_making(at: Scope<'_>, reference: ResourceRef) -> Observed {
 pub(super) const PART_PARENT: &str = "parent";
 
 /// Removes something whose making is an operation: one call. What is not there but still being made is not gone.
-pub(super) async fn remove(
-    cx: &GcpCx,
-    request: Request<'_>,
-    owned: &Owned,
-    what: &str,
-) -> Result<Deletion, Failure> {
+pub(super) async fn remove(cx: &GcpCx, request: Request<'_>, owned: &Owned, what: &str) -> Result<Deletion, Failure> {
     match cx.call(request).await {
         Ok(_) => Ok(Deletion::Started),
         Err(failure) if failure.is_absent() => {
@@ -349,7 +329,8 @@ mod tests {
     #[test]
     fn operations_are_read_where_they_are() {
         let base = "https://www.googleapis.com/compute/v1/projects/p";
-        let place = |key: &str, place: &str| compute_operation(&json!({"name": "operation-1", key: format!("{base}/{place}")}));
+        let place =
+            |key: &str, place: &str| compute_operation(&json!({"name": "operation-1", key: format!("{base}/{place}")}));
         assert_eq!(place("region", "regions/us-central1").unwrap(), "regions/us-central1/operations/operation-1");
         assert_eq!(place("zone", "zones/us-central1-a").unwrap(), "zones/us-central1-a/operations/operation-1");
         assert_eq!(place("other", "").unwrap(), "global/operations/operation-1");
