@@ -3,10 +3,11 @@
 
 use super::provision::{self, Limits, OnFailure, Overrides, ProvisionRequest, WaitFor};
 use super::{cloud, places};
+use crate::config::spec::validate_for_provider;
 use crate::env::Env;
 use crate::error::{CliError, Exit};
 use crate::model::doc::{self, Stack};
-use crate::model::{Cloud, ClusterName, Region};
+use crate::model::{Cloud, ClusterName, ClusterSpec, Region};
 use crate::providers::{self, Purpose};
 use std::path::PathBuf;
 
@@ -49,6 +50,10 @@ pub fn run(env: &Env, request: PolicyRequest) -> Result<Exit, CliError> {
     let chosen = || env.settings.account_at(cloud, None).map(str::to_owned);
     let account = account.or_else(chosen).or_else(|| spec.account.clone());
     spec.account.clone_from(&account);
+    let asked = ClusterSpec { account: account.clone(), ..ClusterSpec::default() };
+    if let Some(problem) = validate_for_provider(&asked, cloud).into_iter().find(|problem| problem.key == "account") {
+        return Err(CliError::usage(problem.to_string()));
+    }
     let made = providers::policies(cloud, &spec, &region, account.as_deref(), purpose).map_err(CliError::of_many)?;
     let name = spec.name.as_ref().map(ToString::to_string).unwrap_or_default();
     for note in &made.wide {

@@ -13,7 +13,9 @@ pub struct Terms {
     pub product: &'static str,
     /// What bills and limits belong to.
     pub account: &'static str,
-    /// The flag that names one, with the variable for it; none where credentials decide alone.
+    /// One that is nobody's, of the right form: stands in what is priced before anybody is signed in.
+    pub nobody: &'static str,
+    /// The flag that names one; none where credentials decide alone.
     pub account_flag: Option<&'static str>,
     /// How to come to credentials of another account. Follows "with credentials of …" in hints.
     pub other_account: &'static str,
@@ -35,6 +37,7 @@ const AWS: Terms = Terms {
     vendor: "AWS",
     product: "EKS",
     account: "account",
+    nobody: "000000000000",
     account_flag: None,
     other_account: "AWS_PROFILE or --profile",
     sign_in: "aws sso login --profile NAME",
@@ -49,6 +52,7 @@ const GCP: Terms = Terms {
     vendor: "Google Cloud",
     product: "GKE",
     account: "project",
+    nobody: "no-project",
     account_flag: Some("--project"),
     other_account: "--project or GOOGLE_CLOUD_PROJECT",
     sign_in: "gcloud auth application-default login",
@@ -63,6 +67,7 @@ const AZURE: Terms = Terms {
     vendor: "Azure",
     product: "AKS",
     account: "subscription",
+    nobody: "00000000-0000-0000-0000-000000000000",
     account_flag: Some("--subscription"),
     other_account: "--subscription or AZURE_SUBSCRIPTION_ID",
     sign_in: "az login",
