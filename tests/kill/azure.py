@@ -32,9 +32,9 @@ class Account:
         with urllib.request.urlopen(urllib.request.Request(url, data=urllib.parse.urlencode(form).encode()), timeout=60, context=self.tls) as reply:
             self.token = json.load(reply)["access_token"]
 
-    def call(self, method, path, body=None, service=None):
+    def call(self, method, path, body=None):
         """A call inside the subscription; the reply decoded."""
-        service = service or path.lower().rsplit("/providers/microsoft.", 1)[1].split("/")[0] if "/providers/" in path else "resources"
+        service = "resources" if path.endswith("/register") or "/providers/" not in path else path.lower().rsplit("/providers/microsoft.", 1)[1].split("/")[0]
         url = f"{self.url}/subscriptions/{self.subscription}{path}?api-version={VERSIONS[service]}"
         sent = None if body is None else json.dumps(body).encode()
         headers = {"authorization": f"Bearer {self.token}", "content-type": "application/json"}
@@ -61,7 +61,8 @@ def plant_decoys(account, pass_time):
     """Things of somebody else that look like ours: our names, our marks in part, another stack's marks in full."""
     stranger = {"cluster_name": "demo", "created_by": "kubewright"}
     no_id = {**stranger, "kubewright-stack": "demo", "kubewright-step": "group"}
-    other_id = {**stranger, "kubewright-stack": "demo-ffffffff", "kubewright-step": "nodes__pool__default"}
+    # In full only another stack's: a stack of our name is one, however little of it is left, and is never built over.
+    neighbour = {**stranger, "kubewright-stack": "demo-two-ffffffff", "kubewright-step": "nodes__pool__default"}
     other_name = {"kubewright-stack": "demo-two-ffffffff", "kubewright-step": "cluster"}
     owned = {"aks-managed-cluster-name": "demo", "aks-managed-cluster-rg": "demo", "kubernetes.io-created-for-pvc-name": "data"}
 
@@ -70,19 +71,23 @@ def plant_decoys(account, pass_time):
         pass_time(seconds)
         return made
 
-    make(GROUP, {"tags": other_id})
+    # A new subscription has none of them registered.
+    for namespace in ("ContainerService", "Network", "Compute", "ManagedIdentity"):
+        account.call("POST", f"/providers/Microsoft.{namespace}/register")
+    pass_time(10 * LAG)
+    make(GROUP, {"tags": neighbour})
     make(NEIGHBOURS, {"tags": no_id})
     make(NODES, {"tags": owned})
     make(ADDRESS, {"sku": {"name": "Standard"}, "properties": {"publicIPAllocationMethod": "Static"}, "tags": no_id})
     whole = f"/subscriptions/{account.subscription}"
     make(NAT, {"sku": {"name": "Standard"}, "properties": {"publicIpAddresses": [{"id": whole + ADDRESS}]}, "tags": no_id})
     subnet = {"name": "nodes", "properties": {"addressPrefix": "10.224.0.0/16", "defaultOutboundAccess": False, "natGateway": {"id": whole + NAT}}}
-    make(NET, {"properties": {"addressSpace": {"addressPrefixes": ["10.224.0.0/12"]}, "subnets": [subnet]}, "tags": {**other_id, "mine": "yes"}})
+    make(NET, {"properties": {"addressSpace": {"addressPrefixes": ["10.224.0.0/12"]}, "subnets": [subnet]}, "tags": {**neighbour, "mine": "yes"}})
     identity = make(IDENTITY, {"tags": no_id}, 10 * LAG)
     role = f"{whole}/providers/Microsoft.Authorization/roleDefinitions/{NETWORK_CONTRIBUTOR}"
     account.call("PUT", ASSIGNMENT, {"properties": {"roleDefinitionId": role, "principalId": identity["properties"]["principalId"], "principalType": "ServicePrincipal"}})
     make(CLAIM, {"sku": {"name": "StandardSSD_LRS"}, "properties": {"diskSizeGB": 20, "creationData": {"createOption": "Empty"}}, "tags": owned})
-    make(DISK, {"sku": {"name": "StandardSSD_LRS"}, "properties": {"diskSizeGB": 4, "creationData": {"createOption": "Empty"}}, "tags": other_id})
+    make(DISK, {"sku": {"name": "StandardSSD_LRS"}, "properties": {"diskSizeGB": 4, "creationData": {"createOption": "Empty"}}, "tags": neighbour})
     pool = {"name": "default", "mode": "System", "count": 1, "vmSize": "Standard_D2as_v5"}
     properties = {"dnsPrefix": "demo-two", "agentPoolProfiles": [pool]}
     make(CLUSTER, {"identity": {"type": "SystemAssigned"}, "properties": properties, "tags": other_name}, BUILD)
@@ -105,7 +110,7 @@ def orphan(account, _, sandbox):
 
 def duplicate(account, judge, sandbox):
     """A second network of the same stack."""
-    ours = next(thing for thing in judge.ours(sandbox.show()) if thing["kind"] == "virtual-network")
+    ours = next(thing for thing in judge.ours(sandbox.show()) if thing["kind"] == "virtualNetworks")
     body = {"location": REGION, "tags": ours["tags"], "properties": {"addressSpace": {"addressPrefixes": ["10.9.0.0/16"]}}}
     account.call("PUT", f"{ours['id'].split(account.subscription, 1)[1]}-2", body)
     sandbox.pass_time(LAG)
@@ -134,7 +139,7 @@ HARMS = {"orphan": orphan, "duplicate": duplicate, "deleted": deleted, "retagged
 MORE_HARM = {"a foreign network written over": emptied}
 
 # The first thing of ours that carries marks, which the control that takes them away waits for.
-MARKED = "resource-group"
+MARKED = "resourceGroups"
 
 
 def unmark(account, thing):

@@ -53,7 +53,8 @@ def plant_decoys(account, pass_time):
     """Things of somebody else that look like ours: our names, our marks in part, another stack's marks in full."""
     stranger = {"cluster_name": "demo", "created_by": "kubewright"}
     no_id = {**stranger, "kubewright-stack": "demo", "kubewright-step": "network"}
-    other_id = {**stranger, "kubewright-stack": "demo-ffffffff", "kubewright-step": "nodes__pool__default"}
+    # In full only another stack's: a stack of our name is one, however little of it is left, and is never built over.
+    neighbour = {**stranger, "kubewright-stack": "demo-two-ffffffff", "kubewright-step": "nodes__pool__default"}
     other_name = {"kubewright-stack": "demo-two-ffffffff", "kubewright-step": "cluster"}
     owned = {"goog-k8s-cluster-name": "demo", "goog-k8s-cluster-location": ZONE}
 
@@ -65,17 +66,17 @@ def plant_decoys(account, pass_time):
     account.call("serviceusage", "POST", "/services:batchEnable", {"serviceIds": ["compute.googleapis.com", "container.googleapis.com"]})
     pass_time(10 * LAG)
     link = f"projects/{account.project}/global/networks/{NETWORK}"
-    make("/global/networks", {"name": NETWORK, "autoCreateSubnetworks": False, "description": MARKS % "demo-ffffffff", "routingConfig": {"routingMode": "REGIONAL"}})
+    make("/global/networks", {"name": NETWORK, "autoCreateSubnetworks": False, "description": MARKS % "demo-two-ffffffff", "routingConfig": {"routingMode": "REGIONAL"}})
     make("/global/networks", {"name": "kw-demo", "autoCreateSubnetworks": False, "description": MARKS % "demo"})
     ranges = [{"rangeName": "pods", "ipCidrRange": "10.104.0.0/14"}, {"rangeName": "services", "ipCidrRange": "10.108.0.0/20"}]
-    make(f"/regions/{REGION}/subnetworks", {"name": SUBNET, "network": link, "ipCidrRange": "10.96.0.0/20", "secondaryIpRanges": ranges, "description": MARKS % "demo-ffffffff"})
+    make(f"/regions/{REGION}/subnetworks", {"name": SUBNET, "network": link, "ipCidrRange": "10.96.0.0/20", "secondaryIpRanges": ranges, "description": MARKS % "demo-two-ffffffff"})
     nat = {"name": "nat", "natIpAllocateOption": "AUTO_ONLY", "sourceSubnetworkIpRangesToNat": "ALL_SUBNETWORKS_ALL_IP_RANGES"}
     make(f"/regions/{REGION}/routers", {"name": ROUTER, "network": link, "nats": [nat]})
     make("/global/firewalls", {"name": FIREWALL, "network": link, "sourceRanges": ["10.104.0.0/14"], "allowed": [{"IPProtocol": "tcp"}], "description": '{"kubernetes.io/service-name":"default/web"}'})
     make(f"/regions/{REGION}/addresses", {"name": ADDRESS, "labels": no_id})
     make(f"/zones/{ZONE}/disks", {"name": CLUSTER_DISK, "sizeGb": "10", "labels": owned, "description": '{"kubernetes.io/created-for/pvc/name":"data"}'})
-    make(f"/zones/{ZONE}/disks", {"name": OTHER_DISK, "sizeGb": "10", "labels": other_id})
-    made = account.call("iam", "POST", "/serviceAccounts", {"accountId": "kw-demo-ffffffff-nodes", "serviceAccount": {"displayName": "nodes of demo", "description": MARKS % "demo-ffffffff"}})
+    make(f"/zones/{ZONE}/disks", {"name": OTHER_DISK, "sizeGb": "10", "labels": neighbour})
+    made = account.call("iam", "POST", "/serviceAccounts", {"accountId": "kw-demo-ffffffff-nodes", "serviceAccount": {"displayName": "nodes of demo", "description": MARKS % "demo-two-ffffffff"}})
     pass_time(2 * LAG)
     grant(account, "roles/container.defaultNodeServiceAccount", f"serviceAccount:{made['email']}")
     grant(account, "roles/viewer", "user:somebody@example.com")
