@@ -55,7 +55,7 @@ def distinct(exchanges):
 def azure_descriptions(binary):
     """oav and the ARM template schemas: every request of a cluster's whole life fits them, and every reply of the sandbox."""
     swagger.oav()
-    exchanges = [exchange for cloud, exchange in life.whole(binary, SPEC, "managed-csi") if cloud == "azure"]
+    exchanges = [exchange for cloud, exchange in life.whole(binary, "azure", SPEC, "managed-csi") if cloud == "azure"]
     check(not (strange := list(swagger.unannounced(exchanges))), f"operations polled at addresses that no reply named: {strange[:3]}")
     operations, bodies, templates, wrong = judge(exchanges)
     check(not wrong, misfits(wrong))

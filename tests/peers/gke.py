@@ -49,7 +49,7 @@ def judge(exchanges):
 
 def google_descriptions(binary):
     """Google's discovery documents: every request of a cluster's whole life fits them, and every reply of the sandbox."""
-    exchanges = [exchange for cloud, exchange in life.whole(binary, SPEC, "standard-rwo") if cloud == "gcp"]
+    exchanges = [exchange for cloud, exchange in life.whole(binary, "gcp", SPEC, "standard-rwo") if cloud == "gcp"]
     methods, bodies, wrong = judge(exchanges)
     check(not wrong, misfits(wrong))
     check(len(methods) > 30, f"only {len(methods)} methods were seen: {sorted(methods)}")

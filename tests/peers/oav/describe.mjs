@@ -11,7 +11,7 @@ import { dirname, join } from "node:path";
 import { pathToFileURL } from "node:url";
 
 const [modules, output] = process.argv.slice(2);
-const PACKAGES = ["containerservice", "network", "compute", "resources", "resources-subscriptions", "authorization", "msi"];
+const PACKAGES = ["containerservice", "network", "compute", "resources", "resources-subscriptions", "authorization", "msi", "locks", "policy"];
 
 // ---- what a package knows
 
