@@ -7,7 +7,7 @@ use super::resolve::Caller;
 use super::survey::Listings;
 use super::token::Claims;
 use super::{
-    clusters, error, kinds, leftovers, offers, plan, preflight, resolve, retag, stages, survey, sweep, tags, token,
+    clusters, kinds, leftovers, names, offers, plan, preflight, resolve, retag, stages, survey, sweep, tags, token,
 };
 use crate::engine::{
     AnyStep, Backend, Clock, ErrorClass, Leftover, Observed, Owned, Plan, PlannedStep, RateLimit, Residue, StepError,
@@ -18,7 +18,8 @@ use crate::providers::device_plugin;
 use crate::providers::patience::patient;
 use crate::providers::rest::Rest;
 use crate::providers::{
-    Check, ClientCertificate, CloudCluster, ClusterToken, Identity, Offers, OpenOptions, PodsAt, Provider, StackSeen, Survey, VolumeFate,
+    Check, ClientCertificate, CloudCluster, ClusterToken, Identity, Offers, OpenOptions, PodsAt, Provider, StackSeen,
+    Survey, VolumeFate,
 };
 use async_trait::async_trait;
 use serde::Deserialize;
@@ -31,8 +32,6 @@ const SUBSCRIPTIONS: Op = Op::new("resources:subscriptions.list", version::SUBSC
 pub const UNSEEN: &str = "KW-AZURE-SUBSCRIPTION";
 /// The credentials are of another tenant.
 pub const TENANT: &str = "KW-AZURE-TENANT";
-/// The node label that holds the pool's name, which AKS sets.
-const POOL_LABEL: &str = "kubernetes.azure.com/agentpool";
 
 /// AKS in one subscription and region.
 pub struct Azure {
@@ -237,8 +236,11 @@ impl Provider for Azure {
         let tenant = claims.as_ref().and_then(|claims| claims.tenant.clone());
         let found = self.chosen().await.map_err(|err| foreign(err, tenant.as_deref()))?;
         if !is_open(&found.state) {
-            let message = format!("subscription {} ({}) is {}: nothing can be made in it", found.name, found.id, found.state);
-            return Err(stop(UNSEEN, message).with_hint("switch it on again in the portal, or name another: --subscription ID"));
+            let message =
+                format!("subscription {} ({}) is {}: nothing can be made in it", found.name, found.id, found.state);
+            return Err(
+                stop(UNSEEN, message).with_hint("switch it on again in the portal, or name another: --subscription ID")
+            );
         }
         self.cx.set_subscription(&found.id);
         let principal = claims.as_ref().map_or_else(|| "an opaque token".to_owned(), Claims::principal);
@@ -269,7 +271,8 @@ impl Provider for Azure {
     }
 
     fn backend_for(&self, volumes: VolumeFate) -> Arc<dyn Backend> {
-        Arc::new(AzureBackend { cx: Arc::clone(&self.cx), clock: Arc::clone(&self.clock), volumes })
+        let cx = Arc::new(self.cx.with_volumes(volumes));
+        Arc::new(AzureBackend { cx, clock: Arc::clone(&self.clock) })
     }
 
     async fn stacks(&self, name: Option<&ClusterName>) -> Result<Vec<StackSeen>, StepError> {
@@ -319,7 +322,7 @@ impl Provider for Azure {
     }
 
     fn pool_label(&self) -> &'static str {
-        POOL_LABEL
+        names::POOL_LABEL
     }
 
     fn device_plugin(&self) -> Option<PodsAt> {
@@ -339,7 +342,6 @@ impl Provider for Azure {
 struct AzureBackend {
     cx: Arc<AzureCx>,
     clock: Arc<dyn Clock>,
-    volumes: VolumeFate,
 }
 
 #[async_trait]
@@ -353,7 +355,7 @@ impl Backend for AzureBackend {
     }
 
     async fn leftovers(&self, stage: &str, stack: &Stack, known: &[Observed]) -> Result<Vec<Leftover>, StepError> {
-        let look = leftovers::Look { stack, known, volumes: self.volumes };
+        let look = leftovers::Look { stack, known, volumes: self.cx.volumes };
         leftovers::leftovers(&self.cx, &*self.clock, stage, look).await
     }
 
@@ -393,7 +395,9 @@ fn foreign(err: StepError, own: Option<&str>) -> StepError {
         Some(wanted) => made
             .with_hint(format!("AZURE_TENANT_ID={wanted} with an application of that tenant"))
             .with_hint(format!("or az login --tenant {wanted}")),
-        None => made.with_hint("name a subscription of that tenant, or sign in to the subscription's: az login --tenant ID"),
+        None => {
+            made.with_hint("name a subscription of that tenant, or sign in to the subscription's: az login --tenant ID")
+        }
     }
 }
 
@@ -410,12 +414,18 @@ mod tests {
     #[test]
     fn a_foreign_tenant_is_named_with_the_way_to_it() {
         let (own, other) = ("11111111-1111-4111-8111-111111111111", "22222222-2222-4222-8222-222222222222");
-        let words = format!("cannot read subscription s: The access token is from the wrong issuer 'https://sts.windows.net/{own}/'. It must match the tenant 'https://sts.windows.net/{other}/' associated with this subscription. (InvalidAuthenticationTokenTenant)");
+        let words = format!(
+            "cannot read subscription s: The access token is from the wrong issuer 'https://sts.windows.net/{own}/'. It must match the tenant 'https://sts.windows.net/{other}/' associated with this subscription. (InvalidAuthenticationTokenTenant)"
+        );
         let mut refused = StepError::new(ErrorClass::Auth, error::AUTH, words);
         refused.code = Some("InvalidAuthenticationTokenTenant".to_owned());
         let made = foreign(refused.clone(), Some(own));
         assert_eq!(made.id, TENANT);
-        assert!(made.message.contains(&format!("is of tenant {other}, these credentials are of {own}")), "{}", made.message);
+        assert!(
+            made.message.contains(&format!("is of tenant {other}, these credentials are of {own}")),
+            "{}",
+            made.message
+        );
         assert!(made.hints[1].contains(&format!("az login --tenant {other}")), "{:?}", made.hints);
         refused.code = Some("ExpiredAuthenticationToken".to_owned());
         assert_eq!(foreign(refused, Some(own)).id, error::AUTH);
@@ -423,7 +433,12 @@ mod tests {
 
     #[test]
     fn a_subscription_that_is_not_seen_is_met_with_those_that_are() {
-        let one = Subscription { id: "s".to_owned(), name: "dev".to_owned(), state: "Enabled".to_owned(), tenant: String::new() };
+        let one = Subscription {
+            id: "s".to_owned(),
+            name: "dev".to_owned(),
+            state: "Enabled".to_owned(),
+            tenant: String::new(),
+        };
         let made = unseen("t", vec![one]);
         assert_eq!((made.class, made.hints[0].as_str()), (ErrorClass::Auth, "--subscription s   dev"));
         assert!(unseen("t", Vec::new()).hints[0].contains("AZURE_TENANT_ID"));

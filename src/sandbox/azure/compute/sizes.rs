@@ -25,7 +25,10 @@ pub(in super::super) struct Size {
 
 /// The size of this name, in any case, if there is one anywhere.
 pub(in super::super) fn named(name: &str) -> Option<Size> {
-    let known = catalogue().machine_types(Cloud::Azure).find(|known| known.name.eq_ignore_ascii_case(name))?;
+    let table = catalogue();
+    let exact = table.machine_type(Cloud::Azure, name);
+    let known =
+        exact.or_else(|| table.machine_types(Cloud::Azure).find(|known| known.name.eq_ignore_ascii_case(name)))?;
     let accelerator = known.accelerator.filter(|(what, _)| !what.starts_with("Radeon") && !what.starts_with("V520"));
     Some(Size {
         name: known.name.to_owned(),
