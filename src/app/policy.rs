@@ -83,14 +83,6 @@ pub fn run(env: &Env, request: PolicyRequest) -> Result<Exit, CliError> {
     Ok(Exit::DONE)
 }
 
-/// Whose limits they are.
-const fn vendor(cloud: Cloud) -> &'static str {
-    match cloud {
-        Cloud::Aws => "IAM",
-        Cloud::Gcp | Cloud::Azure => cloud.terms().vendor,
-    }
-}
-
 /// Flag and variable before the file, then what the cloud's own tools would take from the environment.
 fn region(env: &Env, cloud: Cloud, in_spec: Option<Region>) -> Option<Region> {
     env.settings.region.clone().or(in_spec).or_else(|| cloud.region_in(&env.vars.all))

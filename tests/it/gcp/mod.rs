@@ -33,6 +33,21 @@ fn limited(quotas: &str) -> World {
     World::under("", Speed::Max, conditions)
 }
 
+/// A world in which a cluster `warm` stands: Google's services are on in its project, as in most that are in use.
+fn in_use(quotas: &str) -> World {
+    let world = if quotas.is_empty() { World::new() } else { limited(quotas) };
+    go(&world, &["provision", "warm", "--yes", "--wait", "cloud", "-o", "json"]).expect(0);
+    world
+}
+
+/// The name of the first thing of a kind.
+fn named(world: &World, kind: &str) -> String {
+    let shown = world.home.rehearse(&["sandbox", "show", "-o", "json"]).expect(0).json();
+    let all = shown["objects"].as_array().unwrap().clone();
+    let found = all.iter().find(|it| it["cloud"] == "gcp" && it["kind"] == kind && it["createdBy"] == "api");
+    found.unwrap_or_else(|| panic!("no {kind} in {all:#?}"))["name"].as_str().unwrap().to_owned()
+}
+
 /// Calls of any world that changed something.
 fn mutating(world: &World) -> u64 {
     world.home.rehearse(&["sandbox", "show", "-o", "json"]).expect(0).json()["requests"]["mutating"].as_u64().unwrap()

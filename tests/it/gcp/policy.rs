@@ -82,8 +82,9 @@ fn who_may_only_build_is_told_so_and_builds() {
     let (roles, actions) = printed(&world, &["--for", "build"]);
     assert!(!actions.contains("container.clusters.delete"));
     limit(&world, &roles);
-    let said = go(&world, &["provision", "demo", "--yes", "--wait", "cloud", "-o", "json"]).expect(0);
-    assert!(said.err.contains("not take it down"), "{}", said.err);
+    let plan = go(&world, &["provision", "demo", "--dry-run", "-o", "json"]).expect(0).json();
+    assert!(plan["preflight"].to_string().contains("can build it and not take it down"), "{plan:#}");
+    go(&world, &["provision", "demo", "--yes", "--wait", "cloud", "-o", "json"]).expect(0);
     let (roles, _) = printed(&world, &["--for", "destroy"]);
     limit(&world, &roles);
     go(&world, &["destroy", "demo", "--confirm", "demo", "-o", "json"]).expect(0);

@@ -1,6 +1,6 @@
 //! Bad input: told at once, all of it, with what to write instead; nothing is made.
 
-use super::{go, mutating};
+use super::{go, in_use, mutating};
 use crate::lives::rig::World;
 use crate::support::Said;
 
@@ -50,7 +50,10 @@ fn versions_machines_and_zones_that_are_not_there_are_met_with_what_is() {
     for (yaml, words) in [
         ("version: \"1.12\"\n", &["1.12", "--version"][..]),
         ("nodePools: [{name: a, instanceType: e2-standart-2, count: 2}]\n", &["did you mean e2-standard-2?"]),
-        ("nodePools: [{name: a, instanceType: {gpu: \"A10G:1\"}, count: 1}]\n", &["no machine type", "L4"]),
+        (
+            "nodePools: [{name: a, instanceType: {gpu: \"A10G:1\"}, count: 1}]\n",
+            &["no machine type", "did you mean A100:1?"],
+        ),
         ("nodePools: [{name: a, instanceType: e2-micro, count: 2}]\n", &["cannot be a node"]),
         ("network: {zones: [us-central1-d]}\n", &["us-central1-d", "us-central1-a"]),
     ] {
@@ -62,7 +65,7 @@ fn versions_machines_and_zones_that_are_not_there_are_met_with_what_is() {
 
 #[test]
 fn a_network_that_is_not_there_is_no_place_to_build_in() {
-    let world = World::new();
+    let world = in_use("");
     let yaml = "network: {existing: {vpc: nowhere, privateSubnets: [nodes], podRange: pods, serviceRange: services}}\n";
     let told = refused(&world, yaml, 2);
     assert!(told.contains("there is no network nowhere"), "{told}");
