@@ -31,12 +31,10 @@ pub struct Need {
     pub life: Life,
     /// Without it something is not known beforehand, and said so; nothing fails.
     pub optional: bool,
-    /// Done inside the cluster, to what Azure calls data.
-    pub data: bool,
 }
 
 const fn row(action: &'static str, life: Life) -> Need {
-    Need { action, on: On::Subscription, life, optional: false, data: false }
+    Need { action, on: On::Subscription, life, optional: false }
 }
 
 const fn read(action: &'static str) -> Need {
@@ -63,11 +61,6 @@ const fn look(action: &'static str) -> Need {
 
 const fn on(on: On, need: Need) -> Need {
     Need { on, ..need }
-}
-
-/// Done inside the cluster.
-const fn inside(action: &'static str, life: Life) -> Need {
-    Need { data: true, ..row(action, life) }
 }
 
 /// Reading how far an operation is: asked for wherever one takes its time.
