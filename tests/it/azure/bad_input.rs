@@ -1,6 +1,6 @@
 //! What AKS cannot build, or has no counterpart for: told with what to write instead, and nothing is made.
 
-use super::rig::{Azure, refused};
+use super::bench::{Azure, refused};
 
 #[test]
 fn regions_and_zones_of_other_clouds_are_met_with_azures_own() {
@@ -68,9 +68,9 @@ fn kubenet_is_built_on_request_and_its_end_is_said() {
         "apiVersion: kubewright/v1\nkind: Cluster\nname: demo\nprovider: azure\nregion: eastus\nazure: { network: kubenet }\n",
     );
     let plan = azure.go(&["provision", "-f", "k.yaml", "--dry-run", "-o", "json"]).expect(0).json();
-    let warned = super::rig::checks(&plan, "warn");
+    let warned = super::bench::checks(&plan, "warn");
     assert!(warned.iter().any(|it| it.contains("kubenet retires on 31 March 2028")), "{warned:?}");
     let usual = azure.go(&["provision", "demo", "--dry-run", "-o", "json"]).expect(0).json();
-    assert!(!super::rig::checks(&usual, "warn").iter().any(|it| it.contains("kubenet")));
+    assert!(!super::bench::checks(&usual, "warn").iter().any(|it| it.contains("kubenet")));
     azure.nothing_was_made();
 }

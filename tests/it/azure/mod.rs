@@ -2,7 +2,7 @@
 //! exactly the roles that are printed for them.
 
 mod bad_input;
+mod bench;
 mod credentials;
 mod limits;
 mod policy;
-mod rig;

@@ -1,6 +1,6 @@
 //! Whole lives under exactly the role that is printed for them, and nothing printed that no life asks for.
 
-use super::rig::Azure;
+use super::bench::Azure;
 use serde_json::Value;
 use std::collections::BTreeSet;
 
