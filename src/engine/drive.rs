@@ -281,7 +281,16 @@ impl<'t, 'r, 'a> Drive<'t, 'r, 'a> {
             let (id, service) = (task.id(), task.step.service.as_str());
             task.run.call(id, service, task.deadline(), || task.code().converge(task.scope(), owned)).await?;
         }
-        if let Some(why) = self.wait(&resource, at).await? {
+        let mut broken = self.wait(&resource, at).await?;
+        if let (Some(owned), Some(why)) = (&owned, &broken)
+            && why.class.is_retried()
+        {
+            // What failed by an accident of the cloud's may be mended where it stands; some kinds know how.
+            let (id, service) = (task.id(), task.step.service.as_str());
+            task.run.call(id, service, task.deadline(), || task.code().converge(task.scope(), owned)).await?;
+            broken = self.wait(&resource, at).await?;
+        }
+        if let Some(why) = broken {
             return match owned {
                 Some(owned) => self.replace(generation, &owned, why).await,
                 None => Err(why.into()),

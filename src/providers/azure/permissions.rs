@@ -316,7 +316,11 @@ mod tests {
             ("microsoft.network/*", "Microsoft.Network/virtualNetworks/subnets/join/action", true),
             ("Microsoft.Authorization/*/Write", "Microsoft.Authorization/roleAssignments/write", true),
             ("Microsoft.Network/virtualNetworks/read", "Microsoft.Network/virtualNetworks/readX", false),
-            ("Microsoft.*/virtualNetworks/*/join/action", "Microsoft.Network/virtualNetworks/subnets/join/action", true),
+            (
+                "Microsoft.*/virtualNetworks/*/join/action",
+                "Microsoft.Network/virtualNetworks/subnets/join/action",
+                true,
+            ),
             ("a*b*c", "abc", true),
             ("a*b*c", "acb", false),
         ] {

@@ -60,7 +60,8 @@ fn role(
     if actions.is_empty() {
         return None;
     }
-    let subscription = account.map_or_else(|| "/subscriptions/SUBSCRIPTION-ID".to_owned(), |id| format!("/subscriptions/{id}"));
+    let subscription =
+        account.map_or_else(|| "/subscriptions/SUBSCRIPTION-ID".to_owned(), |id| format!("/subscriptions/{id}"));
     let (suffix, what, scope) = match on {
         On::Subscription => ("", "", subscription),
         On::Network => {
@@ -92,7 +93,12 @@ fn characters(document: &Value) -> usize {
 }
 
 /// What stays wider than one stack, and why.
-fn wide(needs: &BTreeSet<Need>, spec: &ResolvedSpec, account: Option<&str>, documents: &[PolicyDocument]) -> Vec<String> {
+fn wide(
+    needs: &BTreeSet<Need>,
+    spec: &ResolvedSpec,
+    account: Option<&str>,
+    documents: &[PolicyDocument],
+) -> Vec<String> {
     let name = &spec.name;
     let has = |action: &str| needs.iter().any(|need| need.action == action && need.on == On::Subscription);
     let mut notes = vec![format!(
@@ -114,7 +120,10 @@ fn wide(needs: &BTreeSet<Need>, spec: &ResolvedSpec, account: Option<&str>, docu
         );
     }
     if needs.iter().any(|need| need.action.ends_with("/register/action")) {
-        notes.push("…/register/action is used once in a subscription, and not at all where the providers are registered".to_owned());
+        notes.push(
+            "…/register/action is used once in a subscription, and not at all where the providers are registered"
+                .to_owned(),
+        );
     }
     if spec.azure.as_ref().is_some_and(|azure| azure.azure_rbac) {
         notes.push(
@@ -149,7 +158,10 @@ mod tests {
     fn a_role_is_what_azure_takes() {
         let made = printed(&spec("demo"), Purpose::All);
         let role = &made.documents[0].document;
-        assert_eq!((made.documents.len(), role["Name"].as_str(), role["IsCustom"].as_bool()), (1, Some("kubewright-demo"), Some(true)));
+        assert_eq!(
+            (made.documents.len(), role["Name"].as_str(), role["IsCustom"].as_bool()),
+            (1, Some("kubewright-demo"), Some(true))
+        );
         assert_eq!(role["AssignableScopes"][0], "/subscriptions/11111111-2222-4333-8444-555555555555");
         for action in role["Actions"].as_array().unwrap() {
             let action = action.as_str().unwrap();
@@ -159,7 +171,8 @@ mod tests {
 
     #[test]
     fn parts_of_a_life_are_less_than_the_whole() {
-        let (make, remove) = ("Microsoft.ContainerService/managedClusters/write", "Microsoft.ContainerService/managedClusters/delete");
+        let (make, remove) =
+            ("Microsoft.ContainerService/managedClusters/write", "Microsoft.ContainerService/managedClusters/delete");
         let build = printed(&spec("demo"), Purpose::Build);
         assert!(has(&build, make) && !has(&build, remove));
         let destroy = printed(&spec("demo"), Purpose::Destroy);

@@ -107,11 +107,13 @@ impl Ground<'_> {
         let planned = self.spec.azure.as_ref().map(|azure| azure.tenant.as_str());
         if planned.is_some_and(|tenant| !tenant.eq_ignore_ascii_case(&subscription.tenant)) {
             let tenant = planned.unwrap_or_default();
-            let message = format!("the plan is for tenant {tenant}, the subscription is now of {}", subscription.tenant);
+            let message =
+                format!("the plan is for tenant {tenant}, the subscription is now of {}", subscription.tenant);
             return vec![failing(ErrorClass::Auth, Check::of(provider::TENANT, CheckStatus::Fail, message))];
         }
         let name = &subscription.name;
-        let mut checks = vec![Check::of("identity", CheckStatus::Ok, format!("subscription {name} ({})", subscription.id))];
+        let mut checks =
+            vec![Check::of("identity", CheckStatus::Ok, format!("subscription {name} ({})", subscription.id))];
         if !subscription.state.eq_ignore_ascii_case("Enabled") {
             let message = format!("subscription {name} is {}: Azure may switch it off soon", subscription.state);
             checks.push(Check::of("subscription", CheckStatus::Warn, message));
@@ -129,7 +131,9 @@ impl Ground<'_> {
         };
         let states = match futures::future::try_join_all(ids.map(ask)).await {
             Ok(states) => states,
-            Err(err) => return vec![unknown("providers", "whether resource providers are registered cannot be read", &err)],
+            Err(err) => {
+                return vec![unknown("providers", "whether resource providers are registered cannot be read", &err)];
+            }
         };
         let on = |state: &Option<String>| state.as_deref().is_some_and(|it| it.eq_ignore_ascii_case("registered"));
         let off: Vec<&str> = states.iter().filter(|(_, it)| !on(it)).map(|(namespace, _)| namespace.as_str()).collect();
@@ -205,9 +209,8 @@ impl Ground<'_> {
             Ok(offered) => offered,
             Err(err) => return Some(unknown("version", "Kubernetes versions cannot be read", &err)),
         };
-        let fail = |message: String| {
-            failing(ErrorClass::Permanent, Check::of("KW-AZURE-VERSION", CheckStatus::Fail, message))
-        };
+        let fail =
+            |message: String| failing(ErrorClass::Permanent, Check::of("KW-AZURE-VERSION", CheckStatus::Fail, message));
         let Some(version) = offered.versions.iter().find(|it| it.name == *name) else {
             return Some(fail(format!("AKS does not offer Kubernetes {name} in {}", self.plan.region)));
         };
@@ -240,7 +243,10 @@ impl Ground<'_> {
                 let checks = self.offered(&pools, &skus);
                 (Some(skus), checks)
             }
-            Err(err) => (None, vec![unknown("sizes", "what VM sizes there are cannot be read, the embedded table stands in", &err)]),
+            Err(err) => (
+                None,
+                vec![unknown("sizes", "what VM sizes there are cannot be read, the embedded table stands in", &err)],
+            ),
         };
         let machines = |pool: &&ResolvedPool| {
             let told = skus.as_ref().and_then(|skus| skus.get(&pool.instance_type));
@@ -268,9 +274,8 @@ impl Ground<'_> {
 
     fn offered(&self, pools: &[&ResolvedPool], skus: &Skus) -> Vec<Check> {
         let region = &self.plan.region;
-        let fail = |message: String| {
-            failing(ErrorClass::Capacity, Check::of("KW-AZURE-SIZE", CheckStatus::Fail, message))
-        };
+        let fail =
+            |message: String| failing(ErrorClass::Capacity, Check::of("KW-AZURE-SIZE", CheckStatus::Fail, message));
         let mut checks = Vec::new();
         for pool in pools {
             let name = &pool.instance_type;
@@ -286,7 +291,10 @@ impl Ground<'_> {
                 zones.iter().filter(|zone| !sku.zones.contains(*zone)).map(String::as_str).collect();
             if !lacking.is_empty() && sku.barred.is_none() {
                 let zones = lacking.join(", ");
-                checks.push(fail(format!("pool `{}`: {name} is not offered to this subscription in zone {zones}", pool.name)));
+                checks.push(fail(format!(
+                    "pool `{}`: {name} is not offered to this subscription in zone {zones}",
+                    pool.name
+                )));
             }
         }
         if checks.is_empty() && !pools.is_empty() {
@@ -370,7 +378,9 @@ impl Ground<'_> {
         }
         let nodes = self.spec.node_pools.iter().map(|pool| pool.max).fold(0, u32::saturating_add);
         if azure.tier == AksTier::Free && nodes > FREE_NODES {
-            let message = format!("{nodes} nodes on the free tier, whose API server has no guaranteed uptime: Microsoft advises it for up to {FREE_NODES}");
+            let message = format!(
+                "{nodes} nodes on the free tier, whose API server has no guaranteed uptime: Microsoft advises it for up to {FREE_NODES}"
+            );
             let hints = vec!["--set azure.tier=standard".to_owned()];
             checks.push(Check { hints, ..Check::of("tier", CheckStatus::Warn, message) });
         }
@@ -388,8 +398,7 @@ fn lacking_checks(lacking: &BTreeSet<&'static str>, needs: &[Need], name: &Clust
     let joined = |list: &[&str]| list.join(", ");
     let mut checks = Vec::new();
     // Changes that only a teardown makes. Who has none of them is meant to build and nothing else.
-    let teardown: BTreeSet<&str> =
-        needs.iter().filter(|it| it.life == Life::DESTROY).map(|it| it.action).collect();
+    let teardown: BTreeSet<&str> = needs.iter().filter(|it| it.life == Life::DESTROY).map(|it| it.action).collect();
     let changes: Vec<&&str> = teardown.iter().filter(|action| !action.ends_with("/read")).collect();
     let builds_only = !changes.is_empty() && changes.iter().all(|action| lacking.contains(**action));
     let optional = |action: &str| needs.iter().filter(|it| it.action == action).all(|it| it.optional);

@@ -18,7 +18,8 @@ use crate::providers::device_plugin;
 use crate::providers::patience::patient;
 use crate::providers::rest::Rest;
 use crate::providers::{
-    Check, ClientCertificate, CloudCluster, ClusterToken, Identity, Offers, OpenOptions, PodsAt, Provider, StackSeen, Survey, VolumeFate,
+    Check, ClientCertificate, CloudCluster, ClusterToken, Identity, Offers, OpenOptions, PodsAt, Provider, StackSeen,
+    Survey, VolumeFate,
 };
 use async_trait::async_trait;
 use serde::Deserialize;
@@ -235,8 +236,11 @@ impl Provider for Azure {
         let tenant = claims.as_ref().and_then(|claims| claims.tenant.clone());
         let found = self.chosen().await.map_err(|err| foreign(err, tenant.as_deref()))?;
         if !is_open(&found.state) {
-            let message = format!("subscription {} ({}) is {}: nothing can be made in it", found.name, found.id, found.state);
-            return Err(stop(UNSEEN, message).with_hint("switch it on again in the portal, or name another: --subscription ID"));
+            let message =
+                format!("subscription {} ({}) is {}: nothing can be made in it", found.name, found.id, found.state);
+            return Err(
+                stop(UNSEEN, message).with_hint("switch it on again in the portal, or name another: --subscription ID")
+            );
         }
         self.cx.set_subscription(&found.id);
         let principal = claims.as_ref().map_or_else(|| "an opaque token".to_owned(), Claims::principal);
@@ -395,7 +399,9 @@ fn foreign(err: StepError, own: Option<&str>) -> StepError {
         Some(wanted) => made
             .with_hint(format!("AZURE_TENANT_ID={wanted} with an application of that tenant"))
             .with_hint(format!("or az login --tenant {wanted}")),
-        None => made.with_hint("name a subscription of that tenant, or sign in to the subscription's: az login --tenant ID"),
+        None => {
+            made.with_hint("name a subscription of that tenant, or sign in to the subscription's: az login --tenant ID")
+        }
     }
 }
 
@@ -412,12 +418,18 @@ mod tests {
     #[test]
     fn a_foreign_tenant_is_named_with_the_way_to_it() {
         let (own, other) = ("11111111-1111-4111-8111-111111111111", "22222222-2222-4222-8222-222222222222");
-        let words = format!("cannot read subscription s: The access token is from the wrong issuer 'https://sts.windows.net/{own}/'. It must match the tenant 'https://sts.windows.net/{other}/' associated with this subscription. (InvalidAuthenticationTokenTenant)");
+        let words = format!(
+            "cannot read subscription s: The access token is from the wrong issuer 'https://sts.windows.net/{own}/'. It must match the tenant 'https://sts.windows.net/{other}/' associated with this subscription. (InvalidAuthenticationTokenTenant)"
+        );
         let mut refused = StepError::new(ErrorClass::Auth, error::AUTH, words);
         refused.code = Some("InvalidAuthenticationTokenTenant".to_owned());
         let made = foreign(refused.clone(), Some(own));
         assert_eq!(made.id, TENANT);
-        assert!(made.message.contains(&format!("is of tenant {other}, these credentials are of {own}")), "{}", made.message);
+        assert!(
+            made.message.contains(&format!("is of tenant {other}, these credentials are of {own}")),
+            "{}",
+            made.message
+        );
         assert!(made.hints[1].contains(&format!("az login --tenant {other}")), "{:?}", made.hints);
         refused.code = Some("ExpiredAuthenticationToken".to_owned());
         assert_eq!(foreign(refused, Some(own)).id, error::AUTH);
@@ -425,7 +437,12 @@ mod tests {
 
     #[test]
     fn a_subscription_that_is_not_seen_is_met_with_those_that_are() {
-        let one = Subscription { id: "s".to_owned(), name: "dev".to_owned(), state: "Enabled".to_owned(), tenant: String::new() };
+        let one = Subscription {
+            id: "s".to_owned(),
+            name: "dev".to_owned(),
+            state: "Enabled".to_owned(),
+            tenant: String::new(),
+        };
         let made = unseen("t", vec![one]);
         assert_eq!((made.class, made.hints[0].as_str()), (ErrorClass::Auth, "--subscription s   dev"));
         assert!(unseen("t", Vec::new()).hints[0].contains("AZURE_TENANT_ID"));

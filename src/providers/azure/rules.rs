@@ -104,7 +104,8 @@ fn judge_lock(lock: &Lock, spec: &ResolvedSpec) -> Option<Check> {
             ..Check::of(LOCKED, CheckStatus::Fail, message)
         });
     }
-    let message = format!("lock `{}` keeps everything in {place} from being deleted: `destroy` could not finish", lock.name);
+    let message =
+        format!("lock `{}` keeps everything in {place} from being deleted: `destroy` could not finish", lock.name);
     let hints = vec![format!("before `destroy`: az lock delete --ids {}", lock.id)];
     Some(Check { hints, ..Check::of("locks", CheckStatus::Warn, message) })
 }
@@ -159,7 +160,8 @@ mod tests {
 
     fn lock(on: &str, level: &str) -> Option<CheckStatus> {
         let id = format!("{on}/providers/Microsoft.Authorization/locks/l");
-        let lock: Lock = serde_json::from_value(json!({ "id": id, "name": "l", "properties": { "level": level } })).unwrap();
+        let lock: Lock =
+            serde_json::from_value(json!({ "id": id, "name": "l", "properties": { "level": level } })).unwrap();
         judge_lock(&lock, &testing::spec("demo")).map(|it| it.status)
     }
 
