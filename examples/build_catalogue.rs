@@ -4,8 +4,10 @@
 //!
 //! DIR holds `aws.csv`, `aws_extrapolated.csv`, `gcp.csv`, `azure.csv` and `lambda.csv` (columns provider, region,
 //! instance_type, vcpus, memory_gib, accelerator_name, accelerator_count, on_demand_usd_hour, spot_usd_hour) and
-//! `components.csv` (provider, region, component, unit, usd, source). The layout is described in
-//! `src/cost/catalogue.rs`. Any value that cannot be stored exactly stops the build.
+//! `components.csv` (provider, region, component, unit, usd, source), and `gcp_attachable_gpus.csv` (provider, region,
+//! accelerator_name, on_demand_usd_hour_per_gpu, spot_usd_hour_per_gpu), which become components `gpu-t4` and
+//! `gpu-t4-spot`. The layout is described in `src/cost/catalogue.rs`. Any value that cannot be stored exactly stops the
+//! build.
 #![allow(clippy::disallowed_methods, clippy::print_stdout, reason = "a maintainer's tool, not part of the program")]
 
 use serde_json::json;
@@ -38,6 +40,19 @@ fn main() -> Result<(), Box<dyn Error>> {
         };
         components.push(json!({"cloud": cloud, "region": region, "name": name, "unit": unit,
             "usd": usd.parse::<f64>()?, "source": source}));
+    }
+    for row in rows(&dir.join("gcp_attachable_gpus.csv"))? {
+        let [cloud, region, gpu, price, spot] = row.as_slice() else {
+            return Err("five columns are wanted".into());
+        };
+        for (market, usd) in [("", price), ("-spot", spot)] {
+            if !usd.is_empty() {
+                components.push(
+                    json!({"cloud": cloud, "region": region, "name": format!("gpu-{}{market}", gpu.to_lowercase()),
+                    "unit": "hour", "usd": usd.parse::<f64>()?, "source": "Google Cloud list prices"}),
+                );
+            }
+        }
     }
     let date = TABLES.iter().map(|table| table.2).max().expect("there are tables");
     let header = serde_json::to_vec(&json!({"date": date, "clouds": clouds, "components": components}))?;

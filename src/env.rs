@@ -134,6 +134,13 @@ pub struct Settings {
     pub subscription: Option<String>,
 }
 
+impl Typed {
+    /// Whether a project or a subscription was typed.
+    pub const fn account(&self) -> bool {
+        self.project || self.subscription
+    }
+}
+
 /// Choices that stood on the command line, and not in a variable or a file.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Typed {
@@ -141,12 +148,27 @@ pub struct Typed {
     pub provider: bool,
     /// `--region`.
     pub region: bool,
+    /// `--project`.
+    pub project: bool,
+    /// `--subscription`.
+    pub subscription: bool,
 }
 
 impl Settings {
     /// `--provider`, where it was typed.
     pub fn typed_provider(&self) -> Option<Cloud> {
         self.provider.filter(|_| self.typed.provider)
+    }
+
+    /// The project or subscription to open a cloud for: the one that was typed, else the one that is `known` of what is
+    /// there, else what variables and files say. None where credentials decide alone.
+    pub fn account_at<'s>(&'s self, cloud: Cloud, known: Option<&'s str>) -> Option<&'s str> {
+        let (said, typed) = match cloud {
+            Cloud::Aws => return None,
+            Cloud::Gcp => (self.project.as_deref(), self.typed.project),
+            Cloud::Azure => (self.subscription.as_deref(), self.typed.subscription),
+        };
+        if typed { said } else { known.or(said) }
     }
 
     /// `--region`, where it was typed.

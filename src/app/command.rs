@@ -15,6 +15,8 @@ pub(super) struct Place {
     yes: bool,
     /// Whose credentials were chosen, as flags: without them the pasted command would be somebody else's.
     caller: String,
+    /// The project or subscription, as a flag: a journal knows it, nothing else does.
+    account: String,
 }
 
 impl Place {
@@ -28,14 +30,16 @@ impl Place {
         let flag = |flag: &str, value: &Option<String>| {
             value.as_deref().map_or_else(String::new, |value| format!(" {flag} {}", quoted(value)))
         };
-        Self {
-            name,
-            cloud,
-            region,
-            sandbox: env.sandbox,
-            yes: env.settings.yes,
-            caller: flag("--profile", &env.settings.profile) + &flag("--role-arn", &env.settings.role_arn),
-        }
+        let caller = match cloud {
+            Cloud::Aws => flag("--profile", &env.settings.profile) + &flag("--role-arn", &env.settings.role_arn),
+            Cloud::Gcp | Cloud::Azure => String::new(),
+        };
+        let account = cloud.terms().account_flag.map(|name| {
+            let said = env.settings.account_at(cloud, None).map(str::to_owned);
+            flag(name, &said)
+        });
+        let (sandbox, yes) = (env.sandbox, env.settings.yes);
+        Self { name, cloud, region, sandbox, yes, caller, account: account.unwrap_or_default() }
     }
 
     fn program(&self) -> &'static str {
@@ -54,24 +58,24 @@ impl Place {
 
     /// Rebuilds the journal.
     pub(super) fn recover(&self) -> String {
-        let Self { name, cloud, region, caller, .. } = self;
-        format!("{} recover {name} --provider {cloud} --region {region}{caller}", self.program())
+        let Self { name, cloud, region, caller, account, .. } = self;
+        format!("{} recover {name} --provider {cloud} --region {region}{account}{caller}", self.program())
     }
 
     /// Removes it where there is no journal to go by.
     pub(super) fn by_tags(&self) -> String {
-        let Self { name, cloud, region, caller, .. } = self;
+        let Self { name, cloud, region, caller, account, .. } = self;
         format!(
-            "{} destroy {name} --from-tags --confirm {name} --provider {cloud} --region {region}{caller}",
+            "{} destroy {name} --from-tags --confirm {name} --provider {cloud} --region {region}{account}{caller}",
             self.program()
         )
     }
 
     /// Builds it, with these flags.
     pub(super) fn provision(&self, words: &[String]) -> String {
-        let Self { name, cloud, region, caller, .. } = self;
+        let Self { name, cloud, region, caller, account, .. } = self;
         let words: String = words.iter().map(|word| format!(" {}", quoted(word))).collect();
-        format!("{} provision {name} --provider {cloud} --region {region}{caller}{words}", self.program())
+        format!("{} provision {name} --provider {cloud} --region {region}{account}{caller}{words}", self.program())
     }
 
     /// The same place for commands that are kept: a file outlives a rehearsal.
@@ -107,6 +111,7 @@ mod tests {
             sandbox: false,
             yes: true,
             caller: caller.to_owned(),
+            account: String::new(),
         }
     }
 

@@ -220,7 +220,7 @@ async fn configured_region(env: &Env, cloud: Cloud) -> Result<Option<Region>, Cl
     if let Some(region) = &env.settings.region {
         return Ok(Some(region.clone()));
     }
-    let choice = crate::env::ProviderChoice { cloud, region: None };
+    let choice = crate::env::ProviderChoice { cloud, region: None, account: None };
     let opened = env.reading(env.open_provider(&choice)).await?;
     Ok(opened.map(|provider| provider.region().clone()))
 }

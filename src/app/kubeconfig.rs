@@ -5,10 +5,10 @@
 use super::{cloud, stacks};
 use crate::env::Env;
 use crate::error::{CliError, Exit};
-use crate::k8s::kubeconfig::{self, ContextSeen, Entry, ExecCommand, Kubeconfig, KubeconfigError, mark_of};
-use crate::model::ClusterName;
+use crate::k8s::kubeconfig::{self, ContextSeen, Entry, ExecCommand, Kubeconfig, KubeconfigError, Login, mark_of};
 use crate::model::doc::{self, ContextAction, KubeconfigReport, Stack};
-use crate::providers::{self, CloudCluster, Provider};
+use crate::model::{Cloud, ClusterName};
+use crate::providers::{self, ClientCertificate, CloudCluster, Provider};
 use crate::store::{self, SharedFile};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -28,6 +28,8 @@ pub struct KubeconfigRequest {
     pub remove: bool,
     /// `--kubeconfig`.
     pub file: Option<PathBuf>,
+    /// `--admin`.
+    pub admin: bool,
 }
 
 /// The files kubectl would read, the strongest first.
@@ -102,6 +104,9 @@ pub async fn run(env: &Env, request: &KubeconfigRequest) -> Result<Exit, CliErro
     }
     let (provider, account, stack, seen) = env.reading(look_up(env, &request.name)).await?;
     let mut entry = entry(env, provider.as_ref(), &account, &seen)?;
+    if request.admin {
+        entry.login = env.reading(administrator(provider.as_ref(), &seen.name)).await?;
+    }
     let wanted = request.alias.as_deref().unwrap_or(request.name.as_str());
     if request.print {
         wanted.clone_into(&mut entry.context);
@@ -115,10 +120,27 @@ pub async fn run(env: &Env, request: &KubeconfigRequest) -> Result<Exit, CliErro
     super::token::remember_account(env, provider.cloud(), &account);
     let files = Files::of(env, request.file.as_deref()).ok_or_else(no_place)?;
     let written = write(env, &files, &entry, &request.name, request.alias.as_deref(), request.switch).await?;
-    let report = report(stack, &written, Some(entry.exec));
+    let exec = match entry.login {
+        Login::Exec(exec) => Some(exec),
+        Login::Certificate { .. } => None,
+    };
+    let report = report(stack, &written, exec);
     say(env, &written, &request.name);
     env.ui.show(env.now(), &report, None);
     Ok(Exit::DONE)
+}
+
+/// The way in that needs nobody's directory.
+async fn administrator(provider: &dyn Provider, cluster: &str) -> Result<Login, CliError> {
+    match provider.administrator(cluster).await? {
+        Some(ClientCertificate { certificate_pem, key_pem }) => Ok(Login::Certificate { certificate_pem, key_pem }),
+        None => Err(CliError::usage(format!(
+            "--admin: {} clusters have no administrator of their own; who gets in is {}'s to say",
+            provider.cloud().terms().product,
+            provider.cloud().terms().vendor
+        ))
+        .hint("leave --admin out: tokens are made with your own credentials")),
+    }
 }
 
 /// The cluster: where the journal says it is, or where flags and variables say.
@@ -161,7 +183,7 @@ async fn look_up(env: &Env, name: &ClusterName) -> Result<(Arc<dyn Provider>, St
 
 /// What a kubeconfig says of a cluster. The context has no name yet.
 pub(super) fn entry(env: &Env, provider: &dyn Provider, account: &str, seen: &CloudCluster) -> Result<Entry, CliError> {
-    let (Some(server), Some(ca_pem)) = (seen.endpoint.clone(), seen.ca_pem.clone()) else {
+    let Some(server) = seen.endpoint.clone() else {
         return Err(CliError::new(
             "KW-NOT-READY",
             format!("cluster `{}` is {}: the cloud names no API server yet", seen.name, seen.status),
@@ -171,14 +193,15 @@ pub(super) fn entry(env: &Env, provider: &dyn Provider, account: &str, seen: &Cl
     let command = env.program().display().to_string();
     let mark = mark(provider, account, &seen.name);
     let args = plugin_args(env, provider, account, &seen.name);
-    Ok(Entry { mark, context: String::new(), server, ca_pem, exec: ExecCommand { command, args } })
+    let (ca_pem, login) = (seen.ca_pem.clone(), Login::Exec(ExecCommand { command, args }));
+    Ok(Entry { mark, context: String::new(), server, ca_pem, login })
 }
 
 /// The words kubectl calls us with. A profile that decided here is named, so that another shell means the same account.
 fn plugin_args(env: &Env, provider: &dyn Provider, account: &str, cluster: &str) -> Vec<String> {
     let plugin = providers::plugin(provider.cloud());
     let by_variable = || plugin.and_then(|plugin| plugin.profile(&env.vars.all)).map(str::to_owned);
-    let profile = env.settings.profile.clone().or_else(by_variable);
+    let profile = env.settings.profile.clone().filter(|_| provider.cloud() == Cloud::Aws).or_else(by_variable);
     let (cloud, region) = (provider.cloud().to_string(), provider.region().to_string());
     let mut args = vec!["token".to_owned()];
     let mut add = |flag: &str, value: &str| args.extend([flag.to_owned(), value.to_owned()]);
@@ -187,10 +210,10 @@ fn plugin_args(env: &Env, provider: &dyn Provider, account: &str, cluster: &str)
     if let Some(profile) = &profile {
         add("--profile", profile);
     }
-    if let Some(role) = &env.settings.role_arn {
+    if let Some(role) = env.settings.role_arn.as_ref().filter(|_| provider.cloud() == Cloud::Aws) {
         add("--role-arn", role);
     }
-    add("--account", account);
+    add(provider.cloud().terms().account_flag.unwrap_or("--account"), account);
     add("--provider", &cloud);
     args
 }

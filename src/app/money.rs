@@ -5,7 +5,7 @@ use crate::engine::{Plan, PlannedStep};
 use crate::error::CliError;
 use crate::model::doc::BudgetVerdict;
 use crate::model::spec::{Budget, Nat};
-use crate::model::{ResolvedSpec, Usage};
+use crate::model::{Cloud, ResolvedSpec, Usage};
 use crate::providers::Provider;
 use crate::ui::PlanRow;
 use std::collections::BTreeMap;
@@ -213,7 +213,11 @@ fn savings(component: &str, spec: &ResolvedSpec) -> String {
     if component != "nat-gateway" || spec.network.nat == Nat::None {
         return String::new();
     }
-    "plus $0.045/GB; --nat none saves it, nodes then have public addresses".to_owned()
+    let then = match spec.provider {
+        Cloud::Aws | Cloud::Gcp => "nodes then have public addresses",
+        Cloud::Azure => "nodes then go out through the cluster's load balancer",
+    };
+    format!("plus $0.045/GB; --nat none saves it, {then}")
 }
 
 /// The defaults that were used, in the words of the flags that change them.
@@ -233,9 +237,44 @@ pub(super) fn defaults(spec: &ResolvedSpec) -> Vec<String> {
                 Some(aws) => format!("add-ons {} (aws.addons)", aws.addons.join(", ")),
                 None => "add-ons".to_owned(),
             },
-            other => pool_default(other, spec).unwrap_or_else(|| other.to_owned()),
+            other => {
+                pool_default(other, spec).or_else(|| cloud_default(other, spec)).unwrap_or_else(|| other.to_owned())
+            }
         })
         .collect()
+}
+
+/// What only GKE or AKS has, with the key that changes it.
+fn cloud_default(path: &str, spec: &ResolvedSpec) -> Option<String> {
+    let (_, key) = path.split_once('.')?;
+    let said = |words: String| Some(format!("{words} ({path})"));
+    if let Some(gcp) = spec.gcp.as_ref().filter(|_| spec.provider == Cloud::Gcp) {
+        return match key {
+            "regional" if gcp.location == spec.region.as_str() => said("control plane in three zones".to_owned()),
+            "regional" => said(format!("control plane in {} alone", gcp.location)),
+            "releaseChannel" => said(format!("release channel {}", gcp.release_channel.as_str())),
+            "podCidr" => said(format!("pods {}", gcp.pod_cidr?)),
+            "serviceCidr" => said(format!("Services {}", gcp.service_cidr?)),
+            "oauthScopes" => said(format!("node scopes {}", scopes(&gcp.oauth_scopes))),
+            "addons" => said(format!("add-ons {}", gcp.addons.join(", "))),
+            _ => None,
+        };
+    }
+    let azure = spec.azure.as_ref().filter(|_| spec.provider == Cloud::Azure)?;
+    match key {
+        "tier" => said(format!("tier {}", azure.tier.as_str())),
+        "network" => said(format!("pod network {}", azure.network.as_str())),
+        "podCidr" => said(format!("pods {}", azure.pod_cidr)),
+        "serviceCidr" => said(format!("Services {}", azure.service_cidr)),
+        "azureRbac" if azure.azure_rbac => said("Azure roles decide who may do what inside".to_owned()),
+        "localAccounts" if !azure.local_accounts => said("no local accounts".to_owned()),
+        _ => None,
+    }
+}
+
+/// Google's scopes without what they all begin with.
+fn scopes(scopes: &[String]) -> String {
+    scopes.iter().map(|scope| scope.rsplit('/').next().unwrap_or(scope)).collect::<Vec<_>>().join(", ")
 }
 
 /// `nodePools.default.count` as `default: 2 nodes (--nodes)`.

@@ -45,20 +45,32 @@ pub(super) fn check_region(cloud: Cloud, region: &Region) -> Result<(), CliError
     if known.iter().any(|name| name == text) {
         return Ok(());
     }
-    if let Some(other) = [Cloud::Aws, Cloud::Gcp, Cloud::Azure]
-        .into_iter()
-        .find(|other| *other != cloud && regions(*other).iter().any(|name| name == text))
+    if let Some(other) =
+        Cloud::ALL.into_iter().find(|other| *other != cloud && regions(*other).iter().any(|name| name == text))
     {
         return Err(CliError::usage(format!("`{text}` is a region of {other}, not of {cloud}"))
             .hint(format!("regions of {cloud}: {}", known.join(", "))));
     }
     match nearest(text, known) {
         Some(near) => Err(CliError::usage(format!("no {cloud} region `{text}`; did you mean `{near}`?"))),
-        // Four parts of a plausible shape may be a region younger than the table: the cloud is asked.
-        None if text.matches('-').count() >= 2 => Ok(()),
+        // One of a plausible shape may be younger than the table: the cloud is asked.
+        None if is_plausible(cloud, text) => Ok(()),
         None => {
             Err(CliError::usage(format!("no {cloud} region `{text}`")).hint(format!("there are {}", known.join(", "))))
         }
+    }
+}
+
+/// Whether a region could be called so: after a point of the compass, each cloud in its own way.
+fn is_plausible(cloud: Cloud, text: &str) -> bool {
+    const POINTS: [&str; 5] = ["north", "south", "east", "west", "central"];
+    let numbered = text.ends_with(|c: char| c.is_ascii_digit());
+    let bare = text.trim_end_matches(|c: char| c.is_ascii_digit());
+    let at_a_point = POINTS.iter().any(|point| bare.ends_with(point));
+    match cloud {
+        Cloud::Aws => text.matches('-').count() >= 2,
+        Cloud::Gcp => text.matches('-').count() == 1 && numbered && at_a_point,
+        Cloud::Azure => !text.contains('-') && at_a_point && bare.len() > "central".len(),
     }
 }
 
@@ -95,11 +107,18 @@ mod tests {
         assert!(refused(Cloud::Aws, "US-EAST-1").contains("did you mean `us-east-1`?"));
         assert!(refused(Cloud::Aws, "eastus").contains("a region of azure"));
         assert!(refused(Cloud::Aws, "nowhere").contains("no aws region"));
+        assert!(refused(Cloud::Gcp, "us-central-1").contains("did you mean `us-central1`?"));
+        assert!(refused(Cloud::Gcp, "us-central1-a").contains("did you mean `us-central1`?"));
+        assert!(refused(Cloud::Gcp, "us-east-1").contains("a region of aws"));
+        assert!(refused(Cloud::Azure, "us-east1").contains("a region of gcp"));
+        assert!(refused(Cloud::Azure, "nowhere").contains("no azure region"));
     }
 
     #[test]
     fn known_and_plausibly_new_ones_pass() {
         assert!(check_region(Cloud::Aws, &Region("us-east-1".into())).is_ok());
         assert!(check_region(Cloud::Aws, &Region("ap-east-9".into())).is_ok());
+        assert!(check_region(Cloud::Gcp, &Region("europe-southeast1".into())).is_ok());
+        assert!(check_region(Cloud::Azure, &Region("portugalwest".into())).is_ok());
     }
 }

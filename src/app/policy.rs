@@ -3,10 +3,11 @@
 
 use super::provision::{self, Limits, OnFailure, Overrides, ProvisionRequest, WaitFor};
 use super::{cloud, places};
+use crate::config::spec::validate_for_provider;
 use crate::env::Env;
 use crate::error::{CliError, Exit};
 use crate::model::doc::{self, Stack};
-use crate::model::{ClusterName, Region};
+use crate::model::{Cloud, ClusterName, ClusterSpec, Region};
 use crate::providers::{self, Purpose};
 use std::path::PathBuf;
 
@@ -44,10 +45,15 @@ pub fn run(env: &Env, request: PolicyRequest) -> Result<Exit, CliError> {
         Some(cloud) => cloud,
         None => cloud::implied(env)?,
     };
-    let region = region(env, spec.region.take()).ok_or_else(|| places::region_missing(cloud))?;
+    let region = region(env, cloud, spec.region.take()).ok_or_else(|| places::region_missing(cloud))?;
     places::check_region(cloud, &region)?;
-    let account = account.or_else(|| spec.account.clone());
+    let chosen = || env.settings.account_at(cloud, None).map(str::to_owned);
+    let account = account.or_else(chosen).or_else(|| spec.account.clone());
     spec.account.clone_from(&account);
+    let asked = ClusterSpec { account: account.clone(), ..ClusterSpec::default() };
+    if let Some(problem) = validate_for_provider(&asked, cloud).into_iter().find(|problem| problem.key == "account") {
+        return Err(CliError::usage(problem.to_string()));
+    }
     let made = providers::policies(cloud, &spec, &region, account.as_deref(), purpose).map_err(CliError::of_many)?;
     let name = spec.name.as_ref().map(ToString::to_string).unwrap_or_default();
     for note in &made.wide {
@@ -58,7 +64,10 @@ pub fn run(env: &Env, request: PolicyRequest) -> Result<Exit, CliError> {
     }
     if made.documents.len() > 1 {
         let count = made.documents.len();
-        env.ui.say(&format!("{count} policies, for one would be longer than IAM takes; all of them are needed"));
+        env.ui.say(&format!(
+            "{count} policies, for one would be longer than {} takes; all of them are needed",
+            vendor(cloud)
+        ));
     }
     let document = |it: providers::PolicyDocument| doc::PolicyDocument {
         name: it.name,
@@ -77,11 +86,17 @@ pub fn run(env: &Env, request: PolicyRequest) -> Result<Exit, CliError> {
     Ok(Exit::DONE)
 }
 
+/// Whose limits they are.
+const fn vendor(cloud: Cloud) -> &'static str {
+    match cloud {
+        Cloud::Aws => "IAM",
+        Cloud::Gcp | Cloud::Azure => cloud.terms().vendor,
+    }
+}
+
 /// Flag and variable before the file, then what the cloud's own tools would take from the environment.
-fn region(env: &Env, in_spec: Option<Region>) -> Option<Region> {
-    let variable = |name: &str| env.vars.all.get(name).filter(|text| !text.is_empty()).cloned().map(Region);
-    let said = env.settings.region.clone().or(in_spec);
-    said.or_else(|| variable("AWS_REGION")).or_else(|| variable("AWS_DEFAULT_REGION"))
+fn region(env: &Env, cloud: Cloud, in_spec: Option<Region>) -> Option<Region> {
+    env.settings.region.clone().or(in_spec).or_else(|| cloud.region_in(&env.vars.all))
 }
 
 const fn word(purpose: Purpose) -> &'static str {

@@ -1,7 +1,8 @@
 //! `protect`: whether destroy and reap must leave a stack alone, on this machine and on every other.
 //!
-//! The word stands in the journal here and in a tag on every object that can be found without one (what lives and goes
-//! with the cluster, such as an add-on, is not asked); any of them that says "protected" protects. So it is safe to be killed anywhere: turning on is noted before the first tag is set, turning off counts
+//! The word stands in the journal here and in a tag on every object that can be found without one and whose tags can
+//! change (what lives and goes with the cluster, such as an add-on, is not asked); any of them that says "protected"
+//! protects. So it is safe to be killed anywhere: turning on is noted before the first tag is set, turning off counts
 //! only once a second look has found no object that still says otherwise.
 
 use super::{cloud, stacks};
@@ -101,7 +102,10 @@ async fn follow(
 /// The objects of the stack that say otherwise.
 async fn differing(env: &Env, provider: &dyn Provider, stack: &Stack, on: bool) -> Result<Vec<Owned>, CliError> {
     let swept = env.reading(async { Ok(provider.backend().sweep(stack).await?) }).await?;
-    Ok(speakers(stack, &swept).filter(|(_, tags)| protects(tags) != on).map(|(owned, _)| owned).collect())
+    let differs = |(owned, tags): &(Owned, &BTreeMap<String, String>)| {
+        provider.retags(&owned.reference().kind) && protects(tags) != on
+    };
+    Ok(speakers(stack, &swept).filter(differs).map(|(owned, _)| owned).collect())
 }
 
 /// The objects whose tags speak for the stack: those that both of our tags prove to be its own.

@@ -152,11 +152,10 @@ fn settled(nodes: &Nodes, wanted: &[Wanted], cluster: &CloudCluster) -> (bool, u
 
 /// The API server of a cluster, once it answers; the error in words.
 pub(super) async fn connect(provider: &dyn Provider, cluster: &CloudCluster) -> Result<k8s::Client, String> {
-    let (Some(endpoint), Some(ca_pem)) = (&cluster.endpoint, &cluster.ca_pem) else {
-        return Err("the cloud names no endpoint yet".to_owned());
-    };
+    let Some(endpoint) = &cluster.endpoint else { return Err("the cloud names no endpoint yet".to_owned()) };
+    let ca_pem = cluster.ca_pem.clone().unwrap_or_default();
     let token = provider.token(&cluster.name).await.map_err(|error| error.message)?;
-    let access = Access { endpoint: endpoint.clone(), ca_pem: ca_pem.clone(), token: token.token };
+    let access = Access { endpoint: endpoint.clone(), ca_pem, token: token.token };
     let client = k8s::connect(&access).map_err(|error| error.message)?;
     k8s::reachable(&client).await.map_err(|barrier| barrier.words)?;
     Ok(client)

@@ -4,7 +4,7 @@ use super::command::Place;
 use crate::engine::{Event, Journal, JournalError, Record, RunId, StackState, Standing, StepError};
 use crate::env::Env;
 use crate::error::CliError;
-use crate::model::{ClusterName, Secrets, Stack, StackId};
+use crate::model::{Cloud, ClusterName, Secrets, Stack, StackId};
 use crate::store::{FileLock, Holder, JournalRead, Life, StackLock, StateDir, StoreError};
 use std::{path::Path, sync::Arc, time::Duration};
 
@@ -183,6 +183,16 @@ pub(super) type Readable = Result<Known, (Stack, CliError)>;
 pub(super) fn all_live(env: &Env) -> Result<Vec<Readable>, CliError> {
     let known = dir(env).list()?.into_iter().filter(|known| known.life == Life::Live);
     Ok(known.map(|known| read(env, &known.stack).map_err(|error| (known.stack, error))).collect())
+}
+
+/// The clouds that the live stacks of this machine are in.
+pub(super) fn clouds(env: &Env) -> Vec<Cloud> {
+    let known = all_live(env).unwrap_or_default();
+    let of = known.iter().flatten().filter_map(|known| Some(known.state.plan()?.provider));
+    let mut clouds: Vec<Cloud> = of.collect();
+    clouds.sort_unstable();
+    clouds.dedup();
+    clouds
 }
 
 /// Who works on a stack now, in words, and since when.

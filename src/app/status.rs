@@ -11,7 +11,7 @@ use crate::engine::{
 use crate::env::Env;
 use crate::error::{CliError, Exit};
 use crate::model::doc::{Drift, Lock, Owner, Phase, Pool, Stack, Status, StatusCluster, StatusFailure};
-use crate::model::{ClusterName, ResolvedSpec};
+use crate::model::{Cloud, ClusterName, ResolvedSpec};
 use crate::providers::{CloudCluster, Provider, owner_of};
 use jiff::Timestamp;
 use std::sync::Arc;
@@ -67,10 +67,8 @@ fn report(env: &Env, request: &StatusRequest, status: &Status) -> Result<Exit, C
     } else if request.all {
         wide::incomplete(status)
     } else if let Some(failure) = status.failures.first() {
-        let mut error = CliError::new(
-            "KW-UNREACHABLE",
-            format!("{}/{} was not read: {}", failure.provider, failure.region, failure.error.message),
-        );
+        let mut error =
+            CliError::new("KW-UNREACHABLE", format!("{} was not read: {}", place(failure), failure.error.message));
         if request.name.is_some() {
             // One cluster was asked for: the cause decides.
             caused_by(&mut error, failure);
@@ -82,6 +80,16 @@ fn report(env: &Env, request: &StatusRequest, status: &Status) -> Result<Exit, C
     };
     env.ui.show(env.now(), status, error.as_ref());
     error.map_or(Ok(Exit::DONE), Err)
+}
+
+/// `aws/us-east-1`; with the project or subscription where several can be meant.
+fn place(failure: &StatusFailure) -> String {
+    let StatusFailure { provider, account, region, .. } = failure;
+    let several = provider.parse::<Cloud>().is_ok_and(|cloud| cloud.terms().account_flag.is_some());
+    match account.as_ref().filter(|_| several) {
+        Some(account) => format!("{provider}/{account}/{region}"),
+        None => format!("{provider}/{region}"),
+    }
 }
 
 /// Gives an error the cause of this failure.
@@ -137,7 +145,7 @@ async fn look(env: &Env, request: &StatusRequest) -> Result<Status, CliError> {
 /// A journal that cannot be read is a place that was not looked at.
 fn unreadable(env: &Env, stack: &crate::model::Stack, error: &CliError) -> StatusFailure {
     env.ui.warn(&format!("{stack}: {error}"));
-    StatusFailure { provider: "journal".to_owned(), region: stack.to_string(), error: error.to_doc() }
+    StatusFailure { provider: "journal".to_owned(), account: None, region: stack.to_string(), error: error.to_doc() }
 }
 
 fn absent(name: &ClusterName, gone: Option<&stacks::Known>) -> CliError {
@@ -197,7 +205,7 @@ fn phase_of(seen: &CloudCluster) -> Phase {
     match seen.status.to_ascii_uppercase().as_str() {
         "CREATING" | "PROVISIONING" | "PENDING" => Phase::Building,
         "DELETING" | "STOPPING" => Phase::Deleting,
-        "FAILED" => Phase::Failed,
+        "FAILED" | "ERROR" | "CANCELED" => Phase::Failed,
         _ if seen.issues.is_empty() && is_well(&seen.status) => Phase::Ready,
         _ => Phase::Degraded,
     }
@@ -246,6 +254,7 @@ async fn one(env: &Env, known: &stacks::Known, local: bool) -> (StatusCluster, O
         Ok(()) => None,
         Err(error) => Some(StatusFailure {
             provider: plan.provider.to_string(),
+            account: Some(plan.account.clone()),
             region: plan.region.to_string(),
             error: error.to_doc(),
         }),
@@ -284,7 +293,7 @@ fn from_journal(env: &Env, known: &stacks::Known) -> StatusCluster {
             plan.tags.get(proof::TAG_EXPIRES_AT).and_then(|text| Timestamp::from_second(text.parse().ok()?).ok());
         if let Ok(spec) = serde_json::from_value::<ResolvedSpec>(plan.spec.clone()) {
             cluster.version = Some(spec.version.clone());
-            cluster.provider_config = serde_json::to_value(&spec.aws).ok().filter(|value| !value.is_null());
+            cluster.provider_config = config_of(&spec);
             cluster.node_pools = spec
                 .node_pools
                 .iter()
@@ -306,6 +315,16 @@ fn from_journal(env: &Env, known: &stacks::Known) -> StatusCluster {
         }
     }
     cluster
+}
+
+/// What only this cloud has of a spec.
+fn config_of(spec: &ResolvedSpec) -> Option<serde_json::Value> {
+    let of = match spec.provider {
+        Cloud::Aws => serde_json::to_value(&spec.aws),
+        Cloud::Gcp => serde_json::to_value(&spec.gcp),
+        Cloud::Azure => serde_json::to_value(&spec.azure),
+    };
+    of.ok().filter(|value| !value.is_null())
 }
 
 /// What the stack has cost: each object from the moment it was confirmed running until it was proven gone.

@@ -163,9 +163,9 @@ fn account_file(key_id: &str) -> String {
 /// Named after everything that decides whose token it is: what was asked, every variable of the cloud, and the state
 /// of the files that credentials come from.
 fn token_file(vars: &Variables, request: &TokenRequest) -> String {
-    let TokenRequest { cloud: _, cluster, region, account, profile, role_arn } = request;
+    let TokenRequest { cloud, cluster, region, account, profile, role_arn } = request;
     let plugin = request.plugin();
-    let mut parts: Vec<String> = vec![cluster.clone()];
+    let mut parts: Vec<String> = vec![format!("{cloud:?}"), cluster.clone()];
     for part in [region, account, profile, role_arn] {
         parts.push(format!("{part:?}"));
     }

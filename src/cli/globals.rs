@@ -64,7 +64,7 @@ pub struct Globals {
     /// Wait this long for another kubewright to let go of the stack [env: KUBEWRIGHT_LOCK_TIMEOUT]
     #[arg(long, global = true, value_name = "SPAN", value_parser = parse_span)]
     pub lock_timeout: Option<Duration>,
-    /// Cloud: aws [env: KUBEWRIGHT_PROVIDER]
+    /// Cloud: aws, gcp or azure [env: KUBEWRIGHT_PROVIDER]
     #[arg(long, global = true, value_name = "CLOUD", add = super::complete::providers())]
     pub provider: Option<Cloud>,
     /// Region in the cloud's own spelling [env: KUBEWRIGHT_REGION]
@@ -107,7 +107,12 @@ impl Globals {
         if self.output.is_some() && self.events.as_deref() == Some("-") {
             return Err(CliError::usage("`--events -` owns stdout and carries the document: leave `-o` out"));
         }
-        self.typed = Typed { provider: self.provider.is_some(), region: self.region.is_some() };
+        self.typed = Typed {
+            provider: self.provider.is_some(),
+            region: self.region.is_some(),
+            project: self.project.is_some(),
+            subscription: self.subscription.is_some(),
+        };
         let get = |name: &str| vars.get(name).filter(|value| !value.is_empty());
         fn parsed<T, E: std::fmt::Display>(
             slot: &mut Option<T>,

@@ -32,8 +32,11 @@ pub struct KubeconfigArgs {
     /// This file instead of $KUBECONFIG or ~/.kube/config
     #[arg(long, value_name = "FILE", value_hint = clap::ValueHint::FilePath)]
     kubeconfig: Option<PathBuf>,
+    /// AKS with local accounts: get in as the cluster's own administrator, by a certificate that is written into the file
+    #[arg(long, conflicts_with = "remove")]
+    admin: bool,
     /// Print the stanza for kubectl's ~/.kube/kuberc that allows this plugin and no other
-    #[arg(long, conflicts_with_all = ["name", "switch", "remove", "kubeconfig", "print", "alias"])]
+    #[arg(long, conflicts_with_all = ["name", "switch", "remove", "kubeconfig", "print", "alias", "admin"])]
     allowlist: bool,
 }
 
@@ -54,6 +57,7 @@ pub(super) async fn run(env: &mut Env, args: KubeconfigArgs) -> Result<Exit, Cli
         print: args.print,
         remove: args.remove,
         file: args.kubeconfig,
+        admin: args.admin,
     };
     kubeconfig::run(env, &request).await
 }

@@ -63,7 +63,7 @@ pub enum Command {
     Token(token::TokenArgs),
     /// Guard a cluster against destroy and reap, or lift that
     Protect(protect::ProtectArgs),
-    /// Print the least that a cluster's life needs to be allowed, as IAM policies; needs no credentials
+    /// Print the least that a cluster's life needs to be allowed, as policies or roles; needs no credentials
     Policy(policy::PolicyArgs),
     /// Show what happened to a stack
     History(history::HistoryArgs),

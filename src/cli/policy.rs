@@ -5,7 +5,7 @@ use crate::app::policy::{self, PolicyRequest};
 use crate::app::provision::Overrides;
 use crate::env::Env;
 use crate::error::{CliError, Exit};
-use crate::model::{ClusterName, NameError};
+use crate::model::ClusterName;
 use crate::providers::Purpose;
 use std::path::PathBuf;
 
@@ -22,9 +22,9 @@ enum PurposeArg {
     Destroy,
 }
 
-/// Print the least that a cluster's life needs to be allowed, as IAM policies; needs no credentials
+/// Print the least that a cluster's life needs to be allowed, as policies or roles; needs no credentials
 ///
-/// Documents go to stdout, one after the other where one would be longer than IAM takes; what stays wider than the
+/// Documents go to stdout, one after the other where one would be longer than the cloud takes; what stays wider than the
 /// cluster, and why, goes to stderr. `-o name` lists the actions, `-o json` is one document with all of it.
 #[derive(clap::Args, Debug)]
 pub struct PolicyArgs {
@@ -37,8 +37,8 @@ pub struct PolicyArgs {
     /// Which part of its life [default: all]
     #[arg(long = "for", value_enum, value_name = "PART")]
     purpose: Option<PurposeArg>,
-    /// Account it is for [default: the file's, else any]
-    #[arg(long, value_name = "ID", value_parser = account)]
+    /// Account, project or subscription it is for [default: the file's, else any]
+    #[arg(long, value_name = "ID")]
     account: Option<String>,
     /// Address translation for private nodes [default: single]
     #[arg(long, value_enum, value_name = "WHAT")]
@@ -49,13 +49,6 @@ pub struct PolicyArgs {
     /// Any key of the cluster file: network.nat=none; repeatable
     #[arg(long = "set", value_name = "KEY=VALUE")]
     set: Vec<String>,
-}
-
-fn account(text: &str) -> Result<String, NameError> {
-    if text.len() == 12 && text.bytes().all(|b| b.is_ascii_digit()) {
-        return Ok(text.to_owned());
-    }
-    Err(NameError(format!("`{text}` is not an account id of 12 digits")))
 }
 
 /// Runs the verb.

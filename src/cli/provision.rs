@@ -95,7 +95,7 @@ pub(super) struct SpecArgs {
     /// Nodes of the default pool, in all [default: 2]
     #[arg(long, value_name = "N", allow_negative_numbers = true)]
     nodes: Option<u32>,
-    /// Machine of the default pool [default: m6a.large on AWS]
+    /// Machine of the default pool [default: m6a.large, e2-standard-2 or Standard_D2as_v5]
     #[arg(long, value_name = "TYPE", add = super::complete::machines())]
     node_type: Option<String>,
     /// A further pool: name=gpu,type=g5.xlarge,spot,max=4; repeatable

@@ -52,7 +52,7 @@ struct ServeArgs {
 /// What the clouds allow and how sluggish they are
 #[derive(clap::Args, Debug)]
 struct ConditionArgs {
-    /// A quota other than the account's usual one, L-1216C47A=8; may be repeated [env: KUBEWRIGHT_SANDBOX_QUOTA]
+    /// A quota other than the account's usual one, L-1216C47A=8, by the cloud's own name; may be repeated [env: KUBEWRIGHT_SANDBOX_QUOTA]
     #[arg(long, value_name = "CODE=N")]
     quota: Vec<String>,
     /// A machine type that is sold out, everywhere or in one zone; may be repeated [env: KUBEWRIGHT_SANDBOX_SOLD_OUT]

@@ -1,4 +1,4 @@
-//! `kubewright token`: the credential plugin of EKS clusters, called by kubectl.
+//! `kubewright token`: the credential plugin of clusters on every cloud, called by kubectl.
 
 use crate::app::token::{self, TokenRequest};
 use crate::env::{self, Env};
@@ -11,7 +11,7 @@ pub struct TokenArgs {
     /// The cluster's name in its cloud
     #[arg(long, value_name = "NAME")]
     cluster: String,
-    /// Refuse credentials of any other account
+    /// Refuse credentials of any other account; for GKE and AKS also --project and --subscription
     #[arg(long, value_name = "ID")]
     account: Option<String>,
 }
@@ -44,7 +44,7 @@ fn asked(words: &[OsString], vars: &env::Variables) -> Option<TokenRequest> {
         match word.to_str()? {
             "--cluster" => request.cluster = value,
             "--region" => request.region = Some(value),
-            "--account" => request.account = Some(value),
+            "--account" | "--project" | "--subscription" => request.account = Some(value),
             "--profile" => request.profile = Some(value),
             "--role-arn" => request.role_arn = Some(value),
             "--provider" => request.cloud = Some(value.parse().ok()?),
@@ -59,11 +59,15 @@ fn asked(words: &[OsString], vars: &env::Variables) -> Option<TokenRequest> {
 
 /// Runs the verb.
 pub(super) async fn run(env: &mut Env, args: TokenArgs) -> Result<Exit, CliError> {
+    let settings = &env.settings;
+    // What a variable says of other commands is no pin.
+    let project = settings.project.clone().filter(|_| settings.typed.project);
+    let subscription = settings.subscription.clone().filter(|_| settings.typed.subscription);
     let request = TokenRequest {
-        cloud: env.settings.provider,
+        cloud: settings.provider,
         cluster: args.cluster,
-        region: env.settings.region.as_ref().map(ToString::to_string),
-        account: args.account,
+        region: settings.region.as_ref().map(ToString::to_string),
+        account: args.account.or(project).or(subscription),
         profile: env.settings.profile.clone(),
         role_arn: env.settings.role_arn.clone(),
     };

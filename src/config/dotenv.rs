@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 /// Longest file that is read.
 pub const LIMIT: u64 = 64 * 1024;
 /// Whose variables are taken; everything else in the file is for other tools.
-const PREFIXES: &[&str] = &["KUBEWRIGHT_", "AWS_", "GOOGLE_", "CLOUDSDK_", "AZURE_", "ARM_"];
+const PREFIXES: &[&str] = &["KUBEWRIGHT_", "AWS_", "GOOGLE_", "CLOUDSDK_", "GCE_METADATA_", "AZURE_", "ARM_"];
 
 /// A line that is none.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

@@ -58,8 +58,18 @@ pub struct Layers {
     user_file: String,
 }
 
-/// Each of them says who calls: a layer that has one leaves nothing to say to the layers below. So no key is ever made
-/// of one half from here and the other from there.
+/// What a cloud reads of a `.env` file, and which of its variables belong together.
+struct Family {
+    /// Beginnings of names that are the cloud's.
+    prefixes: &'static [&'static str],
+    /// Variables that name another account's configuration: with one of them in the environment the file says nothing.
+    profiles: &'static [&'static str],
+    /// Groups of which a layer that has one leaves nothing to say to the layers below: who calls, so that no key is ever
+    /// made of one half from here and the other from there; where, for a region in the environment is one, whichever
+    /// variable says it.
+    groups: &'static [&'static [&'static str]],
+}
+
 const AWS_CALLERS: &[&str] = &[
     "AWS_ACCESS_KEY_ID",
     "AWS_SECRET_ACCESS_KEY",
@@ -69,8 +79,49 @@ const AWS_CALLERS: &[&str] = &[
     "AWS_ROLE_ARN",
     "AWS_WEB_IDENTITY_TOKEN_FILE",
 ];
-/// The SDKs read both; a region in the environment is one, whichever of them says it.
-const AWS_REGIONS: &[&str] = &["AWS_REGION", "AWS_DEFAULT_REGION"];
+
+const AWS: Family = Family {
+    prefixes: &["AWS_"],
+    profiles: &["KUBEWRIGHT_PROFILE", "AWS_PROFILE", "AWS_DEFAULT_PROFILE"],
+    groups: &[AWS_CALLERS, &["AWS_REGION", "AWS_DEFAULT_REGION"]],
+};
+
+const GCP: Family = Family {
+    prefixes: &["GOOGLE_", "CLOUDSDK_", "GCE_METADATA_", "KUBEWRIGHT_GCP_"],
+    profiles: &["CLOUDSDK_ACTIVE_CONFIG_NAME"],
+    groups: &[
+        &[
+            "GOOGLE_APPLICATION_CREDENTIALS",
+            "CLOUDSDK_AUTH_CREDENTIAL_FILE_OVERRIDE",
+            "CLOUDSDK_AUTH_ACCESS_TOKEN_FILE",
+            "GCE_METADATA_HOST",
+        ],
+        &["GOOGLE_CLOUD_PROJECT", "CLOUDSDK_CORE_PROJECT"],
+        &["CLOUDSDK_COMPUTE_REGION", "CLOUDSDK_COMPUTE_ZONE"],
+    ],
+};
+
+const AZURE: Family = Family {
+    prefixes: &["AZURE_", "ARM_", "KUBEWRIGHT_ARM_"],
+    profiles: &[],
+    groups: &[&[
+        "AZURE_TENANT_ID",
+        "AZURE_CLIENT_ID",
+        "AZURE_CLIENT_SECRET",
+        "AZURE_CLIENT_CERTIFICATE_PATH",
+        "AZURE_CLIENT_CERTIFICATE_PASSWORD",
+        "AZURE_FEDERATED_TOKEN_FILE",
+        "AZURE_AUTHORITY_HOST",
+    ]],
+};
+
+const fn family(cloud: Cloud) -> &'static Family {
+    match cloud {
+        Cloud::Aws => &AWS,
+        Cloud::Gcp => &GCP,
+        Cloud::Azure => &AZURE,
+    }
+}
 
 fn is_set(map: &BTreeMap<String, String>, name: &str) -> bool {
     map.get(name).is_some_and(|value| !value.is_empty())
@@ -157,21 +208,11 @@ impl Layers {
     /// What the `.env` file says about a cloud and the environment does not: nothing when a profile is named by flag or
     /// environment, since that names another account.
     pub fn dotenv_of(&self, cloud: Cloud, profile_flag: bool) -> BTreeMap<String, String> {
-        let prefixes: &[&str] = match cloud {
-            Cloud::Aws => &["AWS_"],
-            Cloud::Gcp => &["GOOGLE_", "CLOUDSDK_"],
-            Cloud::Azure => &["AZURE_", "ARM_"],
-        };
-        let profiles: &[&str] = match cloud {
-            Cloud::Aws => &["KUBEWRIGHT_PROFILE", "AWS_PROFILE", "AWS_DEFAULT_PROFILE"],
-            Cloud::Gcp => &["CLOUDSDK_ACTIVE_CONFIG_NAME"],
-            Cloud::Azure => &[],
-        };
+        let Family { prefixes, profiles, groups } = family(cloud);
         let profile = cloud == Cloud::Aws && profile_flag;
         if profile || any_set(&self.environment, profiles) {
             return BTreeMap::new();
         }
-        let groups = [AWS_CALLERS, AWS_REGIONS];
         let outdone = |name: &str| {
             groups.iter().any(|group| group.contains(&name) && any_set(&self.environment, group))
                 || is_set(&self.environment, name)
@@ -267,6 +308,34 @@ mod tests {
         let azure = layers(&[("AWS_PROFILE", "p")]).dotenv_of(Cloud::Azure, true);
         assert_eq!(azure.len(), 1, "an AWS profile says nothing about Azure");
     }
+
+    #[test]
+    fn callers_of_the_other_clouds_come_from_one_place_too() {
+        let dotenv = map(&[
+            ("GOOGLE_APPLICATION_CREDENTIALS", "/k.json"),
+            ("GOOGLE_CLOUD_PROJECT", "one"),
+            ("CLOUDSDK_COMPUTE_ZONE", "us-central1-a"),
+            ("KUBEWRIGHT_GCP_COMPUTE_ENDPOINT", "http://x/"),
+            ("AZURE_TENANT_ID", "t"),
+            ("AZURE_CLIENT_ID", "c"),
+            ("AZURE_CLIENT_SECRET", "s"),
+            ("AZURE_SUBSCRIPTION_ID", "sub"),
+        ]);
+        let names = |environment: &[(&str, &str)], cloud| {
+            let layers = Layers::new(map(environment)).with_dotenv(dotenv.clone(), "/x/.env");
+            layers.dotenv_of(cloud, true).into_keys().collect::<Vec<_>>().join(" ")
+        };
+        assert_eq!(
+            names(&[], Cloud::Gcp),
+            "CLOUDSDK_COMPUTE_ZONE GOOGLE_APPLICATION_CREDENTIALS GOOGLE_CLOUD_PROJECT KUBEWRIGHT_GCP_COMPUTE_ENDPOINT"
+        );
+        let signed_in = [("CLOUDSDK_AUTH_ACCESS_TOKEN_FILE", "/t"), ("CLOUDSDK_COMPUTE_REGION", "europe-west1")];
+        assert_eq!(names(&signed_in, Cloud::Gcp), "GOOGLE_CLOUD_PROJECT KUBEWRIGHT_GCP_COMPUTE_ENDPOINT");
+        assert_eq!(names(&[("CLOUDSDK_ACTIVE_CONFIG_NAME", "work")], Cloud::Gcp), "");
+        assert_eq!(names(&[("AZURE_CLIENT_ID", "other")], Cloud::Azure), "AZURE_SUBSCRIPTION_ID");
+        assert_eq!(names(&[], Cloud::Azure).split(' ').count(), 4);
+    }
+
     #[test]
     fn a_profile_of_a_weak_layer_yields_to_keys_of_a_stronger_one() {
         let user = UserConfig { variables: map(&[("KUBEWRIGHT_PROFILE", "team")]), budget: None };

@@ -144,7 +144,7 @@ fn line(step: &str, usage: &Usage, table: &Catalogue) -> Line {
     };
     let hours = match usage.unit {
         Unit::Hour => 1.0,
-        Unit::GbMonth => 1.0 / HOURS_PER_MONTH,
+        Unit::GbMonth | Unit::Month => 1.0 / HOURS_PER_MONTH,
     };
     Line {
         step: step.to_owned(),
@@ -156,6 +156,7 @@ fn line(step: &str, usage: &Usage, table: &Catalogue) -> Line {
         unit: match usage.unit {
             Unit::Hour => "hour".to_owned(),
             Unit::GbMonth => "GB-month".to_owned(),
+            Unit::Month => "month".to_owned(),
         },
         unit_price: price,
         usd_per_hour: price.map(|price| Range {

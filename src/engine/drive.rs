@@ -281,7 +281,16 @@ impl<'t, 'r, 'a> Drive<'t, 'r, 'a> {
             let (id, service) = (task.id(), task.step.service.as_str());
             task.run.call(id, service, task.deadline(), || task.code().converge(task.scope(), owned)).await?;
         }
-        if let Some(why) = self.wait(&resource, at).await? {
+        let mut broken = self.wait(&resource, at).await?;
+        if let (Some(owned), Some(why)) = (&owned, &broken)
+            && why.class.is_retried()
+        {
+            // What failed by an accident of the cloud's may be mended where it stands; some kinds know how.
+            let (id, service) = (task.id(), task.step.service.as_str());
+            task.run.call(id, service, task.deadline(), || task.code().converge(task.scope(), owned)).await?;
+            broken = self.wait(&resource, at).await?;
+        }
+        if let Some(why) = broken {
             return match owned {
                 Some(owned) => self.replace(generation, &owned, why).await,
                 None => Err(why.into()),
@@ -308,23 +317,25 @@ impl<'t, 'r, 'a> Drive<'t, 'r, 'a> {
             let probe =
                 run.call(task.id(), &task.step.service, deadline, || task.code().probe(task.scope(), resource)).await?;
             deadline = run.answered(deadline, asked);
-            match probe {
+            let (note, no_sooner) = match probe {
                 Probe::Ready => return Ok(None),
                 Probe::Broken(why) => return Ok(Some(why)),
-                Probe::NotYet(note) if asked >= deadline => {
-                    let waited = crate::model::time::show_span(since(began, asked));
-                    let kind = &task.step.kind;
-                    let mut message = format!("{kind} `{}` is not ready after {waited}", resource.id);
-                    if !note.is_empty() {
-                        message = format!("{message}; the cloud says {note}");
-                    }
-                    return Err(StepError::new(ErrorClass::NotYet, "KW-DEADLINE", message)
-                        .with_residue(Residue::Some(resource.clone()))
-                        .into());
+                Probe::NotYet(note) => (note, Duration::ZERO),
+                Probe::NotBefore(note, pause) => (note, pause),
+            };
+            if asked >= deadline {
+                let waited = crate::model::time::show_span(since(began, asked));
+                let kind = &task.step.kind;
+                let mut message = format!("{kind} `{}` is not ready after {waited}", resource.id);
+                if !note.is_empty() {
+                    message = format!("{message}; the cloud says {note}");
                 }
-                Probe::NotYet(note) => run.tick(&Tick::Waiting { step: task.id().clone(), note }),
+                return Err(StepError::new(ErrorClass::NotYet, "KW-DEADLINE", message)
+                    .with_residue(Residue::Some(resource.clone()))
+                    .into());
             }
-            let next = near_usual.take().unwrap_or_default().max(steadily);
+            run.tick(&Tick::Waiting { step: task.id().clone(), note });
+            let next = near_usual.take().unwrap_or_default().max(steadily).max(no_sooner);
             let (paused, span) = (run.now(), next.min(since(run.now(), deadline)).max(Duration::from_millis(1)));
             run.pause(span).await?;
             deadline = run.awake(deadline, paused, span);

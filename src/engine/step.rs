@@ -3,7 +3,7 @@
 use super::{Identity, Inputs, Observed, Outputs, Owned, ResourceRef, RunId, StepError, StepId, Token};
 use crate::model::Stack;
 use async_trait::async_trait;
-use std::{collections::BTreeMap, sync::Arc};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 /// What every verb is told about where it stands.
 #[derive(Debug, Clone, Copy)]
@@ -72,6 +72,8 @@ pub enum Probe {
     Ready,
     /// Not yet; the cloud's own status word, for the progress line.
     NotYet(String),
+    /// The same, and the cloud asked not to be asked again sooner than that.
+    NotBefore(String, Duration),
     /// It never will: deleted and made anew, or given up.
     Broken(StepError),
 }

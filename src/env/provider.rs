@@ -15,6 +15,8 @@ pub struct ProviderChoice {
     pub cloud: Cloud,
     /// The region; none means the provider's own configuration says.
     pub region: Option<Region>,
+    /// The project or subscription that a journal knows: beats variables, but not a flag.
+    pub account: Option<String>,
 }
 
 impl Env {
@@ -24,11 +26,7 @@ impl Env {
         let dotenv = self.vars.layers.dotenv_of(choice.cloud, profile.is_some());
         let mut vars = dotenv.clone();
         vars.extend(self.vars.layers.environment().clone());
-        let account = match choice.cloud {
-            Cloud::Aws => None,
-            Cloud::Gcp => self.settings.project.clone(),
-            Cloud::Azure => self.settings.subscription.clone(),
-        };
+        let account = self.settings.account_at(choice.cloud, choice.account.as_deref()).map(str::to_owned);
         let options = OpenOptions {
             region: choice.region.clone(),
             role_arn: self.settings.role_arn.clone(),

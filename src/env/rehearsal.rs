@@ -108,7 +108,7 @@ pub async fn rehearse(settings: &Settings, vars: &Vars, words: &[OsString]) -> R
             (Attached::Own(_), Speed::Times(times)) => format!("{times}x clock"),
         };
         super::plain_ui(settings.format)
-            .say(&format!("SANDBOX (pretend AWS on loopback, {pace}; nothing real is touched or billed)"));
+            .say(&format!("SANDBOX (pretend clouds on loopback, {pace}; nothing real is touched or billed)"));
         if told && matches!(attached, Attached::Other(_)) {
             super::plain_ui(settings.format).say(
                 "its server was started before: faults, quotas, stock and lags are as it was told, not as the variables here say",

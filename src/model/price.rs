@@ -38,6 +38,8 @@ pub enum Unit {
     Hour,
     /// Gibibytes kept, billed by the month of 730 hours.
     GbMonth,
+    /// Pieces, billed by the month of 730 hours.
+    Month,
 }
 
 /// What one object uses while it stands. A fixed object has `min == desired == max`.

@@ -129,9 +129,21 @@ fn names_a_secret(name: &str) -> bool {
         "AUTHORIZATION",
         "CREDENTIAL",
     ];
+    // The header that a managed identity is asked with, and keys that are not called so.
+    const ALSO: &[&str] = &["IDENTITY_HEADER", "STORAGE_KEY", "CONNECTION_STRING"];
     const PLACES: &[&str] = &["_FILE", "_PATH", "_DIR", "_URL", "_URI", "_ARN", "_ENDPOINT", "_NAME"];
+    // Places and choices that are called otherwise.
+    const NONE: &[&str] = &[
+        "GOOGLE_APPLICATION_CREDENTIALS",
+        "CLOUDSDK_AUTH_CREDENTIAL_FILE_OVERRIDE",
+        "CLOUDSDK_AUTH_DISABLE_CREDENTIALS",
+        "AZURE_TOKEN_CREDENTIALS",
+    ];
     let name = name.to_ascii_uppercase();
-    WORDS.iter().any(|word| name.contains(word)) && !PLACES.iter().any(|place| name.ends_with(place))
+    if NONE.contains(&name.as_str()) {
+        return false;
+    }
+    WORDS.iter().chain(ALSO).any(|word| name.contains(word)) && !PLACES.iter().any(|place| name.ends_with(place))
 }
 
 /// A foreign sentence on one line, with everything hidden that looks like a credential by itself or stands where one
@@ -171,7 +183,8 @@ fn bare(word: &str) -> &str {
 /// Access keys, secret keys, signed requests, bearer tokens: known by their form.
 fn looks_secret(word: &str) -> bool {
     const MARKS: &[&str] = &["X-Amz-", "AWS4-HMAC", "Signature=", "k8s-aws-v1.", "-----BEGIN"];
-    const PREFIXES: &[&str] = &["hf_", "ghp_", "gho_", "ghs_", "github_pat_", "glpat-", "xoxb-", "ya29.", "eyJ"];
+    const PREFIXES: &[&str] =
+        &["hf_", "ghp_", "gho_", "ghs_", "github_pat_", "glpat-", "xoxb-", "ya29.", "eyJ", "1//0"];
     let bare = bare(word);
     let key = bare.len() == 20 && (bare.starts_with("AKIA") || bare.starts_with("ASIA"));
     let has = |test: fn(&u8) -> bool| bare.as_bytes().iter().any(test);
@@ -181,7 +194,11 @@ fn looks_secret(word: &str) -> bool {
         && has(u8::is_ascii_lowercase)
         && has(u8::is_ascii_digit);
     let prefixed = bare.len() >= 16 && PREFIXES.iter().any(|prefix| bare.starts_with(prefix));
-    key || secret_key || prefixed || bare.len() > 200 || MARKS.iter().any(|mark| word.contains(mark))
+    // Secrets of Entra applications have this in their fourth to sixth place.
+    let entra = (32..=44).contains(&bare.len()) && bare.get(3..6) == Some("8Q~");
+    // Names of Azure's resources are long, and no secret.
+    let long = bare.len() > 200 && !word.to_ascii_lowercase().contains("/subscriptions/");
+    key || secret_key || prefixed || entra || long || MARKS.iter().any(|mark| word.contains(mark))
 }
 
 /// Not a word of the sentence that goes on: `InvalidToken: The token …` names no token.
@@ -243,6 +260,7 @@ fn is_telling(text: &str) -> bool {
         "secretkey",
         "privatekey",
         "signature",
+        "sig",
         "credential",
         "authorization",
     ];
@@ -273,14 +291,24 @@ mod tests {
             ("DB_PASSWORD", "dev"),
             ("AWS_WEB_IDENTITY_TOKEN_FILE", "/run/web/identity-1"),
             ("AWS_REGION", "us-east-1"),
+            ("AZURE_CLIENT_SECRET", "abc8Q~azure-canary1"),
+            ("IDENTITY_HEADER", "header-canary1"),
+            ("GOOGLE_APPLICATION_CREDENTIALS", "/run/keys/builder.json"),
         ]
         .map(|(name, value)| (name.to_owned(), value.to_owned()));
         let secrets = Secrets::of_variables(vars.iter().map(|(name, value)| (name, value)));
-        for text in ["x abc/def+123 y", "x abc%2Fdef%2B123 y", "xhf_canary1y", "http://me:pass-word@proxy"] {
+        for text in [
+            "x abc/def+123 y",
+            "x abc%2Fdef%2B123 y",
+            "xhf_canary1y",
+            "http://me:pass-word@proxy",
+            "AADSTS7000215: abc8Q~azure-canary1",
+            "header-canary1",
+        ] {
             let masked = secrets.mask(text);
             assert!(masked.contains(HIDDEN) && !masked.contains("123") && !masked.contains("canary"), "{masked}");
         }
-        let plain = "dev in us-east-1 of production, see /run/web/identity-1";
+        let plain = "dev in us-east-1 of production, see /run/web/identity-1 and /run/keys/builder.json";
         assert_eq!(secrets.mask(plain), plain);
         let twin = secrets.clone();
         secrets.learn("learnt-later-0n");
@@ -305,6 +333,12 @@ mod tests {
             ("Credential=AKIAX/2026/us-east-1/sts/aws4_request, x", "Credential=***, x"),
             ("k8s-aws-v1.aHR0cHM6Ly9z", "***"),
             ("wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKE1 is it", "*** is it"),
+            ("abc8Q~aaaabbbbccccddddeeeeffff0000.1111 is it", "*** is it"),
+            ("1//0gAbCdEfGhIjKlMn is it", "*** is it"),
+            (
+                "https://x.blob.core.windows.net/a?sv=1&sig=canary&se=2",
+                "https://x.blob.core.windows.net/a?sv=1&sig=***&se=2",
+            ),
         ] {
             assert_eq!(without_secrets(text), shown);
         }
@@ -320,6 +354,11 @@ mod tests {
             "see https://docs.aws.amazon.com/eks/latest/userguide/a.html#b",
             "commit 0123456789abcdef0123456789abcdef01234567, request 0a1b2c3d-0000-1111-2222-333344445555",
             "a > b; c = d",
+            concat!(
+                "/subscriptions/5a4d0000-0000-4000-8000-000000000001/resourceGroups/kw-a-rather-long-name-of-a-cluster-0a1b2c3d",
+                "/providers/Microsoft.ContainerService/managedClusters/kw-a-rather-long-name-of-a-cluster-0a1b2c3d/agentPools/x",
+                " is not there"
+            ),
         ] {
             assert_eq!(without_secrets(text), text);
         }

@@ -392,6 +392,18 @@ impl AksNetwork {
     }
 }
 
+/// How machines of an AKS cluster reach the world.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum AksOutbound {
+    /// Through the cluster's own load balancer: `nat: none`, or a network brought along that has no way out itself.
+    LoadBalancer,
+    /// Through a NAT gateway of the nodes' subnet, ours or the one that is there.
+    NatGateway,
+    /// By the routes of the subnet brought along.
+    Routes,
+}
+
 /// What only AKS has.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Default)]
 #[serde(rename_all = "camelCase", default)]
@@ -436,6 +448,8 @@ pub struct ResolvedAzure {
     pub pod_cidr: Ipv4Net,
     /// Address range of Services; the cluster's DNS has its tenth address.
     pub service_cidr: Ipv4Net,
+    /// How machines reach the world.
+    pub outbound: AksOutbound,
     /// Azure roles decide what Entra identities may do inside.
     pub azure_rbac: bool,
     /// Entra groups whose members are cluster admins.

@@ -1,7 +1,8 @@
 //! What each cloud calls things: the one table behind messages that are the same for every cloud but for a word.
 //! What a provider says of its own calls it says itself.
 
-use super::Cloud;
+use super::{Cloud, Region};
+use std::collections::BTreeMap;
 
 /// One cloud's words.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -12,7 +13,9 @@ pub struct Terms {
     pub product: &'static str,
     /// What bills and limits belong to.
     pub account: &'static str,
-    /// The flag that names one, with the variable for it; none where credentials decide alone.
+    /// One that is nobody's, of the right form: stands in what is priced before anybody is signed in.
+    pub nobody: &'static str,
+    /// The flag that names one; none where credentials decide alone.
     pub account_flag: Option<&'static str>,
     /// How to come to credentials of another account. Follows "with credentials of …" in hints.
     pub other_account: &'static str,
@@ -34,6 +37,7 @@ const AWS: Terms = Terms {
     vendor: "AWS",
     product: "EKS",
     account: "account",
+    nobody: "000000000000",
     account_flag: None,
     other_account: "AWS_PROFILE or --profile",
     sign_in: "aws sso login --profile NAME",
@@ -48,6 +52,7 @@ const GCP: Terms = Terms {
     vendor: "Google Cloud",
     product: "GKE",
     account: "project",
+    nobody: "no-project",
     account_flag: Some("--project"),
     other_account: "--project or GOOGLE_CLOUD_PROJECT",
     sign_in: "gcloud auth application-default login",
@@ -62,6 +67,7 @@ const AZURE: Terms = Terms {
     vendor: "Azure",
     product: "AKS",
     account: "subscription",
+    nobody: "00000000-0000-0000-0000-000000000000",
     account_flag: Some("--subscription"),
     other_account: "--subscription or AZURE_SUBSCRIPTION_ID",
     sign_in: "az login",
@@ -76,6 +82,15 @@ impl Cloud {
     /// Every cloud there is, built in or not.
     pub const ALL: [Self; 3] = [Self::Aws, Self::Gcp, Self::Azure];
 
+    /// The region that variables name, as the cloud's own tools read them; a zone names its region.
+    pub fn region_in(self, vars: &BTreeMap<String, String>) -> Option<Region> {
+        let said = |name: &&str| vars.get(*name).filter(|text| !text.is_empty());
+        let terms = self.terms();
+        let region = terms.region_variables.iter().find_map(said).cloned();
+        let of_zone = |zone: &String| zone.rsplit_once('-').map(|(region, _)| region.to_owned());
+        region.or_else(|| terms.zone_variables.iter().find_map(said).and_then(of_zone)).map(Region)
+    }
+
     /// Its words.
     pub const fn terms(self) -> &'static Terms {
         match self {
@@ -89,6 +104,16 @@ impl Cloud {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_zone_names_its_region() {
+        let vars = |pairs: &[(&str, &str)]| pairs.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
+        let zone = ("CLOUDSDK_COMPUTE_ZONE", "europe-west4-b");
+        assert_eq!(Cloud::Gcp.region_in(&vars(&[zone])), Some(Region("europe-west4".to_owned())));
+        let both = vars(&[zone, ("CLOUDSDK_COMPUTE_REGION", "us-east1"), ("AWS_REGION", "us-east-1")]);
+        assert_eq!(Cloud::Gcp.region_in(&both), Some(Region("us-east1".to_owned())));
+        assert_eq!(Cloud::Azure.region_in(&both), None);
+    }
 
     #[test]
     fn every_cloud_has_words_of_its_own() {

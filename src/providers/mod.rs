@@ -2,12 +2,26 @@
 //!
 //! A provider knows its cloud and the engine's traits; it must not know what stands behind an endpoint, print, prompt, or touch files.
 
+pub mod anchors;
 #[cfg(feature = "aws")]
 pub mod aws;
+#[cfg(feature = "azure")]
+pub mod azure;
+pub mod cluster_object;
+pub mod device_plugin;
+#[cfg(feature = "gcp")]
+pub mod gcp;
+pub mod in_cluster;
+pub mod kit;
+pub mod life;
+pub mod names;
 mod offers;
+pub mod patience;
 #[cfg(any(feature = "azure", feature = "gcp"))]
 pub mod rest;
+pub mod versions;
 mod wide;
+pub mod words;
 
 pub use offers::{Offers, USUAL, Usual, VersionOffer, embedded_offers, suggested_machines, usual_machine};
 pub use wide::{Bill, Owner, Survey, owner_of};
@@ -163,6 +177,15 @@ pub struct ClusterToken {
     pub expires_at: Timestamp,
 }
 
+/// A certificate that opens a cluster, with its key.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ClientCertificate {
+    /// Certificate, PEM.
+    pub certificate_pem: String,
+    /// Its key, PEM.
+    pub key_pem: Secret<String>,
+}
+
 /// Pods of a namespace by one of their labels.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PodsAt {
@@ -278,6 +301,15 @@ pub trait Provider: Send + Sync {
     /// Stacks of ours in this account and region, by tag; `name` narrows.
     async fn stacks(&self, name: Option<&ClusterName>) -> Result<Vec<StackSeen>, StepError>;
 
+    /// The projects or subscriptions that these credentials reach besides this one: none where credentials belong to one
+    /// account.
+    ///
+    /// # Errors
+    /// As the call's; not being allowed to ask is one.
+    async fn accounts(&self) -> Result<Vec<String>, StepError> {
+        Ok(Vec::new())
+    }
+
     /// The regions that are on in this account.
     ///
     /// # Errors
@@ -305,6 +337,12 @@ pub trait Provider: Send + Sync {
     /// The first call that failed; the others may have been made.
     async fn retag(&self, stack: &Stack, owned: &[Owned], tags: &BTreeMap<String, String>) -> Result<(), StepError>;
 
+    /// Whether tags of an object of this kind can change while it stands. Where they cannot, they tell of its first day,
+    /// and whether the stack is protected is for others to say.
+    fn retags(&self, _kind: &str) -> bool {
+        true
+    }
+
     /// The tags of a stack's anchors from which `recover` reads the spec back.
     fn anchor_tags(&self, spec: &ResolvedSpec) -> BTreeMap<String, String>;
 
@@ -320,6 +358,15 @@ pub trait Provider: Send + Sync {
     /// Where the pods that offer nodes' GPUs are, where the provider puts them into clusters itself.
     fn device_plugin(&self) -> Option<PodsAt> {
         None
+    }
+
+    /// The certificate of a cluster's own administrator, who is in nobody's directory; none on clouds without such. Read
+    /// when it is asked for, and kept nowhere but where it was asked for.
+    ///
+    /// # Errors
+    /// As the call's: a cluster may have switched it off.
+    async fn administrator(&self, _cluster: &str) -> Result<Option<ClientCertificate>, StepError> {
+        Ok(None)
     }
 
     /// A token for a cluster's API server.
@@ -442,6 +489,10 @@ pub struct Entry {
 const CLOUDS: &[Entry] = &[
     #[cfg(feature = "aws")]
     aws::ENTRY,
+    #[cfg(feature = "azure")]
+    azure::ENTRY,
+    #[cfg(feature = "gcp")]
+    gcp::ENTRY,
 ];
 
 /// The clouds of this build.

@@ -49,7 +49,8 @@ impl Desk {
         let paces = durations::usual(env);
         match asked {
             Ok((connected, live)) => {
-                env.ui.say_at_length(&format!("account {} · {}", connected.who.account, connected.who.source));
+                let kind = cloud.terms().account;
+                env.ui.say_at_length(&format!("{kind} {} · {}", connected.who.account, connected.who.source));
                 let offers = Offers {
                     versions: live.versions.or(embedded.versions),
                     zones: live.zones.or(embedded.zones),
@@ -66,7 +67,7 @@ impl Desk {
                     "going on with what this build knows ({}); `provision` asks {cloud} before it builds",
                     catalogue().date()
                 ));
-                let choice = ProviderChoice { cloud, region: Some(region.clone()) };
+                let choice = ProviderChoice { cloud, region: Some(region.clone()), account: None };
                 let provider = env.reading(env.open_provider(&choice)).await?;
                 Ok(Self { cloud, region, provider, who: None, offers: embedded, known, paces })
             }
@@ -95,7 +96,7 @@ impl Desk {
             network.zone_count = u8::try_from(zones.len()).ok();
         }
         let stranger = || Identity {
-            account: spec.account.clone().unwrap_or_else(|| "000000000000".to_owned()),
+            account: spec.account.clone().unwrap_or_else(|| self.cloud.terms().nobody.to_owned()),
             principal: String::new(),
             source: String::new(),
             expires_at: None,

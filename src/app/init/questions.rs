@@ -222,6 +222,10 @@ async fn version(ask: &Ask<'_>, desk: &Desk, answers: &mut Answers) -> Result<()
 
 async fn zones(ask: &Ask<'_>, desk: &Desk, answers: &mut Answers) -> Result<(), CliError> {
     let there = desk.offers.zones.as_deref();
+    // A region without zones has nothing to choose.
+    if there.is_some_and(<[String]>::is_empty) {
+        return Ok(());
+    }
     if let Some(there) = there {
         ask.tell(&format!("  {}", there.join(" ")));
     }
@@ -329,17 +333,19 @@ async fn nodes(ask: &Ask<'_>, desk: &Desk, answers: &mut Answers) -> Result<(), 
 }
 
 async fn nat(ask: &Ask<'_>, desk: &Desk, answers: &mut Answers) -> Result<(), CliError> {
-    let about = |nat: Nat, words: &str| {
-        let tried = answers.with(desk, |flags| flags.nat = Some(nat)).ok();
-        let usd = tried.and_then(|tried| desk.estimate(&tried.named().spec(desk).ok()?));
+    // What has no counterpart in the cloud is no choice.
+    let choice = |nat: Nat, words: &str| {
+        let tried = answers.with(desk, |flags| flags.nat = Some(nat)).ok()?;
+        let usd = tried.named().spec(desk).ok().and_then(|spec| desk.estimate(&spec));
         let price = usd.map_or_else(String::new, |priced| format!("; {} in all", hourly(Some(priced.usd_per_hour))));
-        format!("{words}{price}")
+        Some(Choice::new(nat.as_str(), format!("{words}{price}")))
     };
-    let choices = [
-        Choice::new("single", about(Nat::Single, "one for all zones")),
-        Choice::new("per-zone", about(Nat::PerZone, "outlives a zone")),
-        Choice::new("none", about(Nat::None, "nodes get public addresses")),
-    ];
+    let without = match desk.cloud {
+        Cloud::Aws | Cloud::Gcp => "nodes get public addresses",
+        Cloud::Azure => "nodes go out through the cluster's load balancer",
+    };
+    let all = [(Nat::Single, "one for all zones"), (Nat::PerZone, "outlives a zone"), (Nat::None, without)];
+    let choices: Vec<Choice> = all.into_iter().filter_map(|(nat, words)| choice(nat, words)).collect();
     let judge = |said: &str| {
         let nat = match said {
             "single" => Nat::Single,

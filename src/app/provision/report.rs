@@ -76,15 +76,17 @@ pub(super) fn plan_view(env: &Env, prepared: &Prepared) -> PlanView {
     defaults.extend(prepared.advice.iter().cloned());
     PlanView {
         headline: format!(
-            "plan {}: EKS {}, {}, {}; {} resources",
+            "plan {}: {} {}, {}, {}; {} resources",
             spec.name,
+            spec.provider.terms().product,
             spec.version,
             zones(&spec.network.zones, spec.region.as_str()),
             pools.join(" + "),
             plan.steps.len()
         ),
         who: format!(
-            "account {} as {} · {}{}",
+            "{} {} as {} · {}{}",
+            spec.provider.terms().account,
             who.account,
             who.principal,
             who.source,
@@ -107,12 +109,18 @@ pub(super) fn plan_view(env: &Env, prepared: &Prepared) -> PlanView {
 fn adopted(spec: &ResolvedSpec) -> Vec<String> {
     let mut all = Vec::new();
     if let Some(network) = &spec.network.existing {
-        all.push(network.vpc.clone());
+        all.push(network.vpc.rsplit('/').next().unwrap_or(&network.vpc).to_owned());
         all.push(count(network.private_subnets.len() + network.public_subnets.len(), "subnet"));
     }
     if let Some(aws) = &spec.aws {
         let roles = [&aws.cluster_role_arn, &aws.node_role_arn].into_iter().flatten();
         all.extend(roles.map(|arn| format!("role {}", arn.rsplit('/').next().unwrap_or(arn))));
+    }
+    if let Some(account) = spec.gcp.as_ref().and_then(|gcp| gcp.node_service_account.as_ref()) {
+        all.push(format!("service account {account}"));
+    }
+    if let Some(identity) = spec.azure.as_ref().and_then(|azure| azure.identity.as_ref()) {
+        all.push(format!("identity {}", identity.rsplit('/').next().unwrap_or(identity)));
     }
     all
 }

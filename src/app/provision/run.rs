@@ -208,7 +208,8 @@ async fn renew_anchors(
         let anchors = wanted.keys().next().is_some_and(|first| tags.contains_key(first));
         anchors && wanted.iter().any(|(key, value)| tags.get(key) != Some(value))
     });
-    let stale: Vec<Owned> = stale.map(|(owned, _)| owned).collect();
+    let stale = stale.map(|(owned, _)| owned).filter(|owned| provider.retags(&owned.reference().kind));
+    let stale: Vec<Owned> = stale.collect();
     if stale.is_empty() {
         return Ok(());
     }

@@ -1,8 +1,10 @@
-//! `status --all`: every cluster of every region that is on in the account, whoever made it, at once.
+//! `status --all`: every cluster of every region of every account, project and subscription within reach, whoever made
+//! it, at once.
 //!
-//! One region that does not answer hides nothing of the others: it is named, and the answer says that it is not whole.
+//! One cloud, account or region that does not answer hides nothing of the others: it is named, and the answer says that
+//! it is not whole.
 
-use super::{blank, caused_by, empty, from_journal, ours, unknown_here, unreadable, verify};
+use super::{blank, caused_by, empty, from_journal, ours, place, unknown_here, unreadable, verify};
 use crate::app::cloud::{self, Connected};
 use crate::app::{command::Place, money, places, stacks};
 use crate::engine::Plan;
@@ -20,6 +22,8 @@ use std::{
 
 /// Regions that are asked at once. Each keeps its own limits, so that only this machine's connections are shared.
 const REGIONS_AT_ONCE: usize = 8;
+/// Projects or subscriptions that are asked at once.
+const ACCOUNTS_AT_ONCE: usize = 4;
 /// Own stacks that are looked at in depth at once.
 const STACKS_AT_ONCE: usize = 4;
 /// Stands for the region where a whole account could not be read, or what in it knows no region.
@@ -37,9 +41,10 @@ pub(super) async fn look(env: &Env) -> Result<Status, CliError> {
             Err((stack, error)) => status.failures.push(unreadable(env, &stack, &error)),
         }
     }
-    let clouds = cloud::named(env, None)?.map_or_else(|| BUILT.to_vec(), |cloud| vec![cloud]);
-    for cloud in clouds {
-        match account(env, cloud).await {
+    let clouds = clouds(env, &own)?;
+    let read = clouds.iter().map(|cloud| accounts(env, *cloud, &own));
+    for found in futures::future::join_all(read).await.into_iter().flatten() {
+        match found {
             Ok(account) => {
                 regions.read += account.read();
                 regions.refused += account.refused();
@@ -47,18 +52,23 @@ pub(super) async fn look(env: &Env) -> Result<Status, CliError> {
                 own = elsewhere;
                 account.into_status(env, here, &mut status).await;
             }
-            Err(error) => status.failures.push(failure(cloud, EVERYWHERE, &error)),
+            Err(failed) => status.failures.push(failed),
         }
     }
     for known in own {
         let cluster = from_journal(env, &known);
         if let Some(plan) = known.state.plan().filter(|plan| !failed_at(&status, &plan.provider, EVERYWHERE)) {
-            status.failures.push(failure(plan.provider, plan.region.as_str(), &not_looked_at(plan)));
+            status.failures.push(failure(
+                plan.provider,
+                Some(&plan.account),
+                plan.region.as_str(),
+                &not_looked_at(plan),
+            ));
         }
         status.clusters.push(cluster);
     }
-    let place = |it: &StatusCluster| (it.stack.provider.clone(), it.stack.region.clone(), it.stack.name.clone());
-    status.clusters.sort_by_key(place);
+    let order = |it: &StatusCluster| (it.stack.provider.clone(), it.stack.region.clone(), it.stack.name.clone());
+    status.clusters.sort_by_key(order);
     status.complete = status.failures.is_empty();
     status.regions = Some(regions);
     say(env, regions, env.wall.now().duration_since(began).try_into().unwrap_or_default());
@@ -71,10 +81,77 @@ fn say(env: &Env, regions: Regions, took: Duration) {
     env.ui.say(&format!("{read} {word} read in {:.1} s; {refused} refused", took.as_secs_f64()));
 }
 
-fn failure(cloud: Cloud, region: &str, error: &CliError) -> StatusFailure {
-    StatusFailure { provider: cloud.to_string(), region: region.to_owned(), error: error.to_doc() }
+fn failure(cloud: Cloud, account: Option<&str>, region: &str, error: &CliError) -> StatusFailure {
+    let account = account.map(str::to_owned);
+    StatusFailure { provider: cloud.to_string(), account, region: region.to_owned(), error: error.to_doc() }
 }
 
+/// The clouds to look at: the one that is named; else those with credentials or stacks of this machine; where nothing
+/// is known at all, every one, so that each says what it lacks. One whose regions do not hold the one that was typed has
+/// nothing to say.
+fn clouds(env: &Env, own: &[stacks::Known]) -> Result<Vec<Cloud>, CliError> {
+    if let Some(cloud) = cloud::named(env, None)? {
+        return Ok(vec![cloud]);
+    }
+    let has_stacks = |cloud: Cloud| own.iter().any(|known| known.state.plan().is_some_and(|it| it.provider == cloud));
+    let mut clouds = BUILT.to_vec();
+    clouds.retain(|cloud| env.has_credentials(*cloud) || has_stacks(*cloud));
+    if clouds.is_empty() {
+        clouds = BUILT.to_vec();
+    }
+    if let Some(region) = env.settings.typed_region() {
+        let has_it = |cloud: &Cloud| places::check_region(*cloud, region).is_ok();
+        match BUILT.iter().any(has_it) {
+            true => clouds.retain(has_it),
+            // Nobody's region: the first one says so.
+            false => clouds.truncate(1),
+        }
+    }
+    Ok(clouds)
+}
+
+/// Everything of one cloud within reach: the account that is configured, those that its credentials reach besides, and
+/// those that journals of this machine know.
+async fn accounts(env: &Env, cloud: Cloud, own: &[stacks::Known]) -> Vec<Result<Account, StatusFailure>> {
+    let unread = |account: Option<&str>, error: &CliError| failure(cloud, account, EVERYWHERE, error);
+    let first = cloud::connect_anywhere(env, cloud, None).await;
+    let mut further: BTreeSet<String> = BTreeSet::new();
+    let mut found = Vec::new();
+    // Where credentials decide, there is one account, whatever journals know.
+    let several = cloud.terms().account_flag.is_some() && !env.settings.typed.account();
+    if several {
+        let of = |known: &stacks::Known| {
+            known.state.plan().filter(|plan| plan.provider == cloud).map(|plan| plan.account.clone())
+        };
+        further.extend(own.iter().filter_map(of));
+    }
+    match &first {
+        Ok(connected) if several => match connected.provider.accounts().await {
+            Ok(accounts) => further.extend(accounts),
+            Err(error) => found.push(Err(unread(Some(&connected.who.account), &error.into()))),
+        },
+        Ok(_) => {}
+        // With others to look at, the lack of a usual one is no fault.
+        Err(error) if further.is_empty() || error.class != crate::error::Class::Usage => {
+            found.push(Err(unread(None, error)));
+        }
+        Err(_) => {}
+    }
+    if let Ok(connected) = first {
+        further.retain(|account| !account.eq_ignore_ascii_case(&connected.who.account));
+        found.push(Ok(account(env, connected).await));
+    }
+    let rest = further.iter().map(|id| async move {
+        match cloud::connect_anywhere(env, cloud, Some(id)).await {
+            Ok(connected) => Ok(account(env, connected).await),
+            Err(error) => Err(unread(Some(id), &error)),
+        }
+    });
+    found.extend(stream::iter(rest).buffered(ACCOUNTS_AT_ONCE).collect::<Vec<_>>().await);
+    found
+}
+
+/// Whether this place was not read already.
 fn failed_at(status: &Status, cloud: &Cloud, region: &str) -> bool {
     let cloud = cloud.to_string();
     status.failures.iter().any(|failure| failure.provider == cloud && failure.region == region)
@@ -82,11 +159,9 @@ fn failed_at(status: &Status, cloud: &Cloud, region: &str) -> bool {
 
 /// Why a stack of ours was not looked at, although its account's cloud was.
 fn not_looked_at(plan: &Plan) -> CliError {
-    CliError::new(
-        "KW-ACCOUNT",
-        format!("`{}` is in account {}, which was not looked at", plan.stack.name, plan.account),
-    )
-    .hint(format!("kubewright status {} with credentials of {}", plan.stack.name, plan.account))
+    let kind = plan.provider.terms().account;
+    CliError::new("KW-ACCOUNT", format!("`{}` is in {kind} {}, which was not looked at", plan.stack.name, plan.account))
+        .hint(format!("kubewright status {} with credentials of {}", plan.stack.name, plan.account))
 }
 
 /// One account with what was found in its regions.
@@ -99,17 +174,18 @@ struct Account {
 }
 
 /// Reads one account.
-async fn account(env: &Env, cloud: Cloud) -> Result<Account, CliError> {
-    let connected = cloud::connect_anywhere(env, cloud).await?;
+async fn account(env: &Env, connected: Connected) -> Account {
     let home = &connected.provider;
+    let cloud = home.cloud();
     let mut failures = Vec::new();
+    let failure = |region: &str, error: &CliError| failure(cloud, Some(&connected.who.account), region, error);
     let regions: Vec<Region> = match env.settings.typed_region() {
         Some(region) => vec![region.clone()],
         None => match home.regions().await {
             Ok(regions) => regions,
             Err(error) => {
                 // Who may not ask which regions are on may still look into each.
-                failures.push(failure(cloud, home.region().as_str(), &error.into()));
+                failures.push(failure(home.region().as_str(), &error.into()));
                 places::regions(cloud).iter().cloned().map(Region).collect()
             }
         },
@@ -122,19 +198,19 @@ async fn account(env: &Env, cloud: Cloud) -> Result<Account, CliError> {
     let surveys = stream::iter(regions).map(read).buffered(REGIONS_AT_ONCE).collect::<Vec<_>>();
     let (found, traces) = futures::join!(surveys, home.traces());
     let traces = traces.unwrap_or_else(|error| {
-        failures.push(failure(cloud, EVERYWHERE, &error.into()));
+        failures.push(failure(EVERYWHERE, &error.into()));
         Vec::new()
     });
     for (there, survey) in &found {
         let region = there.region().as_str();
         match survey {
             Ok(survey) => {
-                failures.extend(survey.refused.iter().map(|error| failure(cloud, region, &error.clone().into())));
+                failures.extend(survey.refused.iter().map(|error| failure(region, &error.clone().into())));
             }
-            Err(error) => failures.push(failure(cloud, region, error)),
+            Err(error) => failures.push(failure(region, error)),
         }
     }
-    Ok(Account { connected, found, traces, failures })
+    Account { connected, found, traces, failures }
 }
 
 impl Account {
@@ -149,13 +225,16 @@ impl Account {
     /// Whether this stack is in this account.
     fn has(&self, known: &stacks::Known) -> bool {
         known.state.plan().is_some_and(|plan| {
-            plan.provider == self.connected.provider.cloud() && plan.account == self.connected.who.account
+            plan.provider == self.connected.provider.cloud()
+                && plan.account.eq_ignore_ascii_case(&self.connected.who.account)
         })
     }
 
     /// Joins what was found with the journals of this account.
     async fn into_status(self, env: &Env, own: Vec<stacks::Known>, status: &mut Status) {
         let cloud = self.connected.provider.cloud();
+        let in_account = self.connected.who.account.clone();
+        let failure = |region: &str, error: &CliError| failure(cloud, Some(&in_account), region, error);
         status.failures.extend(self.failures);
         let answered: BTreeMap<&Region, &Arc<dyn Provider>> =
             self.found.iter().filter(|(_, found)| found.is_ok()).map(|(there, _)| (there.region(), there)).collect();
@@ -176,13 +255,13 @@ impl Account {
             let region = cluster.stack.region.clone();
             match verified {
                 Some(Ok(())) => {}
-                Some(Err(error)) => status.failures.push(failure(cloud, &region, &error)),
+                Some(Err(error)) => status.failures.push(failure(&region, &error)),
                 // The region has said why not, unless nobody asked it: it is off, or not the one that was typed.
                 None if failed_at(status, &cloud, &region) => {}
                 None if env.settings.typed_region().is_some() => continue,
                 None => {
                     let error = CliError::new("KW-UNREACHABLE", format!("{region} is not among the account's regions"));
-                    status.failures.push(failure(cloud, &region, &error));
+                    status.failures.push(failure(&region, &error));
                 }
             }
             status.clusters.push(cluster);
@@ -275,7 +354,7 @@ pub(super) fn incomplete(status: &Status) -> Option<CliError> {
         caused_by(&mut error, first);
     }
     for failure in &status.failures {
-        error.details.push(format!("{}/{}: {}", failure.provider, failure.region, failure.error.message));
+        error.details.push(format!("{}: {}", place(failure), failure.error.message));
         for hint in &failure.error.hints {
             if !error.hints.contains(hint) {
                 error.hints.push(hint.clone());

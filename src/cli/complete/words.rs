@@ -30,9 +30,8 @@ pub(super) fn cloud(words: &[String], vars: &Variables) -> Cloud {
 /// The region these words or variables mean.
 pub(super) fn region(words: &[String], vars: &Variables) -> Option<Region> {
     let set = |name: &str| vars.get(name).filter(|text| !text.is_empty()).map(String::as_str);
-    let variables = ["KUBEWRIGHT_REGION", "AWS_REGION", "AWS_DEFAULT_REGION"];
-    let named = value(words, "--region").or_else(|| variables.into_iter().find_map(set));
-    named.map(|text| Region(text.to_owned()))
+    let named = value(words, "--region").or_else(|| set("KUBEWRIGHT_REGION"));
+    named.map(|text| Region(text.to_owned())).or_else(|| cloud(words, vars).region_in(vars))
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! What kubewright writes into a kubeconfig for one cluster: a cluster, a user and a context, marked as its own.
 
 use super::List;
+use crate::model::Secret;
 use serde_json::{Value as Json, json};
 
 /// The name of the extension that marks an entry as ours, and for which cluster.
@@ -15,6 +16,20 @@ pub struct ExecCommand {
     pub args: Vec<String>,
 }
 
+/// How kubectl gets in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Login {
+    /// By tokens of this credential plugin.
+    Exec(ExecCommand),
+    /// By a client certificate. Whoever has the file has the key.
+    Certificate {
+        /// Certificate, PEM.
+        certificate_pem: String,
+        /// Its key, PEM.
+        key_pem: Secret<String>,
+    },
+}
+
 /// One cluster's entries.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Entry {
@@ -24,10 +39,10 @@ pub struct Entry {
     pub context: String,
     /// API server URL.
     pub server: String,
-    /// The server's CA, PEM.
-    pub ca_pem: String,
-    /// How kubectl gets a token.
-    pub exec: ExecCommand,
+    /// The server's CA, PEM; none where everybody trusts it.
+    pub ca_pem: Option<String>,
+    /// How kubectl gets in.
+    pub login: Login,
 }
 
 /// The mark of a cluster: cloud, account, region and its name there.
@@ -46,27 +61,29 @@ impl Entry {
         use base64::{Engine as _, engine::general_purpose::STANDARD};
         let name = entry_name(&self.mark);
         let extensions = json!([{ "name": EXTENSION, "extension": { "cluster": self.mark } }]);
-        let cluster = json!({
-            "name": name,
-            "cluster": {
-                "server": self.server,
-                "certificate-authority-data": STANDARD.encode(&self.ca_pem),
-                "extensions": extensions,
-            },
-        });
-        let user = json!({
-            "name": name,
-            "user": {
+        let mut server = json!({"server": self.server});
+        if let Some(ca_pem) = &self.ca_pem {
+            server["certificate-authority-data"] = json!(STANDARD.encode(ca_pem));
+        }
+        server["extensions"] = extensions.clone();
+        let cluster = json!({"name": name, "cluster": server});
+        let login = match &self.login {
+            Login::Exec(exec) => json!({
                 "exec": {
                     "apiVersion": "client.authentication.k8s.io/v1",
-                    "command": self.exec.command,
-                    "args": self.exec.args,
+                    "command": exec.command,
+                    "args": exec.args,
                     "interactiveMode": "Never",
                     "provideClusterInfo": false,
                     "installHint": "kubewright wrote this context; its binary is no longer where it was",
                 },
-            },
-        });
+            }),
+            Login::Certificate { certificate_pem, key_pem } => json!({
+                "client-certificate-data": STANDARD.encode(certificate_pem),
+                "client-key-data": STANDARD.encode(key_pem.reveal()),
+            }),
+        };
+        let user = json!({"name": name, "user": login});
         let context = json!({
             "name": self.context,
             "context": { "cluster": name, "user": name, "extensions": extensions },

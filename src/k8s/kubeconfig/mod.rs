@@ -10,7 +10,7 @@ mod surgery;
 #[cfg(test)]
 mod tests;
 
-pub use entry::{Entry, ExecCommand, mark_of};
+pub use entry::{Entry, ExecCommand, Login, mark_of};
 
 use entry::EXTENSION;
 use serde_json::{Value as Json, json};

@@ -8,12 +8,28 @@ fn entry(cluster: &str, context: &str) -> Entry {
         mark: mark_of("aws", "123456789012", "us-east-1", cluster),
         context: context.to_owned(),
         server: "https://ABC.gr7.us-east-1.eks.amazonaws.com".to_owned(),
-        ca_pem: "-----BEGIN CERTIFICATE-----\nMII\n-----END CERTIFICATE-----\n".to_owned(),
-        exec: ExecCommand {
+        ca_pem: Some("-----BEGIN CERTIFICATE-----\nMII\n-----END CERTIFICATE-----\n".to_owned()),
+        login: Login::Exec(ExecCommand {
             command: "/usr/local/bin/kubewright".to_owned(),
             args: ["token", "--cluster", cluster, "--region", "us-east-1"].map(str::to_owned).to_vec(),
-        },
+        }),
     }
+}
+
+#[test]
+fn a_certificate_takes_the_place_of_the_plugin_and_gives_it_back() {
+    let by_plugin = entry("demo", "demo");
+    let login = Login::Certificate {
+        certificate_pem: "-----BEGIN CERTIFICATE-----".to_owned(),
+        key_pem: crate::model::Secret::new("-----BEGIN KEY-----".to_owned()),
+    };
+    let by_certificate = Entry { ca_pem: None, login, ..by_plugin.clone() };
+    assert!(!format!("{by_certificate:?}").contains("BEGIN KEY"));
+    let first = Kubeconfig::empty().with(&by_plugin).unwrap();
+    let second = first.with(&by_certificate).unwrap();
+    assert!(second.text().contains("client-key-data") && !second.text().contains("exec:"), "{}", second.text());
+    assert!(!second.text().contains("certificate-authority-data"), "everybody trusts it");
+    assert_eq!(second.with(&by_plugin).unwrap().text(), first.text());
 }
 
 const THEIRS: &str = "\

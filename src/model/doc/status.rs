@@ -162,6 +162,8 @@ pub struct StatusCluster {
 pub struct StatusFailure {
     /// Cloud.
     pub provider: String,
+    /// Account, project or subscription, where that is known.
+    pub account: Option<String>,
     /// Region.
     pub region: String,
     /// Why.

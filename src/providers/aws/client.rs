@@ -119,7 +119,7 @@ impl AwsCx {
     }
 
     /// Counts a mutating call that goes to a cluster's own API server, past the SDK.
-    pub(super) fn count_mutating_call(&self) {
+    pub(super) fn count_call(&self) {
         self.counter.fetch_add(1, Ordering::Relaxed);
     }
 

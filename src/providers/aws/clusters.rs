@@ -4,13 +4,13 @@
 
 use super::client::AwsCx;
 use super::error::{clean, fail, is_absent};
-use super::patience::patient;
 use super::steps::support::time;
 use super::tags::{self, Tags};
 use super::versions;
 use crate::engine::proof::{TAG_STACK, TAG_STEP, protects};
 use crate::engine::{Clock, StepError};
 use crate::model::{ClusterName, Stack};
+use crate::providers::patience::patient;
 use crate::providers::{Bill, CloudCluster, CloudPool, StackSeen};
 use aws_sdk_ec2::types::Filter;
 use aws_sdk_eks::types::{CapacityTypes, Cluster, Nodegroup};

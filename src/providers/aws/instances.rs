@@ -7,6 +7,7 @@ use crate::cost::catalogue;
 use crate::engine::StepError;
 use crate::model::spec::InstanceNeeds;
 use crate::model::{Cloud, Region};
+pub use crate::providers::words::{nearest_of, parse_gpu};
 use aws_sdk_ec2::types::{ArchitectureType, Filter, LocationType, UsageClassType};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -147,12 +148,6 @@ pub fn fitting(region: &Region, needs: &InstanceNeeds) -> Vec<String> {
     fit.into_iter().map(|(_, name)| name).take(24).collect()
 }
 
-/// `T4:1` as name and number.
-pub fn parse_gpu(text: &str) -> Option<(&str, u32)> {
-    let (name, count) = text.split_once(':')?;
-    Some((name, count.parse().ok()?))
-}
-
 /// NVIDIA's GPUs of a region, by name, each with the numbers of them that machines have.
 pub fn gpus(region: &Region) -> BTreeMap<String, BTreeSet<u32>> {
     let mut found: BTreeMap<String, BTreeSet<u32>> = BTreeMap::new();
@@ -185,12 +180,6 @@ pub fn nearest(region: &Region, name: &str) -> Option<String> {
     let known: Vec<String> =
         catalogue().instances_in(Cloud::Aws, region).map(|it| it.machine.name.to_owned()).collect();
     nearest_of(name, known.iter().map(String::as_str)).map(str::to_owned)
-}
-
-/// The nearest of some words, if it is near enough to be what was meant.
-pub fn nearest_of<'a>(word: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
-    let scored = known.map(|candidate| (strsim::damerau_levenshtein(word, candidate), candidate));
-    scored.min().filter(|(distance, _)| *distance > 0 && *distance <= 1 + word.len() / 5).map(|(_, found)| found)
 }
 
 #[cfg(test)]

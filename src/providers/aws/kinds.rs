@@ -1,9 +1,10 @@
 //! Kind → code: how a plan read from a journal comes to life again. One line per kind.
 
 use super::client::AwsCx;
-use super::in_cluster;
 use super::steps;
 use crate::engine::{AnyStep, Bound, ErrorClass, PlannedStep, Residue, Step, StepError};
+use crate::providers::cluster_object::{self, ClusterObject};
+use crate::providers::in_cluster;
 use serde::de::DeserializeOwned;
 use std::sync::Arc;
 
@@ -16,13 +17,13 @@ const KINDS: [(&str, Make); 41] = [
     (steps::addon::KIND, bind::<steps::Addon>),
     (steps::classic_load_balancer::KIND, bind::<steps::ClassicLoadBalancer>),
     (steps::cluster::KIND, bind::<steps::Cluster>),
-    (steps::cluster_object::CLUSTER_ROLE, bind::<steps::ClusterObject>),
-    (steps::cluster_object::CLUSTER_ROLE_BINDING, bind::<steps::ClusterObject>),
-    (steps::cluster_object::DAEMON_SET, bind::<steps::ClusterObject>),
-    (steps::cluster_object::DEPLOYMENT, bind::<steps::ClusterObject>),
-    (steps::cluster_object::ROLE, bind::<steps::ClusterObject>),
-    (steps::cluster_object::ROLE_BINDING, bind::<steps::ClusterObject>),
-    (steps::cluster_object::SERVICE_ACCOUNT, bind::<steps::ClusterObject>),
+    (cluster_object::CLUSTER_ROLE, bind::<ClusterObject>),
+    (cluster_object::CLUSTER_ROLE_BINDING, bind::<ClusterObject>),
+    (cluster_object::DAEMON_SET, bind::<ClusterObject>),
+    (cluster_object::DEPLOYMENT, bind::<ClusterObject>),
+    (cluster_object::ROLE, bind::<ClusterObject>),
+    (cluster_object::ROLE_BINDING, bind::<ClusterObject>),
+    (cluster_object::SERVICE_ACCOUNT, bind::<ClusterObject>),
     (steps::elastic_ip::KIND, bind::<steps::ElasticIp>),
     (steps::existing::SUBNET_KIND, bind::<steps::ExistingSubnet>),
     (steps::existing::VPC_KIND, bind::<steps::ExistingVpc>),

@@ -1,26 +1,19 @@
-//! What stands in clusters whose pools scale or have GPUs, as it is sent to the API server, and what the autoscaler
+//! What stands in clusters whose pools scale, as it is sent to the API server, and what the autoscaler
 //! may do in AWS.
 //!
 //! After the projects' own manifests: kubernetes/autoscaler, `cloudprovider/aws/examples/cluster-autoscaler-autodiscover.yaml`
-//! and `cloudprovider/aws/README.md`; NVIDIA/k8s-device-plugin, `deployments/static/nvidia-device-plugin.yml`; read 2026-11.
+//! and `cloudprovider/aws/README.md`; read 2026-11.
 
-use crate::k8s::GPU;
-use crate::model::spec::{Taint, TaintEffect};
+use crate::providers::device_plugin::{NAMESPACE, on_nodes};
 use serde_json::{Value, json};
 
 /// Name of the autoscaler and of all that belongs to it.
 pub const AUTOSCALER: &str = "cluster-autoscaler";
-/// Where system pods live.
-pub const NAMESPACE: &str = "kube-system";
-/// By this label the device plugin's pods are known.
-pub const PLUGIN_LABEL: (&str, &str) = ("name", "nvidia-device-plugin-ds");
 /// Node label by which the autoscaler knows that GPUs are still to come on a node that has none yet.
 pub const ACCELERATOR: &str = "k8s.amazonaws.com/accelerator";
 /// EKS puts it on every node.
 pub const GROUP_LABEL: &str = "eks.amazonaws.com/nodegroup";
 
-/// A release that knows AL2023's driver, and runs on every version that EKS has.
-const PLUGIN_IMAGE: &str = "nvcr.io/nvidia/k8s-device-plugin:v0.17.1";
 const RBAC: &str = "rbac.authorization.k8s.io";
 
 /// The autoscaler follows the cluster's minor version; each has a `.0`.
@@ -135,11 +128,6 @@ pub fn autoscaler_binding(place: Option<&str>) -> Value {
     })
 }
 
-fn in_groups(groups: &[String]) -> Value {
-    json!({"nodeAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": {"nodeSelectorTerms": [
-        {"matchExpressions": [{"key": GROUP_LABEL, "operator": "In", "values": groups}]}]}}})
-}
-
 /// The autoscaler. It runs in `groups` alone, which always have a node: a system pod would keep a node of a pool that
 /// may be empty from going.
 pub fn autoscaler(cluster: &str, region: &str, version: &str, groups: &[String]) -> Value {
@@ -159,7 +147,7 @@ pub fn autoscaler(cluster: &str, region: &str, version: &str, groups: &[String])
                 "spec": {
                     "serviceAccountName": AUTOSCALER,
                     "priorityClassName": "system-cluster-critical",
-                    "affinity": in_groups(groups),
+                    "affinity": on_nodes(GROUP_LABEL, groups),
                     "securityContext": {
                         "runAsNonRoot": true, "runAsUser": 65534, "fsGroup": 65534,
                         "seccompProfile": {"type": "RuntimeDefault"},
@@ -186,48 +174,10 @@ pub fn autoscaler(cluster: &str, region: &str, version: &str, groups: &[String])
     })
 }
 
-/// NVIDIA's device plugin on the nodes of `groups`, whatever keeps other pods off them.
-pub fn device_plugin<'t>(groups: &[String], taints: impl Iterator<Item = &'t Taint>) -> Value {
-    let labels = json!({PLUGIN_LABEL.0: PLUGIN_LABEL.1});
-    let mut tolerations = vec![json!({"key": GPU, "operator": "Exists"})];
-    for taint in taints.filter(|taint| taint.effect != TaintEffect::PreferNoSchedule && taint.key != GPU) {
-        let effect = if taint.effect == TaintEffect::NoExecute { "NoExecute" } else { "NoSchedule" };
-        let wanted = json!({"key": taint.key, "operator": "Exists", "effect": effect});
-        if !tolerations.contains(&wanted) {
-            tolerations.push(wanted);
-        }
-    }
-    let folder = "/var/lib/kubelet/device-plugins";
-    json!({
-        "apiVersion": "apps/v1", "kind": "DaemonSet",
-        "metadata": {"name": "nvidia-device-plugin-daemonset", "namespace": NAMESPACE, "labels": labels},
-        "spec": {
-            "selector": {"matchLabels": labels},
-            "updateStrategy": {"type": "RollingUpdate"},
-            "template": {
-                "metadata": {"labels": labels},
-                "spec": {
-                    "priorityClassName": "system-node-critical",
-                    "affinity": in_groups(groups),
-                    "tolerations": tolerations,
-                    "containers": [{
-                        "name": "nvidia-device-plugin-ctr",
-                        "image": PLUGIN_IMAGE,
-                        "env": [{"name": "FAIL_ON_INIT_ERROR", "value": "false"}],
-                        "securityContext": {"allowPrivilegeEscalation": false, "capabilities": {"drop": ["ALL"]}},
-                        "volumeMounts": [{"name": "device-plugins", "mountPath": folder}],
-                    }],
-                    "volumes": [{"name": "device-plugins", "hostPath": {"path": folder, "type": "Directory"}}],
-                },
-            },
-        },
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use k8s_openapi::api::apps::v1::{DaemonSet, Deployment};
+    use k8s_openapi::api::apps::v1::Deployment;
     use k8s_openapi::api::core::v1::ServiceAccount;
     use k8s_openapi::api::rbac::v1::{ClusterRole, ClusterRoleBinding, Role, RoleBinding};
     use serde::{Serialize, de::DeserializeOwned};
@@ -241,14 +191,12 @@ mod tests {
     #[test]
     fn every_manifest_is_whole_as_its_type() {
         let groups = ["a".to_owned()];
-        let taint = Taint { key: "only".to_owned(), value: None, effect: TaintEffect::NoExecute };
         reads::<ServiceAccount>(service_account());
         reads::<ClusterRole>(autoscaler_role(None));
         reads::<Role>(autoscaler_role(Some(NAMESPACE)));
         reads::<ClusterRoleBinding>(autoscaler_binding(None));
         reads::<RoleBinding>(autoscaler_binding(Some(NAMESPACE)));
         reads::<Deployment>(autoscaler("demo", "us-east-1", "1.35", &groups));
-        reads::<DaemonSet>(device_plugin(&groups, [taint].iter()));
     }
 
     #[test]
@@ -262,19 +210,5 @@ mod tests {
             assert_eq!(changes, *narrowed == "owned", "{statement}");
         }
         assert_eq!(statements[1]["Resource"], "arn:aws:eks:us-east-1:123456789012:nodegroup/demo/*");
-    }
-
-    #[test]
-    fn the_plugin_goes_wherever_gpus_are() {
-        let taints = [
-            Taint { key: GPU.to_owned(), value: None, effect: TaintEffect::NoSchedule },
-            Taint { key: "team".to_owned(), value: Some("ml".to_owned()), effect: TaintEffect::NoSchedule },
-            Taint { key: "team".to_owned(), value: Some("x".to_owned()), effect: TaintEffect::NoSchedule },
-        ];
-        let tolerations = &device_plugin(&[], taints.iter())["spec"]["template"]["spec"]["tolerations"];
-        let wanted = json!([
-            {"key": GPU, "operator": "Exists"}, {"key": "team", "operator": "Exists", "effect": "NoSchedule"},
-        ]);
-        assert_eq!(*tolerations, wanted);
     }
 }

@@ -17,7 +17,6 @@ pub mod leftovers;
 pub mod manifests;
 pub mod names;
 pub mod offers;
-pub mod patience;
 pub mod permissions;
 pub mod plan;
 pub mod plugin;

@@ -2,14 +2,15 @@
 
 use super::client::AwsCx;
 use super::instances;
-use super::patience::{if_known, patient};
-use super::versions::{self, Support, Version};
+use super::versions;
 use super::zones;
 use crate::cost::catalogue;
 use crate::engine::{Clock, StepError};
 use crate::model::spec::InstanceNeeds;
 use crate::model::{Cloud, Region};
-use crate::providers::{Offers, VersionOffer};
+use crate::providers::Offers;
+use crate::providers::patience::{if_known, patient};
+use crate::providers::versions::offered;
 use jiff::Timestamp;
 
 /// Sizes that people start with: vCPUs and GiB.
@@ -37,7 +38,7 @@ pub async fn live(cx: &AwsCx, clock: &dyn Clock) -> Result<Offers, StepError> {
     );
     let fit = |all: Vec<zones::Zone>| all.into_iter().filter(|zone| zone.unfit.is_none()).map(|zone| zone.name);
     Ok(Offers {
-        versions: if_known(versions)?.map(|all| shown(&all, clock.now())),
+        versions: if_known(versions)?.map(|all| offered(&all, clock.now())),
         zones: if_known(zones)?.map(|all| fit(all).collect()),
         machines: if_known(machines)?,
     })
@@ -45,7 +46,7 @@ pub async fn live(cx: &AwsCx, clock: &dyn Clock) -> Result<Offers, StepError> {
 
 /// What this build knows.
 pub fn embedded(region: &Region, now: Timestamp) -> Offers {
-    Offers { versions: Some(shown(&versions::embedded(now), now)), zones: embedded_zones(region), machines: None }
+    Offers { versions: Some(offered(&versions::embedded(now), now)), zones: embedded_zones(region), machines: None }
 }
 
 /// The zones of a region as most accounts see them; none for a region that this build does not know.
@@ -54,18 +55,6 @@ pub fn embedded_zones(region: &Region) -> Option<Vec<String>> {
     catalogue().regions(Cloud::Aws).iter().find(|known| *known == name)?;
     let letters = LETTERS.iter().find(|(known, _)| *known == name).map_or("abc", |(_, letters)| letters);
     Some(letters.chars().map(|letter| format!("{name}{letter}")).collect())
-}
-
-/// Those in standard support, newest first.
-fn shown(all: &[Version], now: Timestamp) -> Vec<VersionOffer> {
-    let preferred = versions::choose(all, now).map(|version| version.name.clone());
-    let good = all.iter().rev().filter(|version| version.support == Support::Standard);
-    good.map(|version| VersionOffer {
-        name: version.name.clone(),
-        ends: version.ends_on(),
-        preferred: preferred.as_ref() == Some(&version.name),
-    })
-    .collect()
 }
 
 /// The machine a pool gets in this region when none is named.

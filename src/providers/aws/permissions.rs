@@ -6,31 +6,8 @@
 //! row says of resources and conditions is spelled out in [`super::grants`].
 
 use super::steps;
+pub use crate::providers::life::Life;
 use std::collections::BTreeSet;
-
-/// In which parts of a stack's life something is asked for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Life(u8);
-
-impl Life {
-    /// Plan, build, continue.
-    pub const BUILD: Self = Self(1);
-    /// Status, access, protection, recovery.
-    pub const OPERATE: Self = Self(2);
-    /// Take down, and look again.
-    pub const DESTROY: Self = Self(4);
-    /// All of it.
-    pub const ALL: Self = Self(7);
-
-    const fn or(self, other: Self) -> Self {
-        Self(self.0 | other.0)
-    }
-
-    /// Whether the two have a part in common.
-    pub const fn meets(self, other: Self) -> bool {
-        self.0 & other.0 != 0
-    }
-}
 
 /// What an action is asked for on, and so how far it can be narrowed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]

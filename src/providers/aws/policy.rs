@@ -29,12 +29,7 @@ pub fn policies(
     let resolved = resolve::offline(spec, region)?;
     let stack = Stack { name: resolved.name.clone(), id: StackId::from_bits(0) };
     let plan = plan::plan(&resolved, &stack, BTreeMap::new()).map_err(|problem| vec![problem])?;
-    let life = match purpose {
-        Purpose::All => Life::ALL,
-        Purpose::Build => Life::BUILD,
-        Purpose::Operate => Life::OPERATE,
-        Purpose::Destroy => Life::DESTROY,
-    };
+    let life = Life::of(purpose);
     let needs = permissions::needs(plan.steps.iter().map(|step| step.kind.as_str()), life);
     let names = Names::of(&plan, &resolved).of_any_id(&stack, account);
     let documents = documents(&statements(&needs, &names));

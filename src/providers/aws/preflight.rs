@@ -5,7 +5,6 @@
 use super::client::{AwsCx, Principal};
 use super::grants::{self, Names};
 use super::layout::letter;
-use super::patience::patient;
 use super::permissions::{self, Life, Need, On};
 use super::plan::cluster_name;
 use super::quotas::{self, Demand};
@@ -13,6 +12,7 @@ use super::versions::{self, MIN_DAYS, Support};
 use super::{adopted, clusters, error, instances, steps, tags, zones};
 use crate::engine::{Clock, ErrorClass, Identity, Plan, PlannedStep, StepError};
 use crate::model::{ClusterName, ResolvedSpec};
+use crate::providers::patience::{patient, stops_everything};
 use crate::providers::{Check, CheckStatus};
 use aws_sdk_iam::types::{ContextEntry, ContextKeyTypeEnum, PolicyEvaluationDecisionType};
 use futures::stream::{self, StreamExt, TryStreamExt};
@@ -65,7 +65,7 @@ fn failing(class: ErrorClass, check: Check) -> Check {
 /// A question that could not be answered, in one line.
 fn unknown(id: &str, what: &str, err: &StepError) -> Check {
     // No connection and no credentials are not "unknown": everything else would fail as well.
-    if [error::AUTH, error::EXPIRED, error::UNREACHABLE].contains(&err.id.as_str()) {
+    if stops_everything(err) {
         return failing(
             err.class,
             Check { hints: err.hints.clone(), ..Check::of(&err.id, CheckStatus::Fail, err.message.clone()) },

@@ -1,7 +1,6 @@
 //! The provider and its backend: how the rest of kubewright sees this cloud.
 
 use super::client::{self, AwsCx, AwsOptions};
-use super::patience::patient;
 use super::{
     clusters, error, kinds, leftovers, manifests, offers, plan, preflight, resolve, retag, stages, survey, sweep, tags,
     token,
@@ -11,6 +10,8 @@ use crate::engine::{
     Swept,
 };
 use crate::model::{Cloud, ClusterName, ClusterSpec, Region, ResolvedSpec, Stack};
+use crate::providers::device_plugin;
+use crate::providers::patience::patient;
 use crate::providers::{
     Check, CloudCluster, ClusterToken, Identity, Offers, PodsAt, Provider, StackSeen, Survey, VolumeFate,
 };
@@ -146,7 +147,7 @@ impl Provider for Aws {
     }
 
     fn device_plugin(&self) -> Option<PodsAt> {
-        Some(PodsAt { namespace: manifests::NAMESPACE, label: manifests::PLUGIN_LABEL })
+        Some(device_plugin::PODS)
     }
 
     async fn token(&self, cluster: &str) -> Result<ClusterToken, StepError> {

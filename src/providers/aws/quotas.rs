@@ -3,8 +3,8 @@
 
 use super::client::AwsCx;
 use super::error::{self, fail, is_absent};
-use super::patience::patient;
 use crate::engine::{Clock, ErrorClass, StepError};
+use crate::providers::patience::patient;
 use crate::providers::{Check, CheckStatus};
 use aws_sdk_ec2::types::{InstanceLifecycleType, InstanceStateName, NatGatewayState};
 use aws_sdk_iam::types::SummaryKeyType;

@@ -9,13 +9,13 @@ use super::client::AwsCx;
 use super::error;
 use super::instances::{self, InstanceType};
 use super::layout::{Layout, MAX_ZONES};
-use super::patience::{if_known, patient};
 use super::versions::{self, Version};
 use super::zones::{self, Zone};
 use super::{adopted, client, offers};
 use crate::engine::{Clock, ErrorClass, Residue, StepError};
 use crate::model::spec::{AwsSpec, InstanceWish, PoolSpec, ResolvedAws, ResolvedNetwork, ResolvedPool};
 use crate::model::{Cloud, ClusterSpec, Region, ResolvedSpec};
+use crate::providers::patience::{if_known, patient};
 use crate::providers::{Identity, USUAL};
 use std::collections::{BTreeMap, BTreeSet};
 

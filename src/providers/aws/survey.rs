@@ -7,11 +7,11 @@ use super::clusters::{
     AT_ONCE, Seen, TAG_REGION, all_roles, cluster_names, describe, ec2_objects, pools, show, stacks_among,
 };
 use super::error::fail;
-use super::patience::patient;
 use super::tags::{self, Tags};
 use super::versions::{self, Support, Version};
 use crate::engine::{Clock, StepError};
 use crate::model::{Cloud, PriceKey, Region, Unit, Usage};
+use crate::providers::patience::patient;
 use crate::providers::{Bill, CloudCluster, StackSeen, Survey};
 use futures::stream::{self, StreamExt};
 use std::collections::BTreeMap;

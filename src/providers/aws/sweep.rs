@@ -5,12 +5,12 @@
 //! either: they are the cluster's making, and [`super::leftovers`] looks for them.
 
 use super::steps::{self, ExtraTags, support::Select};
-use super::{client::AwsCx, names, patience::patient, plan};
+use super::{client::AwsCx, names, plan};
 use crate::engine::proof::TAG_STEP;
-use crate::engine::{
-    Caused, Clock, Creation, Identity, Input, Observed, PlannedStep, StepError, StepId, Swept, Timing,
-};
+use crate::engine::{Caused, Clock, Identity, Input, Observed, PlannedStep, StepError, StepId, Swept};
 use crate::model::Stack;
+use crate::providers::kit;
+use crate::providers::patience::patient;
 use aws_sdk_eks::types::Cluster as CloudCluster;
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -354,27 +354,14 @@ pub(super) fn deletable<P: Serialize>(
 ) -> PlannedStep {
     // Medians as users report them (a cluster 2 to 15 minutes, a node group 3 to 10, a NAT gateway one); the others are
     // bound by what still uses them.
-    let (delete_p50_secs, delete_deadline_secs) = match kind {
+    let times = match kind {
         steps::cluster::KIND => (300, 2400),
         steps::node_group::KIND => (240, 2400),
         steps::nat_gateway::KIND => (60, 900),
         steps::instance::KIND | steps::load_balancer::KIND | steps::classic_load_balancer::KIND => (60, 900),
         _ => (2, 900),
     };
-    PlannedStep {
-        id,
-        kind: kind.to_owned(),
-        params: serde_json::to_value(params).expect("params are plain strings, numbers, lists and maps"),
-        identity,
-        tagged,
-        needs: Vec::new(),
-        service: service.to_owned(),
-        creation: Creation::Plain,
-        settle_secs: 0,
-        timing: Timing { p50_secs: 0, p90_secs: 0, deadline_secs: 0, delete_p50_secs, delete_deadline_secs },
-        usage: Vec::new(),
-        dies_with: None,
-    }
+    kit::deletable(id, kind, params, (identity, tagged), service, times)
 }
 
 /// A value read just now. Where AWS left it out the empty one stands: removing asks for none of these.

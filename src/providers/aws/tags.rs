@@ -3,27 +3,15 @@
 //! Every object is tagged in the call that creates it. The anchors (network, cluster role, cluster) carry the resolved
 //! spec in chunks as well, so that a machine without the journal can plan the same stack again.
 
-use crate::engine::proof::{TAG_EXPIRES_AT, TAG_STACK, TAG_STEP};
-use crate::model::{ResolvedSpec, Stack};
+use crate::engine::proof::{TAG_STACK, TAG_STEP};
+use crate::model::Stack;
 use aws_sdk_ec2::types::{Filter, ResourceType, Tag as Ec2Tag, TagSpecification};
 use aws_sdk_iam::types::Tag as IamTag;
-use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
-use jiff::Timestamp;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 
-/// What we call tags everywhere inside.
-pub type Tags = BTreeMap<String, String>;
-
-/// Anchor tags that hold the spec: `kubewright-spec-0`, `-1` …
-pub const TAG_SPEC: &str = "kubewright-spec-";
-/// Who built it: `user@host`.
-pub const TAG_BUILDER: &str = "kubewright-builder";
-/// When it was begun, epoch seconds.
-pub const TAG_CREATED_AT: &str = "kubewright-created-at";
-/// Tag values hold 256 characters; EC2 counts some twice, so chunks stay well below.
-const CHUNK: usize = 200;
-/// AWS allows 50 tags on an object; the rest is for ours and the user's.
-const MAX_CHUNKS: usize = 24;
+pub use crate::providers::anchors::{
+    TAG_BUILDER, TAG_CREATED_AT, TAG_SPEC, Tags, expiry_of, no_spec, spec_chunks, spec_of, stack_of,
+};
 
 /// Whether tags name this cluster, and no other, as the maker: the cloud controller's, the load balancer controller's,
 /// EKS's own, Auto Mode's.
@@ -106,47 +94,6 @@ pub fn ec2_filters(stack: &Stack, step_tag_value: Option<&str>) -> Vec<Filter> {
 /// One EC2 filter.
 pub fn filter(name: &str, value: &str) -> Filter {
     Filter::builder().name(name).values(value).build()
-}
-
-/// The stack in these tags, if they name one.
-pub fn stack_of(tags: &Tags) -> Option<Stack> {
-    tags.get(TAG_STACK)?.parse().ok()
-}
-
-/// The expiry in these tags.
-pub fn expiry_of(tags: &Tags) -> Option<Timestamp> {
-    Timestamp::from_second(tags.get(TAG_EXPIRES_AT)?.parse().ok()?).ok()
-}
-
-/// The spec as anchor tags; none when it is too large to be stored, which preflight warns of.
-pub fn spec_chunks(spec: &ResolvedSpec) -> Option<Tags> {
-    let json = serde_json::to_vec(spec).expect("a resolved spec is strings, numbers, lists and maps of them");
-    let text = URL_SAFE_NO_PAD.encode(json);
-    // Base64 is ASCII: every cut is a character boundary.
-    let chunks: Vec<&str> =
-        text.as_bytes().chunks(CHUNK).map(|part| std::str::from_utf8(part).expect("base64 is ASCII")).collect();
-    let count = chunks.len();
-    (count <= MAX_CHUNKS).then(|| {
-        // The count stands in every key's value, so that a missing last chunk is noticed.
-        let numbered = chunks.into_iter().enumerate();
-        numbered.map(|(at, part)| (format!("{TAG_SPEC}{at}"), format!("{count}.{part}"))).collect()
-    })
-}
-
-/// Says over what stood there that the spec is too large to be stored.
-pub fn no_spec() -> Tags {
-    Tags::from([(format!("{TAG_SPEC}0"), "0.".to_owned())])
-}
-
-/// The spec stored in these tags, if all of it is there and this build can read it.
-pub fn spec_of(tags: &Tags) -> Option<ResolvedSpec> {
-    let (count, _) = tags.get(&format!("{TAG_SPEC}0"))?.split_once('.')?;
-    let count: usize = count.parse().ok().filter(|count| *count <= MAX_CHUNKS)?;
-    let mut text = String::new();
-    for at in 0..count {
-        text.push_str(tags.get(&format!("{TAG_SPEC}{at}"))?.split_once('.')?.1);
-    }
-    serde_json::from_slice(&URL_SAFE_NO_PAD.decode(text).ok()?).ok()
 }
 
 #[cfg(test)]

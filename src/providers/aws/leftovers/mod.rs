@@ -17,11 +17,12 @@ mod strangers;
 use super::steps::{cluster, vpc};
 use super::sweep::{deletable, is_ours};
 use super::tags::{Tags, names_cluster};
-use super::{client::AwsCx, in_cluster, patience::patient, plan, stages};
+use super::{client::AwsCx, plan, stages};
 use crate::cost::{HOURS_PER_MONTH, catalogue};
 use crate::engine::{Caused, Clock, Identity, Leftover, Observed, StepError, StepId};
 use crate::model::{Cloud, Stack};
-use crate::providers::VolumeFate;
+use crate::providers::patience::patient;
+use crate::providers::{VolumeFate, in_cluster};
 use balancers::{balancers, classic_balancers, target_groups};
 use endpoints::endpoints;
 use groups::groups;
@@ -61,7 +62,7 @@ enum Whose {
 /// What the first listing that failed says: a partial answer would pass for "nothing left".
 pub async fn leftovers(cx: &AwsCx, clock: &dyn Clock, stage: &str, look: Look<'_>) -> Result<Vec<Leftover>, StepError> {
     match stage {
-        stages::IN_CLUSTER => in_cluster::made(cx, look).await,
+        stages::IN_CLUSTER => in_cluster::made(cx, look.clusters(), look.volumes).await,
         stages::LEAKED_ENIS => {
             let (groups, machines, leaked) = tokio::try_join!(
                 patient(clock, || extra_node_groups(cx, look)),

@@ -3,8 +3,8 @@
 use super::{Look, reported};
 use crate::engine::{Clock, Leftover, StepError};
 use crate::providers::aws::client::AwsCx;
-use crate::providers::aws::patience::patient;
 use crate::providers::aws::steps::{strangers::PLACES, support};
+use crate::providers::patience::patient;
 
 /// Subnets, gateways, peering connections and the like that neither a step of ours nor the cluster made.
 pub(super) async fn strangers(cx: &AwsCx, clock: &dyn Clock, look: Look<'_>) -> Result<Vec<Leftover>, StepError> {

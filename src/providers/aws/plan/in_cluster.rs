@@ -4,8 +4,10 @@ use super::{AGENT_ADDON, Build, CLUSTER, Habits, Roles, timing};
 use crate::engine::{Creation, Identity, StepId};
 use crate::k8s::manifest::called;
 use crate::providers::aws::client::partition;
-use crate::providers::aws::manifests::{self, AUTOSCALER, NAMESPACE};
+use crate::providers::aws::manifests::{self, AUTOSCALER, GROUP_LABEL};
 use crate::providers::aws::steps::{self, ExtraTags, iam_role::Trusts};
+use crate::providers::cluster_object::{self, ClusterObject};
+use crate::providers::device_plugin::{self, NAMESPACE, on_nodes};
 use serde_json::Value;
 
 const AUTOSCALER_ROLE: &str = "iam/autoscaler-role";
@@ -39,7 +41,8 @@ impl Build<'_> {
             return;
         }
         let groups: Vec<String> = pools.iter().map(|pool| self.group_name(&pool.name)).collect();
-        let manifest = manifests::device_plugin(&groups, pools.iter().flat_map(|pool| &pool.taints));
+        let manifest =
+            device_plugin::manifest(&on_nodes(GROUP_LABEL, &groups), pools.iter().flat_map(|pool| &pool.taints));
         self.object("in-cluster/device-plugin", manifest, access.to_vec());
     }
 
@@ -72,7 +75,7 @@ impl Build<'_> {
     }
 
     fn object(&mut self, id: &str, manifest: Value, needs: Vec<StepId>) -> StepId {
-        let kind = steps::cluster_object::kind_of(&manifest);
+        let kind = cluster_object::kind_of(&manifest);
         let identity = Identity::Child { parent: CLUSTER.into(), key: called(&manifest) };
         // The API server reads what it wrote; a request on its way lives half a minute.
         let habits = Habits {
@@ -80,13 +83,13 @@ impl Build<'_> {
             creation: Creation::ByName,
             tagged: true,
             settle_secs: 30,
-            timing: if kind == steps::cluster_object::DEPLOYMENT {
+            timing: if kind == cluster_object::DEPLOYMENT {
                 timing(25, 60, 900, 3, 60)
             } else {
                 timing(2, 10, 300, 3, 60)
             },
         };
-        let params = steps::ClusterObject { cluster: steps::cluster::NAME.of(CLUSTER), manifest };
+        let params = ClusterObject { cluster: steps::cluster::ID.of(CLUSTER), manifest };
         let made = self.add(id, kind, &params, identity, habits, needs);
         self.steps.last_mut().expect("it was just added").dies_with = Some(CLUSTER.into());
         made

@@ -10,7 +10,7 @@ use super::{DISK_GIB, Facts, NODES, Pool, Work, candidates, others};
 use crate::cost::catalogue;
 use crate::model::spec::{InstanceNeeds, InstanceWish, NetworkSpec, PoolSpec, ResolvedPool};
 use crate::model::{Cloud, Region};
-use crate::providers::USUAL;
+use crate::providers::{USUAL, words};
 use std::collections::BTreeSet;
 
 const ZONES: u8 = USUAL.zones;
@@ -336,27 +336,7 @@ fn dearest(region: &Region, first: &str, others: &[String], spot: bool) -> Optio
 
 /// What GPUs there are instead.
 fn gpu_hint(region: &Region, wish: &str) -> String {
-    let all = instances::gpus(region);
-    let (name, _) = instances::parse_gpu(wish).unwrap_or((wish, 1));
-    match all.iter().find(|(known, _)| known.eq_ignore_ascii_case(name)) {
-        Some((known, counts)) => {
-            let counts: Vec<String> = counts.iter().map(|count| format!("{known}:{count}")).collect();
-            format!("there are {}; or ask for less cpu and memory", counts.join(", "))
-        }
-        None => {
-            // `A10` may be meant for any that begin so.
-            let begins = |known: &&String| known.to_lowercase().starts_with(&name.to_lowercase());
-            let near: Vec<&String> = all.keys().filter(begins).collect();
-            match (near.as_slice(), nearest_of(name, all.keys().map(String::as_str))) {
-                ([], None) => format!("there are {}", all.keys().cloned().collect::<Vec<_>>().join(", ")),
-                ([], Some(meant)) => format!("did you mean {meant}:1?"),
-                (near, _) => {
-                    let near: Vec<String> = near.iter().map(|name| format!("{name}:1")).collect();
-                    format!("did you mean {}?", near.join(" or "))
-                }
-            }
-        }
-    }
+    words::gpu_hint(&instances::gpus(region), wish)
 }
 
 #[cfg(test)]

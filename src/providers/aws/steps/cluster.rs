@@ -24,6 +24,8 @@ use serde::{Deserialize, Serialize};
 pub const KIND: &str = "aws/eks-cluster";
 /// The cluster's name.
 pub const NAME: OutputKey<EksName> = OutputKey::new("name");
+/// The same as plain text, for what is done in clusters of every cloud.
+pub const ID: OutputKey<String> = OutputKey::new("name");
 /// The cluster's ARN.
 pub const ARN: OutputKey<String> = OutputKey::new("arn");
 /// The API server's URL.

@@ -9,7 +9,6 @@ pub mod addon;
 pub(in crate::providers::aws) mod blockers;
 pub mod classic_load_balancer;
 pub mod cluster;
-pub mod cluster_object;
 pub mod elastic_ip;
 pub mod existing;
 pub mod gateway_attachment;
@@ -45,7 +44,6 @@ pub use access_policy::AccessPolicy;
 pub use addon::Addon;
 pub use classic_load_balancer::ClassicLoadBalancer;
 pub use cluster::Cluster;
-pub use cluster_object::ClusterObject;
 pub use elastic_ip::ElasticIp;
 pub use existing::{ExistingSubnet, ExistingVpc};
 pub use gateway_attachment::GatewayAttachment;
@@ -72,5 +70,4 @@ pub use volume::Volume;
 pub use vpc::Vpc;
 pub use vpc_endpoint::VpcEndpoint;
 
-/// Tags beside those every object of the stack gets: roles of subnets, the chunks of the stored spec.
-pub type ExtraTags = std::collections::BTreeMap<String, String>;
+pub use crate::providers::kit::ExtraTags;

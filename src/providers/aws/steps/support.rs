@@ -1,13 +1,14 @@
 //! What all steps share: how a listing is narrowed, how an answer becomes evidence, which answers mean "not there".
 
-use super::ExtraTags;
-use crate::engine::{
-    Deletion, ErrorClass, Evidence, Identity, Lookup, Observed, Residue, ResourceRef, Scope, StepError,
-};
+use crate::engine::{Deletion, ErrorClass, Lookup, Residue, Scope, StepError};
 use crate::model::Stack;
 use crate::providers::aws::error::{self, fail, is_absent};
 use crate::providers::aws::names;
 use crate::providers::aws::tags::{self, Tags};
+use crate::providers::kit;
+pub(in crate::providers::aws) use crate::providers::kit::{
+    all_tags, broken, child_key, lacking, never_made, seen, seen_child, what,
+};
 use aws_sdk_ec2::types::Filter;
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_runtime_api::client::result::SdkError;
@@ -52,22 +53,6 @@ impl Select {
     }
 }
 
-/// The thing in the user's words, for messages: `VPC (network/vpc)`.
-pub(in crate::providers::aws) fn what(noun: &str, at: Scope<'_>) -> String {
-    format!("{noun} ({})", at.step)
-}
-
-/// All tags of a new object.
-pub(super) fn all_tags(at: Scope<'_>, extra: &ExtraTags) -> Tags {
-    at.tags.iter().chain(extra).map(|(key, value)| (key.clone(), value.clone())).collect()
-}
-
-/// Labels that an object should carry and does not: a later plan may word them anew.
-pub(super) fn lacking(seen: &Observed, extra: &ExtraTags) -> Tags {
-    let differs = |(key, value): &(&String, &String)| seen.evidence.tags.get(*key) != Some(*value);
-    extra.iter().filter(differs).map(|(key, value)| (key.clone(), value.clone())).collect()
-}
-
 /// The `Name` tag of EC2 objects, for people who look at the console: nothing is ever found by it.
 pub(super) fn shown_name(at: Scope<'_>) -> String {
     names::named(at.stack, &at.step.as_str().replace('/', "-"), names::SECURITY_GROUP_MAX)
@@ -76,34 +61,6 @@ pub(super) fn shown_name(at: Scope<'_>) -> String {
 /// Whether these tags name this stack.
 pub(super) fn is_of_stack(stack: &Stack, tags: &Tags) -> bool {
     tags::stack_of(tags).as_ref() == Some(stack)
-}
-
-/// The key of a child.
-pub(super) fn child_key<'a>(at: &Scope<'a>) -> Option<&'a str> {
-    match at.identity {
-        Identity::Child { key, .. } => Some(key),
-        _ => None,
-    }
-}
-
-/// An object with its tags; the caller adds name, parent and time where the kind has them.
-pub(in crate::providers::aws) fn seen(kind: &str, id: &str, tags: Tags) -> Observed {
-    Observed {
-        reference: ResourceRef::new(kind, id),
-        evidence: Evidence { tags, ..Evidence::default() },
-        created_at: None,
-        attached: false,
-    }
-}
-
-/// An entry in something of ours.
-pub(in crate::providers::aws) fn seen_child(kind: &str, id: &str, parent: &str, key: &str) -> Observed {
-    Observed {
-        reference: ResourceRef::new(kind, id),
-        evidence: Evidence { name: Some(key.to_owned()), parent: Some(parent.to_owned()), ..Evidence::default() },
-        created_at: None,
-        attached: false,
-    }
 }
 
 /// The SDK's time as ours.
@@ -187,12 +144,9 @@ where
     Ok(if read(op, what, answer)?.is_some() { then } else { Deletion::Gone })
 }
 
-/// Of an object that exists but is not visible yet, or is gone: the engine bounds the wait and looks again.
+/// See [`kit::visible`].
 pub(in crate::providers::aws) fn visible<T>(what: &str, found: Option<T>) -> Result<T, StepError> {
-    found.ok_or_else(|| {
-        StepError::new(ErrorClass::NotYet, error::NOT_YET, format!("cannot read {what}: it is not visible yet"))
-            .with_residue(Residue::None)
-    })
+    kit::visible(error::NOT_YET, what, found)
 }
 
 /// A creating call answered without saying what it made.
@@ -200,21 +154,9 @@ pub(super) fn no_id(what: &str) -> StepError {
     StepError::new(ErrorClass::Transient, error::ANSWER, format!("cannot create {what}: the answer holds no id"))
 }
 
-/// Create was called for something that is never made by us: a fault of ours, caught before any call.
-pub(in crate::providers::aws) fn never_made(what: &str) -> StepError {
-    StepError::new(ErrorClass::Permanent, "KW-PLAN", format!("cannot create {what}: it is not ours to make"))
-        .with_residue(Residue::None)
-}
-
-/// Why something never became usable, for [`crate::engine::Probe::Broken`].
-pub(super) fn broken(class: ErrorClass, id: &str, it: &ResourceRef, message: impl Into<String>) -> StepError {
-    StepError::new(class, id, message).with_residue(Residue::Some(it.clone()))
-}
-
-/// Waiting for something in a delete.
+/// See [`kit::busy`].
 pub(in crate::providers::aws) fn busy(what: &str, why: impl std::fmt::Display) -> StepError {
-    StepError::new(ErrorClass::NotYet, error::NOT_YET, format!("cannot delete {what} yet: {why}"))
-        .with_residue(Residue::None)
+    kit::busy(error::NOT_YET, what, why)
 }
 
 /// Something that is not ours is in the way of a delete.

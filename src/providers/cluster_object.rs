@@ -4,8 +4,8 @@
 //! only by its labels: what somebody else made under the name stays as it is. It dies with the cluster; where that is
 //! gone, or going, so is this.
 
-use super::refs::EksName;
-use super::support::{self, visible, what};
+use super::in_cluster::WayIn;
+use super::kit::{self, visible, what};
 use crate::engine::proof::{TAG_RUN, TAG_STACK, TAG_STEP};
 use crate::engine::{
     Deletion, ErrorClass, Found, Input, Lookup, Observed, Outputs, Owned, Probe, ResourceRef, Scope, Step, StepError,
@@ -15,7 +15,6 @@ use crate::k8s::{
     self,
     manifest::{self, Made, called},
 };
-use crate::providers::aws::{client::AwsCx, in_cluster};
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -36,16 +35,13 @@ pub const DEPLOYMENT: &str = "k8s/deployment";
 /// A pod on every node it fits.
 pub const DAEMON_SET: &str = "k8s/daemon-set";
 
-/// EKS says that changes of access take up to a minute to arrive ("Associate access policies with access entries").
-const LET_IN_WITHIN: Duration = Duration::from_secs(120);
-
 /// An object. Identity: `Child` of the cluster's step with kind, namespace and name as key. Its `ResourceRef` id is its
 /// uid.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct ClusterObject {
-    /// The cluster.
-    pub cluster: Input<EksName>,
+    /// The cluster's id in its cloud.
+    pub cluster: Input<String>,
     /// The object as it is sent, less our labels.
     pub manifest: Value,
 }
@@ -64,17 +60,17 @@ pub fn kind_of(manifest: &Value) -> &'static str {
 }
 
 /// Not let in yet is not the same as never.
-fn let_in_soon(mut error: StepError) -> StepError {
+fn let_in_soon(within: Duration, mut error: StepError) -> StepError {
     if error.class == ErrorClass::Auth && error.id.starts_with("KW-K8S-") {
         error.class = ErrorClass::NotYet;
-        error.retry_for = Some(LET_IN_WITHIN);
+        error.retry_for = Some(within);
     }
     error
 }
 
 impl ClusterObject {
     fn see(&self, cluster: &str, made: &Made) -> Observed {
-        let mut seen = support::seen_child(kind_of(&self.manifest), &made.uid, cluster, &called(&self.manifest));
+        let mut seen = kit::seen_child(kind_of(&self.manifest), &made.uid, cluster, &called(&self.manifest));
         seen.reference.name = Some(called(&self.manifest));
         seen.evidence.tags = made.labels.clone();
         seen.created_at = made.created_at;
@@ -92,48 +88,49 @@ impl ClusterObject {
         whole
     }
 
-    async fn read(&self, client: &k8s::Client) -> Result<Option<Made>, StepError> {
-        manifest::read(client, &self.manifest).await.map_err(let_in_soon)
+    async fn read<Cx: WayIn>(&self, cx: &Cx, client: &k8s::Client) -> Result<Option<Made>, StepError> {
+        manifest::read(client, &self.manifest).await.map_err(|why| let_in_soon(cx.let_in_within(), why))
     }
 }
 
 #[async_trait]
-impl Step<AwsCx> for ClusterObject {
-    async fn find(&self, cx: &AwsCx, at: Scope<'_>, by: Lookup<'_>) -> Result<Found, StepError> {
+impl<Cx: WayIn> Step<Cx> for ClusterObject {
+    async fn find(&self, cx: &Cx, at: Scope<'_>, by: Lookup<'_>) -> Result<Found, StepError> {
         let cluster = at.inputs.get(&self.cluster)?;
-        let Some(client) = in_cluster::enter(cx, cluster.as_str()).await? else { return Ok(Found::None) };
-        let made = self.read(&client).await?;
+        let Some(client) = cx.enter(&cluster).await? else { return Ok(Found::None) };
+        let made = self.read(cx, &client).await?;
         let made = made.filter(|made| !matches!(by, Lookup::Id(it) if it.id != made.uid));
-        Ok(made.map_or(Found::None, |made| Found::One(self.see(cluster.as_str(), &made))))
+        Ok(made.map_or(Found::None, |made| Found::One(self.see(&cluster, &made))))
     }
 
-    async fn create(&self, cx: &AwsCx, at: Scope<'_>, _: &Token) -> Result<ResourceRef, StepError> {
+    async fn create(&self, cx: &Cx, at: Scope<'_>, _: &Token) -> Result<ResourceRef, StepError> {
         let cluster = at.inputs.get(&self.cluster)?;
-        let client = visible(&what("API server", at), in_cluster::enter(cx, cluster.as_str()).await?)?;
+        let client = visible(cx.not_yet(), &what("API server", at), cx.enter(&cluster).await?)?;
         cx.count_mutating_call();
-        let made = manifest::create(&client, &self.labelled(at)).await.map_err(let_in_soon)?;
-        Ok(self.see(cluster.as_str(), &made).reference)
+        let made =
+            manifest::create(&client, &self.labelled(at)).await.map_err(|why| let_in_soon(cx.let_in_within(), why))?;
+        Ok(self.see(&cluster, &made).reference)
     }
 
-    async fn converge(&self, _: &AwsCx, _: Scope<'_>, _: &Owned) -> Result<(), StepError> {
+    async fn converge(&self, _: &Cx, _: Scope<'_>, _: &Owned) -> Result<(), StepError> {
         Ok(())
     }
 
-    async fn probe(&self, cx: &AwsCx, at: Scope<'_>, _: &ResourceRef) -> Result<Probe, StepError> {
+    async fn probe(&self, cx: &Cx, at: Scope<'_>, _: &ResourceRef) -> Result<Probe, StepError> {
         let what = what(&called(&self.manifest), at);
         let cluster = at.inputs.get(&self.cluster)?;
-        let client = visible(&what, in_cluster::enter(cx, cluster.as_str()).await?)?;
-        let made = visible(&what, self.read(&client).await?)?;
+        let client = visible(cx.not_yet(), &what, cx.enter(&cluster).await?)?;
+        let made = visible(cx.not_yet(), &what, self.read(cx, &client).await?)?;
         Ok(made.waits_for().map_or(Probe::Ready, Probe::NotYet))
     }
 
-    async fn outputs(&self, _: &AwsCx, _: Scope<'_>, _: &ResourceRef) -> Result<Outputs, StepError> {
+    async fn outputs(&self, _: &Cx, _: Scope<'_>, _: &ResourceRef) -> Result<Outputs, StepError> {
         Ok(Outputs::new())
     }
 
-    async fn delete(&self, cx: &AwsCx, at: Scope<'_>, owned: &Owned) -> Result<Deletion, StepError> {
+    async fn delete(&self, cx: &Cx, at: Scope<'_>, owned: &Owned) -> Result<Deletion, StepError> {
         let cluster = at.inputs.get(&self.cluster)?;
-        let Some(client) = in_cluster::enter(cx, cluster.as_str()).await? else { return Ok(Deletion::Gone) };
+        let Some(client) = cx.enter(&cluster).await? else { return Ok(Deletion::Gone) };
         cx.count_mutating_call();
         manifest::remove(&client, &self.manifest, owned.id()).await
     }
@@ -147,9 +144,10 @@ mod tests {
     #[test]
     fn who_is_not_let_in_yet_is_let_in_within_minutes_or_told() {
         let refused = StepError::new(ErrorClass::Auth, "KW-K8S-UNAUTHORIZED", "no").with_residue(Residue::None);
-        let waits = let_in_soon(refused);
-        assert_eq!((waits.class, waits.retry_for), (ErrorClass::NotYet, Some(LET_IN_WITHIN)));
+        let within = Duration::from_secs(120);
+        let waits = let_in_soon(within, refused);
+        assert_eq!((waits.class, waits.retry_for), (ErrorClass::NotYet, Some(within)));
         let expired = StepError::new(ErrorClass::Auth, "KW-AWS-EXPIRED", "no");
-        assert_eq!(let_in_soon(expired.clone()), expired);
+        assert_eq!(let_in_soon(within, expired.clone()), expired);
     }
 }

@@ -6,12 +6,14 @@ use crate::engine::{Clock, ErrorClass, StepError};
 use std::future::Future;
 use std::time::Duration;
 
+/// What every cloud's client says where nothing answered.
+const UNREACHABLE: &str = "KW-UNREACHABLE";
 /// Attempts where nothing answers: somebody waits to be told.
 const UNANSWERED: u32 = 5;
-/// Attempts where AWS answers that it cannot now: three quarters of a minute. A service that refuses every other call
+/// Attempts where the cloud answers that it cannot now: three quarters of a minute. A service that refuses every other call
 /// would otherwise end whatever takes a dozen reads.
 const REFUSED: u32 = 10;
-/// No pause is longer, unless AWS asks for it.
+/// No pause is longer, unless the cloud asks for it.
 const LONGEST: Duration = Duration::from_secs(8);
 
 /// Makes a read until it answers, is refused for good, or has failed too often.
@@ -35,7 +37,7 @@ where
 
 fn most(err: &StepError) -> u32 {
     match err.class {
-        ErrorClass::Transient | ErrorClass::Throttled if err.id == super::error::UNREACHABLE => UNANSWERED,
+        ErrorClass::Transient | ErrorClass::Throttled if err.id == UNREACHABLE => UNANSWERED,
         ErrorClass::Transient | ErrorClass::Throttled => REFUSED,
         _ => 1,
     }
@@ -56,7 +58,23 @@ pub fn if_known<T>(answer: Result<T, StepError>) -> Result<Option<T>, StepError>
     }
 }
 
-fn stops_everything(err: &StepError) -> bool {
-    use super::error::{AUTH, EXPIRED, UNREACHABLE};
-    [AUTH, EXPIRED, UNREACHABLE].contains(&err.id.as_str())
+/// Whether every other question would fail alike: no credentials, none that count any more, or no connection. Not being
+/// allowed to ask one thing is none of these.
+pub fn stops_everything(err: &StepError) -> bool {
+    let signed_out = err.id.ends_with("-CREDENTIALS") || err.id.ends_with("-EXPIRED");
+    err.id == UNREACHABLE || signed_out && err.class == ErrorClass::Auth
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn being_refused_one_thing_stops_nothing_else() {
+        let answer = |class, id: &str| if_known::<()>(Err(StepError::new(class, id, "no")));
+        assert_eq!(answer(ErrorClass::Auth, "KW-AWS-DENIED"), Ok(None));
+        assert!(answer(ErrorClass::Auth, "KW-AWS-EXPIRED").is_err());
+        assert!(answer(ErrorClass::Auth, "KW-AWS-CREDENTIALS").is_err());
+        assert!(answer(ErrorClass::Transient, UNREACHABLE).is_err());
+    }
 }

@@ -1,0 +1,250 @@
+//! The AKS control plane, with its first pool: AKS makes no cluster without one.
+
+use super::pool::{Place, PoolParams};
+use super::support::{Type, all_tags, blocked, visible};
+use super::{node_group, repair};
+use crate::engine::{
+    Deletion, ErrorClass, Found, Input, Lookup, Observed, OutputKey, Outputs, Owned, Probe, ResourceRef, Scope, Step,
+    StepError, Token,
+};
+use crate::model::spec::{AksNetwork, AksOutbound, AksTier};
+use crate::providers::VolumeFate;
+use crate::providers::azure::client::{AzureCx, Only, Op, version};
+use crate::providers::azure::disks;
+use crate::providers::azure::error::{DENIED, EXISTS, NOT_YET};
+use crate::providers::azure::models::{
+    Answered, ApiAccess, ClusterProperties, Enabled, Entra, Identity, Network, NewCluster, NewClusterProperties,
+    Nothing, Security, Sku,
+};
+use crate::providers::azure::refs::ArmId;
+use crate::providers::kit::ExtraTags;
+use async_trait::async_trait;
+use ipnet::Ipv4Net;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use std::net::Ipv4Addr;
+
+/// How plans name this kind.
+pub const KIND: &str = "azure/aks-cluster";
+/// Its type, as ids spell it.
+pub const ARM_TYPE: &str = "Microsoft.ContainerService/managedClusters";
+/// The cluster's id.
+pub const ID: OutputKey<ArmId> = OutputKey::new("id");
+/// The same as plain text, for what is done in clusters of every cloud.
+pub const PLAIN_ID: OutputKey<String> = OutputKey::new("id");
+/// The API server's name.
+pub const FQDN: OutputKey<String> = OutputKey::new("fqdn");
+/// The OIDC issuer. Missing where the cloud does not say.
+pub const OIDC_ISSUER: OutputKey<String> = OutputKey::new("oidcIssuer");
+
+/// Its operations.
+pub(in crate::providers::azure) const TYPE: Type = Type {
+    kind: KIND,
+    noun: "cluster",
+    get: Op::new("containerservice:managedClusters.get", version::AKS),
+    put: Op::new("containerservice:managedClusters.createOrUpdate", version::AKS),
+    delete: Op::new("containerservice:managedClusters.delete", version::AKS),
+};
+
+/// A cluster. Identity: `Name`, tagged. Its `ResourceRef` id is its resource id. Must wait for the role of its identity.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Cluster {
+    /// Its id, known beforehand.
+    pub id: ArmId,
+    /// Region.
+    pub location: String,
+    /// The group that AKS makes for what the cluster itself makes.
+    pub node_group: String,
+    /// First label of the API server's name.
+    pub dns_prefix: String,
+    /// Kubernetes minor version.
+    pub version: String,
+    /// Tier of the control plane.
+    pub tier: AksTier,
+    /// Who the control plane is.
+    pub identity: Input<ArmId>,
+    /// The nodes' subnet.
+    pub subnet: Input<ArmId>,
+    /// How pods get addresses.
+    pub network: AksNetwork,
+    /// Range of pods.
+    pub pod_cidr: Ipv4Net,
+    /// Range of Services.
+    pub service_cidr: Ipv4Net,
+    /// Address of the cluster's DNS.
+    pub dns_ip: Ipv4Addr,
+    /// How machines reach the world.
+    pub outbound: AksOutbound,
+    /// Ranges that may reach the API server; none for everybody.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub api_allow: Vec<Ipv4Net>,
+    /// The address from which nodes come to the API server, where ranges are named and it is ours.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub egress: Option<Input<String>>,
+    /// The tenant.
+    pub tenant: String,
+    /// Azure roles decide inside.
+    pub azure_rbac: bool,
+    /// Groups whose members are admins.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub admin_groups: Vec<String>,
+    /// Client certificates beside Entra.
+    pub local_accounts: bool,
+    /// Its first pool, which takes AKS's own pods.
+    pub system_pool: PoolParams,
+}
+
+/// One cluster with its tags.
+pub(in crate::providers::azure) async fn get(
+    cx: &AzureCx,
+    id: &ArmId,
+) -> Result<Option<(Observed, Answered<ClusterProperties>)>, StepError> {
+    TYPE.read(cx, id).await
+}
+
+impl Cluster {
+    fn body(&self, at: Scope<'_>) -> Result<NewCluster, StepError> {
+        let subnet = at.inputs.get(&self.subnet)?;
+        let tags = all_tags(at, &ExtraTags::new());
+        let mut ranges: Vec<String> = self.api_allow.iter().map(ToString::to_string).collect();
+        if let Some(address) = &self.egress {
+            // AKS lets only its own load balancer's address in by itself.
+            ranges.push(format!("{}/32", at.inputs.get(address)?));
+        }
+        let overlay = self.network == AksNetwork::Overlay;
+        let network = Network {
+            network_plugin: if overlay { "azure" } else { "kubenet" },
+            network_plugin_mode: overlay.then_some("overlay"),
+            network_dataplane: overlay.then_some("cilium"),
+            network_policy: overlay.then_some("cilium"),
+            pod_cidr: self.pod_cidr.to_string(),
+            service_cidr: self.service_cidr.to_string(),
+            dns_service_ip: self.dns_ip.to_string(),
+            outbound_type: match self.outbound {
+                AksOutbound::LoadBalancer => "loadBalancer",
+                AksOutbound::NatGateway => "userAssignedNATGateway",
+                AksOutbound::Routes => "userDefinedRouting",
+            },
+            load_balancer_sku: "standard",
+        };
+        let tier = match self.tier {
+            AksTier::Free => "Free",
+            AksTier::Standard => "Standard",
+            AksTier::Premium => "Premium",
+        };
+        Ok(NewCluster {
+            location: self.location.clone(),
+            tags: tags.clone(),
+            sku: Sku { name: "Base", tier },
+            identity: Identity {
+                kind: "UserAssigned",
+                user_assigned_identities: [(at.inputs.get(&self.identity)?.0, Nothing {})].into(),
+            },
+            properties: NewClusterProperties {
+                kubernetes_version: self.version.clone(),
+                dns_prefix: self.dns_prefix.clone(),
+                node_resource_group: self.node_group.clone(),
+                enable_rbac: true,
+                disable_local_accounts: !self.local_accounts,
+                aad_profile: Entra {
+                    managed: true,
+                    enable_azure_rbac: self.azure_rbac,
+                    admin_group_object_ids: self.admin_groups.clone(),
+                    tenant_id: self.tenant.clone(),
+                },
+                oidc_issuer_profile: Enabled { enabled: true },
+                security_profile: Security { workload_identity: Enabled { enabled: true } },
+                network_profile: network,
+                api_server_access_profile: (!ranges.is_empty()).then_some(ApiAccess { authorized_ip_ranges: ranges }),
+                agent_pool_profiles: vec![self.system_pool.body(Place::System, &subnet, tags)],
+            },
+        })
+    }
+}
+
+/// The role was given a moment ago, and AKS may not have heard of it: it says that the subnet must not be joined.
+fn role_on_its_way(mut refused: StepError) -> StepError {
+    if refused.id == DENIED && refused.message.contains("subnets/join") {
+        refused.class = ErrorClass::NotYet;
+        refused.id = NOT_YET.to_owned();
+        refused.retry_for = Some(std::time::Duration::from_secs(300));
+    }
+    refused
+}
+
+#[async_trait]
+impl Step<AzureCx> for Cluster {
+    async fn find(&self, cx: &AzureCx, at: Scope<'_>, by: Lookup<'_>) -> Result<Found, StepError> {
+        TYPE.find(cx, at, &self.id, by).await
+    }
+
+    async fn create(&self, cx: &AzureCx, at: Scope<'_>, _: &Token) -> Result<ResourceRef, StepError> {
+        let made = TYPE.create(cx, at, &self.id, &self.body(at)?, Only::IfAbsent).await;
+        made.map_err(role_on_its_way)
+    }
+
+    async fn converge(&self, cx: &AzureCx, at: Scope<'_>, owned: &Owned) -> Result<(), StepError> {
+        let (what, id) = (TYPE.what(at), ArmId(owned.id().to_owned()));
+        let Some(whole) = cx.get::<Value>(TYPE.get, &what, &id).await? else { return Ok(()) };
+        let state = whole["properties"]["provisioningState"].as_str().unwrap_or_default();
+        if !["failed", "canceled"].contains(&state.to_ascii_lowercase().as_str()) {
+            return Ok(());
+        }
+        let etag = whole["eTag"].as_str().map(str::to_owned);
+        let only = etag.as_deref().map_or(Only::Always, Only::IfStill);
+        match cx.put(TYPE.put, &what, &id, repair::to_send(whole.clone()), only).await {
+            // Somebody changed it between our read and our write: once more from the start.
+            Err(mut raced) if raced.id == EXISTS => {
+                raced.class = ErrorClass::NotYet;
+                raced.id = NOT_YET.to_owned();
+                Err(raced)
+            }
+            done => done.map(drop),
+        }
+    }
+
+    async fn probe(&self, cx: &AzureCx, at: Scope<'_>, it: &ResourceRef) -> Result<Probe, StepError> {
+        TYPE.probe(cx, at, it).await
+    }
+
+    async fn outputs(&self, cx: &AzureCx, at: Scope<'_>, it: &ResourceRef) -> Result<Outputs, StepError> {
+        let id = ArmId(it.id.clone());
+        let (_, found) = visible(&TYPE.what(at), get(cx, &id).await?)?;
+        let mut outputs = Outputs::new().with(ID, &id);
+        for (key, value) in
+            [(FQDN, found.properties.fqdn), (OIDC_ISSUER, found.properties.oidc_issuer_profile.issuer_url)]
+        {
+            if let Some(value) = value {
+                outputs = outputs.with(key, &value);
+            }
+        }
+        Ok(outputs)
+    }
+
+    async fn delete(&self, cx: &AzureCx, at: Scope<'_>, owned: &Owned) -> Result<Deletion, StepError> {
+        let (what, id) = (TYPE.what(at), ArmId(owned.id().to_owned()));
+        let Some((_, cluster)) = get(cx, &id).await? else { return Ok(Deletion::Gone) };
+        if cluster.properties.provisioning_state.is_some_and(|state| state.eq_ignore_ascii_case("deleting")) {
+            return Ok(Deletion::Started);
+        }
+        // The group of the nodes goes with the cluster, with all that is in it.
+        let node_group = cluster.properties.node_resource_group.unwrap_or_else(|| self.node_group.clone());
+        let nodes = ArmId::group(id.segment("subscriptions").unwrap_or_default(), &node_group);
+        if let Some(refused) = node_group::refused(&what, &node_group::strangers(cx, at.stack, &nodes).await?) {
+            return Err(refused);
+        }
+        if cx.volumes != VolumeFate::Delete {
+            let held = disks::of_claims(cx, &id, &node_group).await?;
+            if let Some(first) = held.first() {
+                let named: Vec<String> = held.iter().map(disks::in_words).collect();
+                let why = format!("disks that are to be kept would go with it: {}", named.join(", "));
+                return Err(blocked(&what, why).with_hint(disks::rescue(first)).with_hint(
+                    "or let them go, with their data: kubewright destroy NAME --volumes delete"
+                        .replace("NAME", at.stack.name.as_str()),
+                ));
+            }
+        }
+        TYPE.delete(cx, at, owned.id(), &[]).await
+    }
+}
