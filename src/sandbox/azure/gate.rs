@@ -2,7 +2,7 @@
 //! the namespace is registered and the group stands, whether the body fits; then the call under its faults.
 
 use super::{
-    SUBSCRIPTION, access, entra,
+    SUBSCRIPTION, access, containerservice, entra,
     path::Target,
     resources::{groups, providers},
     routes::{self, Matched},
@@ -306,6 +306,9 @@ pub(super) fn perform(tx: &mut Tx<'_>, request: &Request<'_>) -> Outcome {
     route.check_version(asked.map(|(_, version)| version.as_str()), &place)?;
     if let Some((action, scope)) = action(request) {
         access::authorize(tx, &request.caller, &action, &scope)?;
+        if !matches!(request.verb, "GET" | "HEAD") {
+            containerservice::check_denied(tx, &request.caller, &action, &scope)?;
+        }
     }
     check_location(tx, request)?;
     if matches!(request.verb, "PUT") {
