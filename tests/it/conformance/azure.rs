@@ -1,15 +1,11 @@
-//! The pretend Azure through its real port: TLS, Entra's own library for tokens, ARM's headers, operations to their end,
-//! and a cluster's API behind the kubeconfig that AKS hands out.
+//! The pretend Azure through its real port: TLS, tokens of Entra, ARM's headers, operations to their end, and a cluster's
+//! API behind the kubeconfigs that AKS hands out.
 
 use super::rig::Rig;
-use azure_core::credentials::{Secret, TokenCredential};
-use azure_core::http::{ClientOptions, Transport};
-use azure_identity::{ClientSecretCredential, ClientSecretCredentialOptions};
 use base64::{Engine, engine::general_purpose::STANDARD};
 use kubewright::sandbox::azure::{CLIENT_ID, SUBSCRIPTION, TENANT, client_env};
 use reqwest::{Method, Response, StatusCode};
 use serde_json::{Value, json};
-use std::sync::Arc;
 
 const MANAGEMENT: &str = "https://management.azure.com/.default";
 const AKS_SERVER: &str = "6dae42f8-4368-4678-94ff-3960e28e3630/.default";
@@ -20,23 +16,25 @@ struct Arm {
     token: String,
 }
 
+/// A token as every client gets it: with the credentials that the sandbox hands out.
 async fn token(rig: &Rig, client: &reqwest::Client, scope: &str) -> Result<String, String> {
     let env = client_env(rig.server.endpoints());
     let get = |name: &str| env[name].to_str().unwrap().to_owned();
-    let options =
-        ClientOptions { transport: Some(Transport::new(Arc::new(client.clone()))), ..ClientOptions::default() };
-    let mut cloud = azure_core::cloud::CustomConfiguration::default();
-    cloud.authority_host = get("AZURE_AUTHORITY_HOST");
-    let options = ClientSecretCredentialOptions {
-        client_options: ClientOptions {
-            cloud: Some(Arc::new(azure_core::cloud::CloudConfiguration::Custom(cloud))),
-            ..options
-        },
-    };
-    let secret = Secret::new(get("AZURE_CLIENT_SECRET"));
-    let credential = ClientSecretCredential::new(TENANT, CLIENT_ID.to_owned(), secret, Some(options)).unwrap();
-    let answer = credential.get_token(&[scope], None).await;
-    answer.map(|token| token.token.secret().to_owned()).map_err(|error| error.to_string())
+    let form = form_urlencoded::Serializer::new(String::new())
+        .append_pair("grant_type", "client_credentials")
+        .append_pair("client_id", CLIENT_ID)
+        .append_pair("client_secret", &get("AZURE_CLIENT_SECRET"))
+        .append_pair("scope", scope)
+        .finish();
+    let request = client
+        .post(format!("{}/{TENANT}/oauth2/v2.0/token", get("AZURE_AUTHORITY_HOST")))
+        .header("content-type", "application/x-www-form-urlencoded")
+        .body(form);
+    let answer: Value = request.send().await.unwrap().json().await.unwrap();
+    match answer["access_token"].as_str() {
+        Some(token) => Ok(token.to_owned()),
+        None => Err(answer["error_description"].as_str().unwrap_or_default().to_owned()),
+    }
 }
 
 impl Arm {
