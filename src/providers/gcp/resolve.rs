@@ -47,8 +47,14 @@ pub async fn resolve(
     let (number, zones, config, adopted) = futures::join!(number, zones, config, adopted);
     let refused = |answer: Option<&StepError>| answer.filter(|err| err.id == error::DENIED).cloned();
     let (no_zones, no_versions) = (refused(zones.as_ref().err()), refused(config.as_ref().err()));
+    // The plan switches services on; until then this build knows what most projects are told.
+    let is_off = |answer: Option<&StepError>| answer.is_some_and(|err| err.id == error::API_OFF);
+    let (dark, dumb) = (is_off(zones.as_ref().err()), is_off(config.as_ref().err()));
     let facts = || -> Result<_, StepError> { Ok((number?, if_known(zones)?, if_known(config)?, adopted?)) };
-    let (number, zones, config, adopted) = facts().map_err(|stop| vec![stop])?;
+    let (number, mut zones, config, adopted) = facts().map_err(|stop| vec![stop])?;
+    if dark {
+        zones = offers::embedded_zones(&cx.region).map(|all| all.into_iter().map(Zone::named).collect());
+    }
     let here: Vec<String> = match &zones {
         Some(all) => all.iter().map(|zone| zone.name.clone()).collect(),
         None => spec.network.as_ref().and_then(|network| network.zones.clone()).unwrap_or_default(),
@@ -57,7 +63,8 @@ pub async fn resolve(
     // Nothing listed anywhere is a listing that was not allowed, or an endpoint that does not have it.
     let stock = stock.filter(|stock| !stock.machines.is_empty());
     let offered = config.map(|config| versions::offered(&config, offline.gcp.release_channel, clock.now()));
-    let versions = offered.as_ref().map(|offered| offered.versions.clone());
+    let known = || dumb.then(|| versions::embedded(clock.now()));
+    let versions = offered.as_ref().map(|offered| offered.versions.clone()).or_else(known);
     let facts = Facts { zones, stock, versions, no_zones, no_versions };
     let found = Found { number, offered, adopted };
     decide(work, &cx.region, clock, spec, who, offline, &facts, found)

@@ -6,6 +6,7 @@
 
 mod accounts;
 mod compute;
+mod container;
 mod filter;
 mod gate;
 mod keys;
@@ -19,6 +20,8 @@ mod wire;
 
 #[cfg(test)]
 mod tests;
+
+pub(in crate::sandbox) use container::Gke;
 
 use super::{
     SandboxError,
@@ -152,6 +155,7 @@ impl PretendCloud for Google {
 fn happen(tx: &mut Tx<'_>, object: &Object, what: &str) {
     match object.service.as_str() {
         "compute" => compute::happen(tx, object, what),
+        "container" => container::happen(tx, object, what),
         "serviceusage" => services::happen(tx, object),
         _ => {}
     }
@@ -181,6 +185,7 @@ fn furnish(tx: &mut Tx<'_>, scope: &Scope, key: &keys::Public) {
 fn dispatch(cx: &mut Cx<'_, '_>) -> Answer {
     match cx.api.service {
         "compute" => compute::answer(cx),
+        "container" => container::answer(cx),
         "cloudresourcemanager" => projects::answer(cx),
         "cloudbilling" => projects::billing(cx),
         "serviceusage" => services::answer(cx),
