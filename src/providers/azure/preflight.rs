@@ -332,8 +332,10 @@ impl Ground<'_> {
         let kinds = self.fresh.iter().map(|step| step.kind.as_str());
         // What can be done without is found out by doing it, but for what only a teardown would look at.
         let asked = |need: &Need| !need.optional || need.life == Life::DESTROY;
-        let needs: Vec<Need> =
-            permissions::needs(kinds, self.spec.network.existing.is_some(), Life::ALL).into_iter().filter(asked).collect();
+        let needs: Vec<Need> = permissions::needs(kinds, self.spec.network.existing.is_some(), Life::ALL)
+            .into_iter()
+            .filter(asked)
+            .collect();
         match self.lacking(&needs).await {
             Ok(lacking) => lacking_checks(&lacking, &needs, &self.plan.stack.name),
             Err(err) => vec![unknown("permissions", "the caller's permissions cannot be read", &err)],

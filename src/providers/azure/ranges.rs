@@ -114,7 +114,10 @@ mod tests {
         }
         let own = [net("10.0.0.0/16")];
         assert_eq!(for_pods(256, &own), Some(net("10.244.0.0/16")));
-        assert_eq!((for_pods(257, &own), for_pods(5_001, &own)), (Some(net("10.244.0.0/15")), Some(net("10.224.0.0/11"))));
+        assert_eq!(
+            (for_pods(257, &own), for_pods(5_001, &own)),
+            (Some(net("10.244.0.0/15")), Some(net("10.224.0.0/11")))
+        );
         assert_eq!(for_pods(3, &[net("0.0.0.0/0")]), None);
     }
 

@@ -54,7 +54,8 @@ fn networks_that_are_not_there_are_told_apart() {
         azure.file(&format!("network: {{ existing: {{ vpc: \"{vpc}\", privateSubnets: [{subnets}] }} }}\n"))
     };
     refused(&network("vpc-0123456789abcdef0", "aks"), 2, &["vpc-0123456789abcdef0"]);
-    let id = format!("/subscriptions/{subscription}/resourceGroups/net/providers/Microsoft.Network/virtualNetworks/corp");
+    let id =
+        format!("/subscriptions/{subscription}/resourceGroups/net/providers/Microsoft.Network/virtualNetworks/corp");
     refused(&network(&id, "aks"), 2, &["there is no virtual network"]);
     refused(&network(&id, "a, b"), 2, &["privateSubnets"]);
     azure.nothing_was_made();

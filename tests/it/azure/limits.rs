@@ -40,7 +40,11 @@ fn roles_that_allow_too_little_are_told_with_the_actions_they_lack() {
     });
     azure.world.limit(&[reader.to_string()]);
     let said = azure.provision(&[]);
-    refused(&said, 3, &["KW-AZURE-DENIED", "Microsoft.ContainerService/managedClusters/write", "kubewright policy demo"]);
+    refused(
+        &said,
+        3,
+        &["KW-AZURE-DENIED", "Microsoft.ContainerService/managedClusters/write", "kubewright policy demo"],
+    );
     azure.nothing_was_made();
     let builder = json!({
         "Name": "builder", "IsCustom": true, "Actions": ["*"], "NotActions": ["*/delete"],
