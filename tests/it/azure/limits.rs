@@ -1,6 +1,6 @@
 //! Limits of the subscription, and roles that allow too little: judged before the first write.
 
-use super::rig::{Azure, checks, refused};
+use super::bench::{Azure, checks, refused};
 use kubewright::sandbox::conditions::Conditions;
 use serde_json::json;
 

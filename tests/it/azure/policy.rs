@@ -1,21 +1,18 @@
 //! Whole lives under exactly the role that is printed for them, and nothing printed that no life asks for.
 
-use super::rig::Azure;
+use super::bench::Azure;
 use serde_json::Value;
 use std::collections::BTreeSet;
 
 /// Actions that a life asks for only where something went wrong, or where Azure works by rules of its own that are not
 /// rehearsed.
 const RARE: &[&str] = &[
+    // Disks of workloads.
     "Microsoft.Compute/disks/delete",
-    "Microsoft.Compute/snapshots/delete",
-    "Microsoft.Compute/snapshots/read",
-    "Microsoft.Network/loadBalancers/read",
-    "Microsoft.Network/publicIPAddresses/join/action",
-    "Microsoft.Network/natGateways/join/action",
-    "Microsoft.Network/virtualNetworks/subnets/read",
-    "Microsoft.Network/virtualNetworks/subnets/write",
-    "Microsoft.Network/virtualNetworks/subnets/delete",
+    // Where Azure tells an operation's end by its `Location` alone.
+    "Microsoft.ContainerService/locations/operationResults/read",
+    "Microsoft.Network/locations/operationResults/read",
+    "Microsoft.Resources/subscriptions/operationResults/read",
 ];
 
 fn policy(azure: &Azure, words: &[&str]) -> Value {
