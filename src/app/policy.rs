@@ -59,10 +59,7 @@ pub fn run(env: &Env, request: PolicyRequest) -> Result<Exit, CliError> {
     }
     if made.documents.len() > 1 {
         let count = made.documents.len();
-        env.ui.say(&format!(
-            "{count} policies, for one would be longer than {} takes; all of them are needed",
-            vendor(cloud)
-        ));
+        env.ui.say(&format!("{count} documents; all of them are needed"));
     }
     let document = |it: providers::PolicyDocument| doc::PolicyDocument {
         name: it.name,

@@ -1,6 +1,39 @@
-//! Whole lives of GKE clusters in the sandbox: the real binary, and the world seen through Google's own REST.
+//! GKE by the real binary in the sandbox: what is asked before the first write, what is refused and with which words,
+//! and lives under exactly the permissions that `policy` prints.
 
+mod credentials;
 mod faults;
 mod leftovers;
 mod lives;
+mod policy;
+mod preflight;
+mod refusals;
 mod rig;
+
+use crate::lives::rig::World;
+use crate::support::Said;
+use kubewright::sandbox::{clock::Speed, conditions::Conditions};
+use std::process::Command;
+
+/// The binary in this world, on Google Cloud in us-central1.
+fn command(world: &World) -> Command {
+    let mut command = world.home.command();
+    command.env("KUBEWRIGHT_PROVIDER", "gcp").env("KUBEWRIGHT_REGION", "us-central1").arg("--sandbox");
+    command
+}
+
+fn go(world: &World, words: &[&str]) -> Said {
+    Said::of(command(world).args(words))
+}
+
+/// A world whose limits are these: `CPUS=2`.
+fn limited(quotas: &str) -> World {
+    let mut conditions = Conditions::default();
+    conditions.set_quotas(quotas).unwrap();
+    World::under("", Speed::Max, conditions)
+}
+
+/// Calls of any world that changed something.
+fn mutating(world: &World) -> u64 {
+    world.home.rehearse(&["sandbox", "show", "-o", "json"]).expect(0).json()["requests"]["mutating"].as_u64().unwrap()
+}
