@@ -5,7 +5,9 @@
 
 use super::Pool;
 use super::cluster::{being_made, failure};
-use super::support::{Making, PART_PARENT, both, broken, busy, making, or_its_making, remove, seen_child, visible, what};
+use super::support::{
+    Making, PART_PARENT, both, broken, busy, making, or_its_making, remove, seen_child, visible, what,
+};
 use crate::engine::{
     Deletion, ErrorClass, Found, Input, Lookup, Observed, Outputs, Owned, Probe, Residue, ResourceRef, Scope, Step,
     StepError, Token,
