@@ -15,7 +15,7 @@ mod crash;
 mod error_ids;
 #[cfg(all(feature = "aws", feature = "sandbox"))]
 mod faults;
-#[cfg(all(feature = "aws", feature = "gcp", feature = "sandbox"))]
+#[cfg(all(feature = "gcp", feature = "sandbox"))]
 mod gcp;
 #[cfg(all(feature = "aws", feature = "sandbox"))]
 mod lives;
