@@ -3,5 +3,7 @@
 mod aws;
 mod ec2;
 mod elb;
+#[cfg(feature = "gcp")]
+mod gcp;
 mod rig;
 mod sandbox;
