@@ -8,8 +8,6 @@
 )]
 
 mod arrows;
-#[cfg(all(feature = "aws", feature = "azure", feature = "sandbox"))]
-mod azure;
 mod cli;
 #[cfg(all(feature = "aws", feature = "sandbox"))]
 mod conformance;
@@ -17,14 +15,12 @@ mod crash;
 mod error_ids;
 #[cfg(all(feature = "aws", feature = "sandbox"))]
 mod faults;
-#[cfg(all(feature = "aws", feature = "gcp", feature = "sandbox"))]
+#[cfg(all(feature = "gcp", feature = "sandbox"))]
 mod gcp;
 #[cfg(all(feature = "aws", feature = "sandbox"))]
 mod lives;
 #[cfg(all(feature = "aws", feature = "sandbox"))]
 mod policy;
-#[cfg(all(feature = "aws", feature = "azure", feature = "gcp", feature = "sandbox"))]
-mod portable;
 mod support;
 #[cfg(all(feature = "aws", feature = "sandbox"))]
 mod terminal;

@@ -4,5 +4,7 @@ mod aws;
 mod azure;
 mod ec2;
 mod elb;
+#[cfg(feature = "gcp")]
+mod gcp;
 mod rig;
 mod sandbox;

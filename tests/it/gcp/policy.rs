@@ -1,6 +1,6 @@
 //! Lives under exactly the permissions that are printed for them; and without one of them.
 
-use super::go;
+use super::asked::go;
 use crate::lives::rig::World;
 use serde_json::Value;
 use std::collections::BTreeSet;
@@ -73,7 +73,7 @@ fn without_a_permission_nothing_is_begun_and_it_is_named() {
             "{error:#}"
         );
     }
-    assert_eq!(super::mutating(&world), 0);
+    assert_eq!(super::asked::mutating(&world), 0);
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! What can be known before the first write.
 
-use super::{go, in_use, limited, mutating, named};
+use super::asked::{go, in_use, limited, mutating, named};
 use crate::lives::rig::World;
 use crate::support::Said;
 use serde_json::Value;

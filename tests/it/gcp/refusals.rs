@@ -1,6 +1,6 @@
 //! Bad input: told at once, all of it, with what to write instead; nothing is made.
 
-use super::{go, in_use, mutating};
+use super::asked::{go, in_use, mutating};
 use crate::lives::rig::World;
 use crate::support::Said;
 
