@@ -147,18 +147,18 @@ pub struct Failure {
     /// For the engine and for people.
     pub error: StepError,
     /// What Google told, if it was Google that answered.
-    pub told: Option<Told>,
+    pub told: Option<Box<Told>>,
 }
 
 impl Failure {
     /// Whether Google says that the thing is not there.
     pub fn is_absent(&self) -> bool {
-        self.told.as_ref().is_some_and(Told::is_absent)
+        self.told.as_deref().is_some_and(Told::is_absent)
     }
 
     /// Whether something still uses the thing.
     pub fn is_in_use(&self) -> bool {
-        self.told.as_ref().is_some_and(Told::is_in_use)
+        self.told.as_deref().is_some_and(Told::is_in_use)
     }
 
     /// Whether the service is off in the project: nothing of it can be there.
@@ -315,7 +315,7 @@ impl GcpCx {
         if self.switching_on {
             error = error::while_switching_on(error);
         }
-        Failure { error, told: Some(told) }
+        Failure { error, told: Some(Box::new(told)) }
     }
 
     fn url(&self, request: &Request<'_>) -> String {

@@ -135,14 +135,8 @@ pub fn digest(spec: &ResolvedSpec) -> String {
 
 // ---- descriptions
 
-/// Tags in the brackets of a description: those that say whose it is, when it began and when it ends.
-fn in_brackets(tags: &Tags) -> impl Iterator<Item = String> {
-    let ours = tags.iter().filter(|(key, _)| key.starts_with("kubewright-"));
-    ours.map(|(key, value)| format!("{key}={}", escape_word(value)))
-}
-
 fn escape_word(value: &str) -> String {
-    let unsafe_in_word = |c: char| c.is_whitespace() || c.is_control() || matches!(c, '[' | ']' | '%');
+    let unsafe_in_word = |c: char| !c.is_ascii() || c.is_whitespace() || c.is_control() || matches!(c, '[' | ']' | '%');
     let part = |c: char| {
         if !unsafe_in_word(c) {
             return c.to_string();
@@ -153,20 +147,16 @@ fn escape_word(value: &str) -> String {
     value.chars().map(part).collect()
 }
 
-/// The description of something without labels: a sentence and our tags.
-pub fn description(sentence: &str, tags: &Tags) -> String {
-    format!("{sentence} [{}]", in_brackets(tags).collect::<Vec<_>>().join(" "))
-}
-
-/// The same within the little that a service account's holds: what proves it comes first.
-pub fn short_description(tags: &Tags) -> String {
+/// Our tags in brackets, in at most so many characters: what proves whose a thing is comes first, and who built it
+/// gives way.
+fn in_brackets(tags: &Tags, room: usize) -> String {
     let first = [TAG_STACK, TAG_STEP, TAG_REGION, TAG_RUN];
     let rest = tags.keys().map(String::as_str).filter(|key| key.starts_with("kubewright-") && !first.contains(key));
     let mut text = String::from("[");
-    for key in first.into_iter().chain(rest) {
+    for key in first.into_iter().chain(rest.filter(|key| *key != TAG_BUILDER)).chain([TAG_BUILDER]) {
         let Some(value) = tags.get(key) else { continue };
         let word = format!("{key}={}", escape_word(value));
-        if text.len() + word.len() + 2 <= ACCOUNT_DESCRIPTION_MAX {
+        if text.chars().count() + word.chars().count() + 2 <= room {
             if text.len() > 1 {
                 text.push(' ');
             }
@@ -175,6 +165,16 @@ pub fn short_description(tags: &Tags) -> String {
     }
     text.push(']');
     text
+}
+
+/// The description of something without labels: a sentence and our tags.
+pub fn description(sentence: &str, tags: &Tags) -> String {
+    format!("{sentence} {}", in_brackets(tags, HEAD.saturating_sub(sentence.chars().count() + 1)))
+}
+
+/// The same within the little that a service account's holds.
+pub fn short_description(tags: &Tags) -> String {
+    in_brackets(tags, ACCOUNT_DESCRIPTION_MAX)
 }
 
 /// Our tags in a description.

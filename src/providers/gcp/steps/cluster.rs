@@ -2,7 +2,7 @@
 //! later locks the cluster for half an hour.
 
 use super::support::{
-    Making, PART_OPERATION, broken, busy, making, operation, or_its_making, remove, seen, time, visible, what,
+    Making, PART_OPERATION, both, broken, busy, making, operation, or_its_making, remove, seen, time, visible, what,
 };
 use super::{ExtraTags, Pool};
 use crate::engine::{
@@ -309,11 +309,7 @@ impl Step<GcpCx> for Cluster {
             };
         };
         if let Making::Running(words) = &making {
-            return Ok(Probe::NotYet(format!(
-                "{} {}",
-                cluster.status,
-                words.trim_start_matches("RUNNING").trim_start()
-            )));
+            return Ok(Probe::NotYet(both(&cluster.status, words)));
         }
         if let Some(why) = self.pool_failure(&what, it, &cluster, failed) {
             return Ok(Probe::Broken(why));

@@ -5,7 +5,9 @@
 
 use super::Pool;
 use super::cluster::{being_made, failure};
-use super::support::{Making, PART_PARENT, broken, busy, making, or_its_making, remove, seen_child, visible, what};
+use super::support::{
+    Making, PART_PARENT, both, broken, busy, making, or_its_making, remove, seen_child, visible, what,
+};
 use crate::engine::{
     Deletion, ErrorClass, Found, Input, Lookup, Observed, Outputs, Owned, Probe, Residue, ResourceRef, Scope, Step,
     StepError, Token,
@@ -91,7 +93,7 @@ impl Step<GcpCx> for NodePool {
             };
         };
         if let Making::Running(words) = &making {
-            return Ok(Probe::NotYet(format!("{} {}", pool.status, words.trim_start_matches("RUNNING").trim_start())));
+            return Ok(Probe::NotYet(both(&pool.status, words)));
         }
         Ok(match (pool.status.as_str(), failed) {
             ("ERROR" | "RUNNING_WITH_ERROR", _) | (_, Some(_)) => {

@@ -173,6 +173,11 @@ pub(super) fn in_words(operation: &Value) -> String {
     words
 }
 
+/// A thing's own status with what its operation says beside "running".
+pub(super) fn both(status: &str, operation: &str) -> String {
+    format!("{status} {}", operation.trim_start_matches("RUNNING").trim_start()).trim_end().to_owned()
+}
+
 /// Every `X` of the metrics with its `X_TOTAL`.
 fn counted(progress: Option<&Value>) -> Vec<(String, u64, u64)> {
     let metrics = progress.and_then(|it| it.get("metrics")).and_then(Value::as_array);
@@ -304,6 +309,8 @@ mod tests {
     fn a_running_operation_says_how_far_it_is_and_what_stands_against_it() {
         let compute = json!({"status": "RUNNING", "progress": 40});
         assert_eq!(in_words(&compute), "RUNNING 40%");
+        assert_eq!(both("PROVISIONING", "RUNNING 40%"), "PROVISIONING 40%");
+        assert_eq!(both("PROVISIONING", "RUNNING"), "PROVISIONING");
         let metric = |name: &str, value: &str| json!({"name": name, "intValue": value});
         let gke = json!({"status": "RUNNING", "operationType": "CREATE_CLUSTER", "progress": {"metrics": [
             metric("CLUSTER_CONFIGURING", "12"), metric("CLUSTER_CONFIGURING_TOTAL", "12"),
