@@ -143,8 +143,8 @@ impl World {
     /// Lets virtual minutes go by.
     pub(super) fn minutes(&self, count: u64) {
         self.wait(async {
-            let url = self.server().endpoints().clock();
-            let clock = ClockClient::connect(&url, Arc::new(jiff::Timestamp::now));
+            let at = self.server().endpoints().clock();
+            let clock = ClockClient::connect(&at, Arc::new(jiff::Timestamp::now));
             clock.await.unwrap().sleep(Duration::from_secs(count * 60)).await;
         });
     }

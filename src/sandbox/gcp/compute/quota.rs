@@ -206,7 +206,7 @@ pub(super) fn list(tx: &Tx<'_>, project: &str, region: Option<&str>) -> Vec<Valu
     table.iter().map(one).collect()
 }
 
-fn place_of<'a>(place: Option<&'a Place>) -> Option<&'a str> {
+fn place_of(place: Option<&Place>) -> Option<&str> {
     match place {
         Some(Place::Region(region)) => Some(region),
         _ => None,
