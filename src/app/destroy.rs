@@ -4,7 +4,7 @@
 use super::{cloud, command::Place, durations, inside, kubeconfig, money, outcome, protect, stacks};
 use crate::engine::proof::{self, TAG_STEP};
 use crate::engine::{
-    Backend, Item, Mode, Options, Outcome, Plan, Report, ResourceRef, Session, StackState, Standing, StepId, StepState,
+    Backend, Identity, Item, Mode, Options, Outcome, Plan, Report, ResourceRef, Session, StackState, Standing, StepId, StepState,
     Swept, Teardown,
 };
 use crate::env::{Env, StopCause};
@@ -449,7 +449,13 @@ fn conclude(
             id: Some(item.resource.id.clone()),
         })
         .collect();
-    doc.kept = report.kept.iter().map(|item| outcome::remaining(item, plan, None)).collect();
+    // What is on for the whole account from now on nobody asked to keep, and it costs nothing.
+    let shared = |item: &&Item| {
+        let step = plan.and_then(|plan| plan.step(&item.step));
+        step.is_some_and(|step| matches!(step.identity, Identity::OneWay { .. }))
+    };
+    let kept = report.kept.iter().filter(|item| !shared(item));
+    doc.kept = kept.map(|item| outcome::remaining(item, plan, None)).collect();
     doc.remaining = report.remaining.iter().map(|item| outcome::remaining(item, plan, why(item))).collect();
     doc.mutating_calls = report.mutating_calls;
     doc.audit = report.audit.as_ref().map(outcome::audit);
