@@ -17,10 +17,4 @@ mod crash;
 mod error_ids;
 #[cfg(all(feature = "aws", feature = "sandbox"))]
 mod faults;
-#[cfg(all(feature = "aws", feature = "sandbox"))]
-mod lives;
-#[cfg(all(feature = "aws", feature = "sandbox"))]
-mod policy;
-mod support;
-#[cfg(all(feature = "aws", feature = "sandbox"))]
-mod terminal;
+#[cfg(all(feature = "gcp", feature = "sandbox"))]
