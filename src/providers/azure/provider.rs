@@ -421,7 +421,7 @@ mod tests {
         let words = format!(
             "cannot read subscription s: The access token is from the wrong issuer 'https://sts.windows.net/{own}/'. It must match the tenant 'https://sts.windows.net/{other}/' associated with this subscription. (InvalidAuthenticationTokenTenant)"
         );
-        let mut refused = StepError::new(ErrorClass::Auth, error::AUTH, words);
+        let mut refused = StepError::new(ErrorClass::Auth, crate::providers::azure::error::AUTH, words);
         refused.code = Some("InvalidAuthenticationTokenTenant".to_owned());
         let made = foreign(refused.clone(), Some(own));
         assert_eq!(made.id, TENANT);
@@ -432,7 +432,7 @@ mod tests {
         );
         assert!(made.hints[1].contains(&format!("az login --tenant {other}")), "{:?}", made.hints);
         refused.code = Some("ExpiredAuthenticationToken".to_owned());
-        assert_eq!(foreign(refused, Some(own)).id, error::AUTH);
+        assert_eq!(foreign(refused, Some(own)).id, crate::providers::azure::error::AUTH);
     }
 
     #[test]
