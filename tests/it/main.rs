@@ -18,3 +18,11 @@ mod error_ids;
 #[cfg(all(feature = "aws", feature = "sandbox"))]
 mod faults;
 #[cfg(all(feature = "gcp", feature = "sandbox"))]
+mod gcp;
+#[cfg(all(feature = "aws", feature = "sandbox"))]
+mod lives;
+#[cfg(all(feature = "aws", feature = "sandbox"))]
+mod policy;
+mod support;
+#[cfg(all(feature = "aws", feature = "sandbox"))]
+mod terminal;
