@@ -1,5 +1,6 @@
 """CPU time and memory of whole processes, in turn, in one run: our credential plugin, completion and local answers
-against `aws eks get-token` and `/bin/true`; the binary's size; a cold build.
+against `aws eks get-token`, `gke-gcloud-auth-plugin` and `az account get-access-token`, where these are installed, and
+`/bin/true`; the binary's size; a cold build.
 
 The machine may be busy, so CPU time (user and system, the process and its children) is what counts, medians are quoted,
 and every figure is also a ratio to another of the same run. Budgets are printed beside what they bound; being over one
@@ -24,8 +25,12 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 BIN = pathlib.Path(sys.executable).parent
 STACKS = 10
 DEADLINE = 120
+# The server application of AKS, which its tokens are for.
+AKS_SERVER = "6dae42f8-4368-4678-94ff-3960e28e3630"
 
 Figure = collections.namedtuple("Figure", "cpu_ms wall_ms rss_mb")
+# What is measured: a command, its environment, and a file or directory that is taken away before each run.
+Task = collections.namedtuple("Task", "command env forgets", defaults=(None,))
 
 
 def target():
@@ -53,12 +58,20 @@ def once(command, env):
     return Figure(cpu * 1e3, wall * 1e3, peak / 1024)
 
 
-def measure(commands, runs):
+def forget(path):
+    if path and path.is_dir():
+        shutil.rmtree(path)
+    elif path:
+        path.unlink(missing_ok=True)
+
+
+def measure(tasks, runs):
     """All of them in turn, so that a busy minute of the machine falls on all alike."""
-    seen = {name: [] for name in commands}
+    seen = {name: [] for name in tasks}
     for turn in range(runs + 1):
-        for name, (command, env) in commands.items():
-            figure = once(command, env)
+        for name, task in tasks.items():
+            forget(task.forgets)
+            figure = once(task.command, task.env)
             if turn:
                 seen[name].append(figure)
     return {name: Figure(*(statistics.median(column) for column in zip(*figures))) for name, figures in seen.items()}
@@ -94,13 +107,23 @@ class Rehearsal:
             if found:
                 self.clients[key] = shlex.split(value)[0]
         for nth in range(STACKS):
-            words = ["provision", f"demo-{nth}", "--provider", "aws", "--region", "us-east-1", "--yes", "--wait", "cloud"]
-            self.run("--sandbox", *words)
+            self.provision(f"demo-{nth}", "aws", "us-east-1")
+        self.provision("demo-gcp", "gcp", "us-central1")
+        self.provision("demo-azure", "azure", "eastus")
         # Where the rehearsal's journals are, as a home of their own: local answers then need no server.
         self.local = {**self.env, "KUBEWRIGHT_HOME": str(self.home / "kw" / "sandbox")}
 
     def run(self, *words):
-        subprocess.run([self.binary, *words], env=self.env, check=True, capture_output=True, timeout=DEADLINE)
+        return subprocess.run([self.binary, *words], env=self.env, check=True, capture_output=True, timeout=DEADLINE).stdout
+
+    def provision(self, name, cloud, region):
+        self.run("--sandbox", "provision", name, "--provider", cloud, "--region", region, "--yes", "--wait", "cloud")
+
+    def plugin(self, name, home):
+        """The command that a kubeconfig of ours names, in a home whose cache of tokens is its own."""
+        told = json.loads(self.run("--sandbox", "kubeconfig", name, "-o", "json"))["exec"]
+        env = {**self.clients, "KUBEWRIGHT_HOME": str(self.home / home)}
+        return [self.binary, *told["args"]], env, self.home / home / "tokens"
 
     def close(self):
         self.server.send_signal(signal.SIGTERM)
@@ -108,7 +131,7 @@ class Rehearsal:
         shutil.rmtree(self.home)
 
 
-def commands(binary, rehearsal):
+def eks(binary, rehearsal):
     place = ["--cluster", "demo-0", "--region", "us-east-1"]
     keys = rehearsal.clients
     # Keys in a file are no keys of the environment: the token that was kept is handed out again.
@@ -119,28 +142,86 @@ def commands(binary, rehearsal):
     profile = {name: value for name, value in keys.items() if name not in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN")}
     profile["AWS_SHARED_CREDENTIALS_FILE"] = str(shared)
     warm = [binary, "token", *place, "--profile", "team"]
-    subprocess.run(warm, env=profile, check=True, capture_output=True, timeout=DEADLINE)
-    tab = {**rehearsal.local, "KUBEWRIGHT_COMPLETE": "bash", "_CLAP_COMPLETE_INDEX": "2"}
     aws = [sys.executable, str(BIN / "aws"), "eks", "get-token", "--cluster-name", "demo-0", "--region", "us-east-1"]
     return {
-        "/bin/true": (["/bin/true"], rehearsal.env),
-        "kubewright --version": ([binary, "--version"], rehearsal.env),
-        "token, keys in the environment": ([binary, "token", *place], keys),
-        "token, kept from the call before": (warm, profile),
-        "aws eks get-token": (aws, keys),
-        "one TAB, for the name of a stack": ([binary, "--", "kubewright", "destroy", ""], tab),
-        "status --local": ([binary, "status", "--local"], rehearsal.local),
+        "EKS token, keys in the environment": Task([binary, "token", *place], keys),
+        "EKS token, kept": Task(warm, profile),
+        "aws eks get-token": Task(aws, keys),
+    }
+
+
+def asked_and_kept(cloud, rehearsal, name):
+    """A token that its issuer is asked for, and one that was kept from the call before."""
+    command, env, tokens = rehearsal.plugin(name, f"asked-{name}")
+    again, same, _ = rehearsal.plugin(name, f"kept-{name}")
+    return {f"{cloud} token, asked for": Task(command, env, tokens), f"{cloud} token, kept": Task(again, same)}
+
+
+def gke(rehearsal):
+    tasks = asked_and_kept("GKE", rehearsal, "demo-gcp")
+    program = shutil.which("gke-gcloud-auth-plugin")
+    if not program:
+        print("gke-gcloud-auth-plugin is not installed: GKE tokens have nothing to be held against")
+        return tasks
+    # It keeps its tokens beside the kubeconfig.
+    for what, home in (("asked for", "plugin-asked"), ("kept", "plugin-kept")):
+        place = rehearsal.home / home
+        place.mkdir()
+        env = {**rehearsal.clients, "HOME": str(place), "KUBECONFIG": str(place / "config")}
+        kept = place / "gke_gcloud_auth_plugin_cache"
+        tasks[f"gke-gcloud-auth-plugin, {what}"] = Task([program, "--use_application_default_credentials"], env, kept if what == "asked for" else None)
+    return tasks
+
+
+def aks(rehearsal):
+    tasks = asked_and_kept("AKS", rehearsal, "demo-azure")
+    program = shutil.which("az")
+    if not program:
+        print("az is not installed: AKS tokens have nothing to be held against")
+        return tasks
+    env = {**rehearsal.clients, "AZURE_CONFIG_DIR": str(rehearsal.home / "az"), "REQUESTS_CA_BUNDLE": rehearsal.clients["SSL_CERT_FILE"], "AZURE_CORE_COLLECT_TELEMETRY": "false"}
+    cloud = next((rehearsal.home / "kw").rglob("azure-cloud.json"))
+    signed_in = (
+        ("cloud", "register", "--name", "KubewrightSandbox", "--cloud-config", f"@{cloud}"),
+        ("cloud", "set", "--name", "KubewrightSandbox"),
+        ("login", "--service-principal", "-u", env["AZURE_CLIENT_ID"], "-p", env["AZURE_CLIENT_SECRET"], "--tenant", env["AZURE_TENANT_ID"]),
+    )
+    for words in signed_in:
+        subprocess.run([program, *words], env=env, check=True, capture_output=True, timeout=DEADLINE)
+    tasks["az account get-access-token, kept"] = Task([program, "account", "get-access-token", "--resource", AKS_SERVER], env)
+    return tasks
+
+
+def tasks(binary, rehearsal):
+    tab = {**rehearsal.local, "KUBEWRIGHT_COMPLETE": "bash", "_CLAP_COMPLETE_INDEX": "2"}
+    return {
+        "/bin/true": Task(["/bin/true"], rehearsal.env),
+        "kubewright --version": Task([binary, "--version"], rehearsal.env),
+        **eks(binary, rehearsal),
+        **gke(rehearsal),
+        **aks(rehearsal),
+        "one TAB, for the name of a stack": Task([binary, "--", "kubewright", "destroy", ""], tab),
+        "status --local": Task([binary, "status", "--local"], rehearsal.local),
     }
 
 
 BUDGETS = {
     "kubewright --version": ("wall_ms", 8),
-    "token, keys in the environment": ("cpu_ms", 5),
-    "token, kept from the call before": ("cpu_ms", 5),
+    "EKS token, keys in the environment": ("cpu_ms", 5),
+    "EKS token, kept": ("cpu_ms", 5),
+    "GKE token, kept": ("cpu_ms", 5),
+    "AKS token, kept": ("cpu_ms", 5),
     "one TAB, for the name of a stack": ("wall_ms", 20),
     "status --local": ("wall_ms", 15),
 }
-MEMORY = {"token, keys in the environment": 12, "token, kept from the call before": 12}
+MEMORY = {name: 12 for name in BUDGETS if "token" in name}
+# Ours against what it replaces.
+RIVALS = {
+    "EKS token, keys in the environment": "aws eks get-token",
+    "GKE token, asked for": "gke-gcloud-auth-plugin, asked for",
+    "GKE token, kept": "gke-gcloud-auth-plugin, kept",
+    "AKS token, kept": "az account get-access-token, kept",
+}
 
 
 def verdict(value, limit):
@@ -148,19 +229,20 @@ def verdict(value, limit):
 
 
 def report(figures):
-    aws, floor = figures["aws eks get-token"], figures["/bin/true"]
-    print(f"{'':<36}{'CPU ms':>9}{'wall ms':>9}{'MB':>7}   against /bin/true, aws eks get-token (CPU)")
+    floor = figures["/bin/true"]
+    print(f"{'':<40}{'CPU ms':>9}{'wall ms':>9}{'MB':>7}   CPU against /bin/true")
     for name, it in figures.items():
-        ratios = f"{it.cpu_ms / max(floor.cpu_ms, 0.01):8.1f} x {it.cpu_ms / aws.cpu_ms:9.4f} x"
-        print(f"{name:<36}{it.cpu_ms:>9.2f}{it.wall_ms:>9.2f}{it.rss_mb:>7.1f}   {ratios}")
+        print(f"{name:<40}{it.cpu_ms:>9.2f}{it.wall_ms:>9.2f}{it.rss_mb:>7.1f}   {it.cpu_ms / max(floor.cpu_ms, 0.01):8.1f} x")
         if name in BUDGETS:
             what, limit = BUDGETS[name]
-            print(f"{'':<36}{what.replace('_', ' ')}: {verdict(getattr(it, what), limit)}")
+            print(f"{'':<40}{what.replace('_', ' ')}: {verdict(getattr(it, what), limit)}")
         if name in MEMORY:
-            print(f"{'':<36}memory MB: {verdict(it.rss_mb, MEMORY[name])}")
+            print(f"{'':<40}memory MB: {verdict(it.rss_mb, MEMORY[name])}")
     print(f"memory is the larger of the program's and its launcher's, which /bin/true shows: {floor.rss_mb:.1f} MB")
-    token = figures["token, keys in the environment"]
-    print(f"a token of ours takes 1/{aws.cpu_ms / token.cpu_ms:.0f} of the CPU time and 1/{aws.rss_mb / token.rss_mb:.1f} of the memory of the aws CLI's")
+    for ours, theirs in RIVALS.items():
+        if theirs in figures:
+            mine, other = figures[ours], figures[theirs]
+            print(f"{ours}: 1/{other.cpu_ms / mine.cpu_ms:.1f} of the CPU time and 1/{other.rss_mb / mine.rss_mb:.1f} of the memory of {theirs}")
 
 
 def cold_build():
@@ -181,7 +263,7 @@ def main():
     binary = str(target() / "release" / "kubewright")
     rehearsal = Rehearsal(binary)
     try:
-        report(measure(commands(binary, rehearsal), options.runs))
+        report(measure(tasks(binary, rehearsal), options.runs))
     finally:
         rehearsal.close()
     size = os.path.getsize(binary) / 1e6

@@ -72,6 +72,7 @@ pub const VARIABLES: &[Variable] = &[
     ),
     var("KUBEWRIGHT_SANDBOX_POLICY", Topic::Sandbox, "file of IAM policies that its credentials are limited to"),
     var("KUBEWRIGHT_SANDBOX_PODS", Topic::Sandbox, "local: pods run as processes of this machine"),
+    var("KUBEWRIGHT_SANDBOX_RECORD", Topic::Sandbox, "directory that keeps what its clouds were asked and answered"),
     var("AWS_ENDPOINT_URL", Topic::Endpoint, "every AWS service; AWS_ENDPOINT_URL_EC2 and the like for one"),
     var("KUBEWRIGHT_PRICE_AWS_ENDPOINT", Topic::Endpoint, "AWS price lists"),
     var("KUBEWRIGHT_GCP_CONTAINER_ENDPOINT", Topic::Endpoint, "GKE"),

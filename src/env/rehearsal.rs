@@ -11,7 +11,13 @@ use crate::sandbox::{
 use crate::store::{Holder, StateDir};
 use async_trait::async_trait;
 use jiff::Timestamp;
-use std::{ffi::OsString, path::Path, process::ExitStatus, sync::Arc, time::Duration};
+use std::{
+    ffi::OsString,
+    path::{Path, PathBuf},
+    process::ExitStatus,
+    sync::Arc,
+    time::Duration,
+};
 use tokio::signal::unix::{SignalKind, signal};
 
 /// What the sandbox says in our words.
@@ -81,6 +87,7 @@ fn options(vars: &Variables) -> Result<ServeOptions, CliError> {
         settings: sandbox::world::Settings::default(),
         conditions,
         pods_local,
+        record: set("KUBEWRIGHT_SANDBOX_RECORD").map(PathBuf::from),
         wall: Arc::new(|| WallClock.now()),
         bits: Arc::new(|| RandomIds.bits()),
         holder: Holder {

@@ -188,7 +188,8 @@ impl Rule {
             "reads" => !mutating,
             pattern => match pattern.strip_suffix('*') {
                 Some(prefix) => op.starts_with(prefix),
-                None => pattern == op,
+                // Google's methods may be named by their last two words, without the path before them.
+                None => pattern == op || op.strip_suffix(pattern).is_some_and(|path| path.ends_with('.')),
             },
         };
         service_fits && op_fits
@@ -236,6 +237,9 @@ mod tests {
         let delay = Fault::Delay(Duration::from_millis(250));
         assert_eq!(faults.strike("iam", "GetUser", false), [delay, Fault::ErrorBefore]);
         assert_eq!(faults.strike("iam", "CreateRole", true), []);
+        let mut faults = Faults::parse("container:clusters.create=drop").expect("valid");
+        assert_eq!(faults.strike("container", "projects.locations.clusters.create", true), [Fault::Drop]);
+        assert_eq!(faults.strike("container", "projects.locations.otherclusters.create", true), []);
         let mut faults = Faults::parse("*:*=expired@2-,eks:CreateCluster=fail-later@1").expect("valid");
         assert_eq!(faults.strike("eks", "CreateCluster", true), [Fault::FailLater]);
         assert_eq!(faults.strike("eks", "CreateCluster", true), [Fault::Expired]);

@@ -9,6 +9,7 @@ use super::{
     conditions::Conditions,
     faults::{Fault, Faults},
     holds::Holds,
+    record::Recorder,
     server::Body,
     world::{Object, Scope, Settings, Site, Tx, World, WorldError},
 };
@@ -81,6 +82,7 @@ pub struct Hub {
     wall: Wall,
     holds: Holds,
     pods_local: bool,
+    record: Recorder,
     rebirth: Rebirth,
     revision: watch::Sender<u64>,
     jumped: watch::Sender<u64>,
@@ -160,6 +162,8 @@ pub struct Made {
     pub holds: Holds,
     /// Whether pods run as processes of this machine.
     pub pods_local: bool,
+    /// What keeps the exchanges, if asked to.
+    pub record: Recorder,
     /// Makes a new world, with this seed, in place of the old one on disk.
     pub rebirth: Rebirth,
 }
@@ -170,7 +174,7 @@ pub type Rebirth = Box<dyn Fn(Option<u64>) -> Result<World, SandboxError> + Send
 impl Hub {
     /// Starts the clock where the world stood.
     pub fn new(made: Made) -> Self {
-        let Made { world, speed, faults, clouds, kubernetes, wall, holds, pods_local, rebirth } = made;
+        let Made { world, speed, faults, clouds, kubernetes, wall, holds, pods_local, record, rebirth } = made;
         let revision = watch::Sender::new(world.revision());
         let clock = VirtualClock::start(world.now(), speed);
         let core = Core { world, clock, faults, furnished: BTreeSet::new(), sleepers: BTreeSet::new() };
@@ -181,6 +185,7 @@ impl Hub {
             wall,
             holds,
             pods_local,
+            record,
             rebirth,
             revision,
             jumped: watch::Sender::new(0),
@@ -211,6 +216,11 @@ impl Hub {
     /// Whether pods run as processes of this machine.
     pub fn pods_local(&self) -> bool {
         self.pods_local
+    }
+
+    /// What keeps the exchanges of the clouds' ports.
+    pub fn record(&self) -> &Recorder {
+        &self.record
     }
 
     /// Tells when the world's revision changes: for watches.

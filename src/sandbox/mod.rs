@@ -37,6 +37,7 @@ pub mod gcp;
 pub mod holds;
 pub mod hub;
 pub mod kubernetes;
+pub mod record;
 pub mod server;
 pub mod show;
 pub mod tls;
@@ -142,6 +143,8 @@ pub struct ServeOptions {
     pub conditions: Conditions,
     /// Whether pods run as processes of this machine.
     pub pods_local: bool,
+    /// Directory of a file that keeps what is asked and answered, if any; see [`record`].
+    pub record: Option<PathBuf>,
     /// Real time.
     pub wall: Wall,
     /// Randomness for a world born now.
@@ -218,6 +221,7 @@ pub async fn serve(options: ServeOptions) -> Result<Running, SandboxError> {
     let dir = Dir::open(&options.dir)?;
     let Some(lock) = dir.lock(&options.holder)? else { return Err(SandboxError::Running(options.dir)) };
     let ServeOptions { wall, bits, seed, settings, .. } = options.clone();
+    let record = record::Recorder::open(options.record.as_deref(), options.holder.pid)?;
     let born = move |seed: Option<u64>| dir::birth(bits(), seed, wall(), settings.clone());
     let mut world = dir.open_world(|| born(seed))?;
     world.set_conditions(options.conditions);
@@ -248,6 +252,7 @@ pub async fn serve(options: ServeOptions) -> Result<Running, SandboxError> {
         wall: options.wall,
         holds: holds::Holds::open(dir.path().join("holds"))?,
         pods_local: options.pods_local,
+        record,
         rebirth: Box::new(move |seed| reborn.new_world(born(seed))),
     }));
     hub.set_site(Site {

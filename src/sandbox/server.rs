@@ -140,7 +140,8 @@ async fn answer(hub: &Hub, cloud: Cloud, request: Request<Incoming>) -> Option<R
         }
         return Some(control::handle(hub, parts.method.as_str(), control, &body));
     }
-    hub.cloud(cloud)?.handle(hub, &parts, &body).await
+    let answer = hub.cloud(cloud)?.handle(hub, &parts, &body).await;
+    hub.record().keep(cloud.as_str(), &parts, &body, answer).await
 }
 
 /// Serves the TLS port until told to stop.

@@ -1,4 +1,5 @@
-"""Somebody else at work in the same account: plain signed requests, so that nothing of ours makes what must survive us."""
+"""The AWS half of the kill matrix: somebody else at work in the same account, by plain signed requests, so that nothing of
+ours makes what must survive us."""
 
 import datetime
 import hashlib
@@ -11,6 +12,18 @@ import urllib.request
 
 VERSIONS = {"ec2": "2016-11-15", "iam": "2010-05-08"}
 REGION = "us-east-1"
+PLACE = ("--provider", "aws", "--region", REGION)
+SPEC = f"""\
+apiVersion: kubewright/v1
+kind: Cluster
+name: demo
+provider: aws
+region: {REGION}
+network: {{ nat: per-zone }}
+"""
+# The first thing of ours that carries marks, which the control that takes them away waits for.
+MARKED = "vpc"
+TRUST = '{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"Service":"%s"},"Action":"sts:AssumeRole"}]}'
 
 
 class Account:
@@ -66,3 +79,86 @@ def field(reply, name):
     if not found:
         raise RuntimeError(f"no {name} in {reply[:300]}")
     return found.group(1)
+
+
+def plant_decoys(account, pass_time):
+    """Things of somebody else that look like ours: our names, our marks in part, another stack's marks in full."""
+    lag, build = 30, 1200  # seconds until everybody sees a new thing, and until a control plane stands
+    stranger = {"Name": "demo", "cluster_name": "demo", "created_by": "kubewright"}
+    no_id = {**stranger, "kubewright-stack": "demo", "kubewright-step": "network__vpc"}
+    other_id = {**stranger, "kubewright-stack": "demo-ffffffff", "kubewright-step": "nodes__pool__default"}
+    other_name = {"kubewright-stack": "demo-two-ffffffff", "kubewright-step": "cluster"}
+    owned = {"kubernetes.io/cluster/demo": "owned", "eks:cluster-name": "demo"}
+
+    def ec2(action, sort, tags, **params):
+        return account.query("ec2", action, **params, **(tagged(sort, tags) if sort else {}))
+
+    vpc = field(ec2("CreateVpc", "vpc", no_id, CidrBlock="10.0.0.0/16"), "vpcId")
+    pass_time(lag)
+    subnets = [
+        field(ec2("CreateSubnet", "subnet", no_id, VpcId=vpc, CidrBlock=f"10.0.{nth}.0/24", AvailabilityZone=f"us-east-1{zone}"), "subnetId")
+        for nth, zone in enumerate("ab")
+    ]
+    pass_time(lag)
+    gateway = field(ec2("CreateInternetGateway", "internet-gateway", no_id), "internetGatewayId")
+    pass_time(lag)
+    ec2("AttachInternetGateway", None, {}, VpcId=vpc, InternetGatewayId=gateway)
+    group = field(
+        ec2("CreateSecurityGroup", "security-group", owned, VpcId=vpc, GroupName="k8s-elb-demo", GroupDescription="Security group for Kubernetes ELB"),
+        "groupId",
+    )
+    pass_time(lag)
+    ec2("CreateNetworkInterface", "network-interface", {**owned, **other_id}, SubnetId=subnets[0], **{"SecurityGroupId.1": group, "Description": "aws-K8S-i-0ffffffffffffffff"})
+    ec2("CreateVolume", "volume", {**owned, "kubernetes.io/created-for/pvc/name": "data"}, AvailabilityZone="us-east-1a", Size=10, VolumeType="gp3")
+    ec2("CreateVolume", "volume", other_id, AvailabilityZone="us-east-1b", Size=1, VolumeType="gp3")
+    ec2("AllocateAddress", "elastic-ip", {**no_id, "kubewright-step": "network__nat__a__address"}, Domain="vpc")
+    ec2("CreateLaunchTemplate", "launch-template", no_id, LaunchTemplateName="kw-demo-ffffffff-pool-default", **{"LaunchTemplateData.InstanceType": "m6a.large"})
+
+    def role(name, path, service, tags):
+        marks = {}
+        for nth, (key, value) in enumerate(tags.items(), 1):
+            marks |= {f"Tags.member.{nth}.Key": key, f"Tags.member.{nth}.Value": value}
+        made = account.query("iam", "CreateRole", RoleName=name, Path=path, AssumeRolePolicyDocument=TRUST % service, **marks)
+        return field(made, "Arn")
+
+    role("kw-demo-cluster", "/kubewright/", "eks.amazonaws.com", no_id)
+    role("kw-demo-ffffffff-node", "/", "ec2.amazonaws.com", other_id)
+    cluster = role("kw-demo-two-ffffffff-cluster", "/kubewright/", "eks.amazonaws.com", other_name)
+    account.query("iam", "AttachRolePolicy", RoleName="kw-demo-two-ffffffff-cluster", PolicyArn="arn:aws:iam::aws:policy/AmazonEKSClusterPolicy")
+    pass_time(lag)
+    config = {"subnetIds": subnets}
+    account.rest("eks", "POST", "/clusters", {"name": "demo-two", "roleArn": cluster, "tags": other_name, "resourcesVpcConfig": config})
+    pass_time(build)
+
+
+def witness(_):
+    """Nothing beyond what `sandbox show` lists."""
+    return {}
+
+
+# ---- the harm that the negative controls do: (account, judge, sandbox)
+
+
+def orphan(account, *_):
+    account.query("ec2", "CreateVolume", AvailabilityZone="us-east-1a", Size=1, VolumeType="gp3")
+
+
+def duplicate(account, judge, sandbox):
+    first = next(thing for thing in judge.ours(sandbox.show()) if thing["kind"] == "elastic-ip")
+    account.query("ec2", "AllocateAddress", Domain="vpc", **tagged("elastic-ip", first["tags"]))
+
+
+def deleted(account, judge, _):
+    account.query("ec2", "DeleteVolume", VolumeId=judge.foreign_one("volume")["id"])
+
+
+def retagged(account, judge, _):
+    account.query("ec2", "CreateTags", **{"ResourceId.1": judge.foreign_one("vpc")["id"], "Tag.1.Key": "Name", "Tag.1.Value": "mine"})
+
+
+HARMS = {"orphan": orphan, "duplicate": duplicate, "deleted": deleted, "retagged": retagged}
+MORE_HARM = {}
+
+
+def unmark(account, thing):
+    account.query("ec2", "DeleteTags", **{"ResourceId.1": thing["id"]})

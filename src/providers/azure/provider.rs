@@ -305,6 +305,10 @@ impl Provider for Azure {
         survey::traces(&self.cx, &*self.clock, &self.listings()).await
     }
 
+    fn retags(&self, kind: &str) -> bool {
+        retag::changes(kind)
+    }
+
     async fn retag(&self, _: &Stack, owned: &[Owned], tags: &BTreeMap<String, String>) -> Result<(), StepError> {
         retag::retag(&self.cx, &*self.clock, owned, tags).await
     }
@@ -417,7 +421,7 @@ mod tests {
         let words = format!(
             "cannot read subscription s: The access token is from the wrong issuer 'https://sts.windows.net/{own}/'. It must match the tenant 'https://sts.windows.net/{other}/' associated with this subscription. (InvalidAuthenticationTokenTenant)"
         );
-        let mut refused = StepError::new(ErrorClass::Auth, error::AUTH, words);
+        let mut refused = StepError::new(ErrorClass::Auth, crate::providers::azure::error::AUTH, words);
         refused.code = Some("InvalidAuthenticationTokenTenant".to_owned());
         let made = foreign(refused.clone(), Some(own));
         assert_eq!(made.id, TENANT);
@@ -428,7 +432,7 @@ mod tests {
         );
         assert!(made.hints[1].contains(&format!("az login --tenant {other}")), "{:?}", made.hints);
         refused.code = Some("ExpiredAuthenticationToken".to_owned());
-        assert_eq!(foreign(refused, Some(own)).id, error::AUTH);
+        assert_eq!(foreign(refused, Some(own)).id, crate::providers::azure::error::AUTH);
     }
 
     #[test]

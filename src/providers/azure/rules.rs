@@ -15,7 +15,7 @@ use serde_json::Value;
 use std::collections::BTreeMap;
 
 const LOCKS: Op = Op::new("authorization:locks.list", "2020-05-01");
-const ASSIGNED: Op = Op::new("authorization:policyAssignments.list", "2023-04-01");
+const ASSIGNED: Op = Op::new("authorization:policyAssignments.list", "2024-05-01");
 
 /// A lock of the subscription, or of something in it.
 #[derive(Debug, Clone, Deserialize)]

@@ -331,7 +331,8 @@ impl GcpCx {
     /// [`Failure`].
     pub async fn ask<T: DeserializeOwned>(&self, request: Request<'_>) -> Result<T, Failure> {
         let (op, what, mutating) = (request.op, request.what, request.is_mutating());
-        let body = self.call(request).await?;
+        let mut body = self.call(request).await?;
+        drop_nulls(&mut body);
         serde_json::from_value(body).map_err(|why| {
             let error = error::unreadable(op, what, why);
             let error = if mutating { error } else { error.with_residue(Residue::None) };
@@ -400,13 +401,26 @@ impl GcpCx {
             if let Some(token) = &next {
                 asked = asked.query("pageToken", token.clone());
             }
-            let page = self.call(asked).await?;
+            let mut page = self.call(asked).await?;
+            drop_nulls(&mut page);
             next = page.get("nextPageToken").and_then(Value::as_str).filter(|it| !it.is_empty()).map(str::to_owned);
             pages.push(page);
             if next.is_none() {
                 return Ok(pages);
             }
         }
+    }
+}
+
+/// A field that is null is one that is not there: Google leaves those out, what stands in its place may not.
+fn drop_nulls(value: &mut Value) {
+    match value {
+        Value::Object(fields) => {
+            fields.retain(|_, field| !field.is_null());
+            fields.values_mut().for_each(drop_nulls);
+        }
+        Value::Array(items) => items.iter_mut().for_each(drop_nulls),
+        _ => {}
     }
 }
 

@@ -5,6 +5,7 @@
 //! disks and load balancers are not listed: they are the cluster's making, and [`super::leftovers`] looks for them.
 
 use super::client::{GcpCx, Request};
+use super::clusters::{all, none_if_off};
 use super::labels::{self, Tags};
 use super::names;
 use super::steps::{self, ExtraTags, Pool, role_binding};
@@ -35,20 +36,12 @@ const ORDER: [(&str, &[&str]); 6] = [
 /// project has nothing.
 pub async fn sweep(cx: &GcpCx, clock: &dyn Clock, stack: &Stack) -> Result<Vec<Swept>, StepError> {
     let (compute, clusters, accounts, bindings) = tokio::try_join!(
-        patient(clock, || if_on(compute(cx, stack))),
-        patient(clock, || if_on(clusters(cx, stack))),
-        patient(clock, || if_on(accounts(cx, stack))),
-        patient(clock, || if_on(bindings(cx, stack))),
+        patient(clock, || async { none_if_off(compute(cx, stack).await) }),
+        patient(clock, || async { none_if_off(clusters(cx, stack).await) }),
+        patient(clock, || async { none_if_off(accounts(cx, stack).await) }),
+        patient(clock, || async { none_if_off(bindings(cx, stack).await) }),
     )?;
     Ok(ordered([compute, clusters, accounts, bindings].concat()))
-}
-
-/// Nothing where the service is off.
-async fn if_on<T>(look: impl Future<Output = Result<Vec<T>, StepError>>) -> Result<Vec<T>, StepError> {
-    match look.await {
-        Err(off) if off.id == super::error::API_OFF => Ok(Vec::new()),
-        answer => answer,
-    }
 }
 
 async fn compute(cx: &GcpCx, stack: &Stack) -> Result<Vec<Swept>, StepError> {
@@ -89,32 +82,11 @@ async fn compute(cx: &GcpCx, stack: &Stack) -> Result<Vec<Swept>, StepError> {
     Ok(found)
 }
 
-/// Every cluster of the project that is in this region: an answer that leaves a zone out is none.
-pub(super) async fn clusters_here(cx: &GcpCx) -> Result<Vec<wire::Cluster>, StepError> {
-    let path = cx.container_path("-", "clusters")?;
-    let request = Request::get("container:projects.locations.clusters.list", path, "clusters");
-    let answer = cx.call(request).await?;
-    let missing = answer.get("missingZones").and_then(serde_json::Value::as_array).filter(|all| !all.is_empty());
-    let region = cx.region.as_str();
-    let here = |place: &str| place == region || place.strip_prefix(region).is_some_and(|rest| rest.starts_with('-'));
-    if let Some(zones) = missing
-        && zones.iter().filter_map(serde_json::Value::as_str).any(here)
-    {
-        let why = format!("GKE did not answer for {zones:?}");
-        return Err(super::error::unreadable("container:projects.locations.clusters.list", "clusters", why)
-            .with_residue(crate::engine::Residue::None));
-    }
-    let all = answer.get("clusters").cloned().unwrap_or_else(|| serde_json::json!([]));
-    let all: Vec<wire::Cluster> = serde_json::from_value(all)
-        .map_err(|why| super::error::unreadable("container:projects.locations.clusters.list", "clusters", why))?;
-    Ok(all.into_iter().filter(|cluster| here(&cluster.location)).collect())
-}
-
 /// The cluster, if its labels say that it is this stack's, and its node pools, whoever made them: none of them can live
 /// without it, nor it go before them.
 async fn clusters(cx: &GcpCx, stack: &Stack) -> Result<Vec<Swept>, StepError> {
     let mut found = Vec::new();
-    for cluster in clusters_here(cx).await? {
+    for cluster in all(cx).await? {
         let seen = steps::cluster::observed(&cluster);
         if !is_ours(stack, &seen) {
             continue;
@@ -291,14 +263,6 @@ pub(super) fn deletable<P: Serialize>(
         _ => (5, 900),
     };
     kit::deletable(id, kind, params, (identity, tagged), service, times)
-}
-
-/// The region's clusters are listed under `-`; this is for whoever wants one by its name.
-///
-/// # Errors
-/// As the listing's.
-pub async fn cluster_named(cx: &GcpCx, name: &str) -> Result<Option<wire::Cluster>, StepError> {
-    Ok(clusters_here(cx).await?.into_iter().find(|cluster| cluster.name == name))
 }
 
 #[cfg(test)]

@@ -99,7 +99,7 @@ impl Request {
         }
         Call {
             service: self.api.service.to_owned(),
-            op: self.method.op().to_owned(),
+            op: self.method.id.to_owned(),
             mutating: self.method.mutates(),
             shown: Value::Object(shown),
         }

@@ -207,12 +207,14 @@ impl Public {
     pub(in crate::sandbox) fn verify(&self, token: &str) -> Option<Value> {
         let (text, signature) = token.rsplit_once('.')?;
         let (head, claims) = text.split_once('.')?;
-        let read = |part: &str| serde_json::from_slice::<Value>(&BASE64_URL_SAFE_NO_PAD.decode(part).ok()?).ok();
+        // Google takes the padding that the standard leaves out, and some clients send it.
+        let decoded = |part: &str| BASE64_URL_SAFE_NO_PAD.decode(part.trim_end_matches('=')).ok();
+        let read = |part: &str| serde_json::from_slice::<Value>(&decoded(part)?).ok();
         let head = read(head)?;
         if head["alg"] != json!("RS256") || head.get("kid").is_some_and(|kid| *kid != json!(self.id)) {
             return None;
         }
-        let signature = BASE64_URL_SAFE_NO_PAD.decode(signature).ok()?;
+        let signature = decoded(signature)?;
         let known = aws_lc_rs::default_provider().signature_verification_algorithms;
         let by = known.all.iter().find(|by| by.signature_alg_id() == alg_id::RSA_PKCS1_SHA256)?;
         let key = BASE64_STANDARD.decode(&self.der).ok()?;

@@ -6,6 +6,7 @@
 
 mod accounts;
 mod compute;
+mod container;
 mod filter;
 mod gate;
 mod keys;
@@ -19,6 +20,8 @@ mod wire;
 
 #[cfg(test)]
 mod tests;
+
+pub(in crate::sandbox) use container::Gke;
 
 use super::{
     SandboxError,
@@ -152,6 +155,7 @@ impl PretendCloud for Google {
 fn happen(tx: &mut Tx<'_>, object: &Object, what: &str) {
     match object.service.as_str() {
         "compute" => compute::happen(tx, object, what),
+        "container" => container::happen(tx, object, what),
         "serviceusage" => services::happen(tx, object),
         _ => {}
     }
@@ -181,6 +185,7 @@ fn furnish(tx: &mut Tx<'_>, scope: &Scope, key: &keys::Public) {
 fn dispatch(cx: &mut Cx<'_, '_>) -> Answer {
     match cx.api.service {
         "compute" => compute::answer(cx),
+        "container" => container::answer(cx),
         "cloudresourcemanager" => projects::answer(cx),
         "cloudbilling" => projects::billing(cx),
         "serviceusage" => services::answer(cx),
@@ -204,13 +209,13 @@ pub fn client_env(url: &str, dir: &Path) -> BTreeMap<String, OsString> {
         ("CLOUDSDK_COMPONENT_MANAGER_DISABLE_UPDATE_CHECK".to_owned(), "1".into()),
         ("NO_GCE_CHECK".to_owned(), "true".into()),
     ]);
-    for service in
-        ["COMPUTE", "CONTAINER", "IAM", "IAMCREDENTIALS", "CLOUDRESOURCEMANAGER", "SERVICEUSAGE", "CLOUDBILLING"]
-    {
+    let services = ["COMPUTE", "CONTAINER", "IAM", "CLOUDRESOURCEMANAGER", "SERVICEUSAGE", "CLOUDBILLING"];
+    for service in services {
         let base = if service == "COMPUTE" { format!("{url}/compute/v1/") } else { format!("{url}/") };
         env.insert(format!("KUBEWRIGHT_GCP_{service}_ENDPOINT"), (&base).into());
         env.insert(format!("CLOUDSDK_API_ENDPOINT_OVERRIDES_{service}"), base.into());
     }
+    env.insert("CLOUDSDK_API_ENDPOINT_OVERRIDES_IAMCREDENTIALS".to_owned(), format!("{url}/").into());
     env
 }
 

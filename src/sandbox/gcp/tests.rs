@@ -12,6 +12,7 @@ pub(in crate::sandbox) struct Rig {
     keys: Keys,
     pub(in crate::sandbox) caller: Caller,
     now: Timestamp,
+    doomed: bool,
 }
 
 const ROOT: &str = "compute/v1/projects/kubewright-sandbox";
@@ -34,7 +35,7 @@ impl Rig {
         let birth = Birth { version: 1, id: "00000007".to_owned(), seed: 7, epoch, settings };
         let world = World::create(birth, Box::new(NoLog)).expect("a log that forgets does not fail");
         let caller = Caller { email: ACCOUNT.to_owned(), scopes: vec![token::SCOPE.to_owned()] };
-        let mut rig = Self { world, keys: Keys::generate().expect("a key"), caller, now: epoch };
+        let mut rig = Self { world, keys: Keys::generate().expect("a key"), caller, now: epoch, doomed: false };
         let key = rig.keys.public();
         rig.within(|tx| places::PROJECTS.iter().for_each(|project| furnish(tx, &Scope::global(project.id), &key)));
         rig
@@ -45,6 +46,21 @@ impl Rig {
         let result = work(&mut tx);
         tx.commit().expect("a log that forgets does not fail");
         result
+    }
+
+    /// What calls make from here on never becomes usable.
+    pub(in crate::sandbox) fn doom(&mut self, doomed: bool) {
+        self.doomed = doomed;
+    }
+
+    pub(in crate::sandbox) fn now(&self) -> Timestamp {
+        self.now
+    }
+
+    /// A token of somebody, for so many seconds from now.
+    pub(in crate::sandbox) fn token(&self, email: &str, secs: i64) -> String {
+        let says = json!({"sub": email, "exp": self.now.as_second() + secs, "scope": token::SCOPE});
+        self.keys.seal(&says).expect("signs")
     }
 
     pub(in crate::sandbox) fn wait(&mut self, secs: u64) {
@@ -61,6 +77,9 @@ impl Rig {
             Request::read(verb, path, query, &bytes).unwrap_or_else(|| panic!("no route {verb} {path}"));
         held?;
         let mut tx = self.world.begin(self.now);
+        if self.doomed {
+            tx.doom();
+        }
         let reply = request.perform(&mut tx, &self.keys, &self.caller, self.now.as_second())?;
         tx.commit().expect("a log that forgets does not fail");
         if let Err(why) = replies::judge(verb, &gate::segments(path), &reply) {

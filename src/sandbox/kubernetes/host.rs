@@ -23,7 +23,7 @@ pub(in crate::sandbox) use super::auth::{Right, User};
 use crate::{
     model::Cloud,
     sandbox::{
-        aws, azure,
+        aws, azure, gcp,
         world::{Scope, Tx},
     },
 };
@@ -32,7 +32,7 @@ use serde_json::Value;
 use std::collections::BTreeMap;
 
 /// Every cloud that has clusters.
-const HOSTS: &[&dyn Host] = &[&aws::eks::Eks, &azure::Azure];
+const HOSTS: &[&dyn Host] = &[&aws::eks::Eks, &azure::Azure, &gcp::Gke];
 
 /// All hosts.
 pub(super) fn all() -> impl Iterator<Item = &'static dyn Host> {

@@ -37,6 +37,7 @@ impl Rig {
             settings: Settings::default(),
             conditions: Default::default(),
             pods_local: false,
+            record: crate::support::record(),
             wall,
             bits: Arc::new(|| 7),
             holder,

@@ -35,6 +35,7 @@ pub(super) fn options(dir: &Path, faults: &str) -> ServeOptions {
         settings: Settings { read_lag_ms: (0, 0), ..Settings::default() },
         conditions: Default::default(),
         pods_local: false,
+        record: crate::support::record(),
         wall: Arc::new(jiff::Timestamp::now),
         bits: Arc::new(|| 0x00c0_ffee_0000_0001),
         holder: Holder {

@@ -28,6 +28,11 @@ pub(crate) struct Said {
     pub(crate) err: String,
 }
 
+/// Where sandboxes keep what they were asked and answered, for `tests/peers` to judge; usually nowhere.
+pub(crate) fn record() -> Option<std::path::PathBuf> {
+    std::env::var_os("KUBEWRIGHT_SANDBOX_RECORD").map(Into::into)
+}
+
 impl Home {
     pub(crate) fn new() -> Self {
         Self(tempfile::tempdir().unwrap())
@@ -47,6 +52,7 @@ impl Home {
             .env("KUBEWRIGHT_HOME", self.path().join("kw"))
             .env("KUBEWRIGHT_SANDBOX_SPEED", "max")
             .env("USER", "ana")
+            .envs(record().map(|dir| ("KUBEWRIGHT_SANDBOX_RECORD", dir)))
             .current_dir(self.path());
         command
     }

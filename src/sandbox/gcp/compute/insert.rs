@@ -200,7 +200,7 @@ fn overlaps(a: &Ipv4Net, b: &Ipv4Net) -> bool {
 }
 
 /// Ranges taken in a network, with who has them.
-pub(super) fn taken(tx: &Tx<'_>, network: &str) -> Vec<(Ipv4Net, Named)> {
+pub(in crate::sandbox) fn taken(tx: &Tx<'_>, network: &str) -> Vec<(Ipv4Net, Named)> {
     let subnets = tx
         .all()
         .filter(|object| object.is(SUBNETWORK.kind()) && object.text("network") == network && !object.is_gone());

@@ -11,10 +11,9 @@ mod quota;
 mod reads;
 mod store;
 
-pub(in crate::sandbox) use insert::{component, disk_component};
+pub(in crate::sandbox) use insert::{component, disk_component, taken};
 pub(in crate::sandbox) use inside::*;
-pub(in crate::sandbox) use ops::failure;
-pub(in crate::sandbox) use quota::{is_metric, machine_shortage};
+pub(in crate::sandbox) use quota::{is_metric, machine_shortage, shortage};
 pub(in crate::sandbox) use reads::{accelerators, has_accelerator, is_arm, machine, machine_in};
 pub(in crate::sandbox) use store::*;
 
