@@ -414,6 +414,7 @@ fn wanted_tenant(words: &str, own: &str) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::providers::azure::error;
 
     #[test]
     fn a_foreign_tenant_is_named_with_the_way_to_it() {
@@ -421,7 +422,7 @@ mod tests {
         let words = format!(
             "cannot read subscription s: The access token is from the wrong issuer 'https://sts.windows.net/{own}/'. It must match the tenant 'https://sts.windows.net/{other}/' associated with this subscription. (InvalidAuthenticationTokenTenant)"
         );
-        let mut refused = StepError::new(ErrorClass::Auth, error::AUTH, words);
+        let mut refused = StepError::new(ErrorClass::Auth, crate::providers::azure::error::AUTH, words);
         refused.code = Some("InvalidAuthenticationTokenTenant".to_owned());
         let made = foreign(refused.clone(), Some(own));
         assert_eq!(made.id, TENANT);
@@ -432,7 +433,7 @@ mod tests {
         );
         assert!(made.hints[1].contains(&format!("az login --tenant {other}")), "{:?}", made.hints);
         refused.code = Some("ExpiredAuthenticationToken".to_owned());
-        assert_eq!(foreign(refused, Some(own)).id, error::AUTH);
+        assert_eq!(foreign(refused, Some(own)).id, crate::providers::azure::error::AUTH);
     }
 
     #[test]
