@@ -82,6 +82,12 @@ pub const CATALOGUE: &[Entry] = &[
         "Check the name, `--region` and `--profile`; `kubewright status` lists the stacks known here.",
     ),
     entry(
+        "KW-NO-MATCH",
+        Class::NotFound,
+        "No machine of the price table has what `--need` asks for, in the regions and of the kinds that were allowed.",
+        "Ask for less, allow more regions or vendors, ARM machines with --arm, or on-demand ones without --spot.",
+    ),
+    entry(
         "KW-NOTHING-RECORDED",
         Class::NotFound,
         "There is no journal of that name on this machine.",
@@ -328,6 +334,12 @@ pub const CATALOGUE: &[Entry] = &[
         "Correct what the words name in the spec and continue; `kubewright destroy NAME` removes what there is.",
     ),
     entry(
+        "KW-GARBLED",
+        Class::Unreachable,
+        "What answered cannot be read as the cloud's: half a reply, a page for people, a proxy in between.",
+        "Run the same command again: what was begun continues. Check proxies and the endpoint variables.",
+    ),
+    entry(
         "KW-GCP-CREDENTIALS",
         Class::Auth,
         "No Google credentials were found, or Google refused them. Nothing was tried.",
@@ -352,16 +364,28 @@ pub const CATALOGUE: &[Entry] = &[
         "Name the right one with `--project`; `gcloud projects list` shows what these credentials see.",
     ),
     entry(
-        "KW-GCP-BILLING",
+        "KW-GCP-EXPIRED",
         Class::Auth,
-        "The project has no billing account that pays, so that nothing can be made in it.",
-        "`gcloud billing projects link PROJECT --billing-account ID`, then run the same command again.",
+        "The Google credentials have ended, or their key was deleted.",
+        "Sign in again (`gcloud auth application-default login`); the same command then continues.",
+    ),
+    entry(
+        "KW-GCP-DENIED",
+        Class::Auth,
+        "Google does not allow these credentials to do that. The message names the permission.",
+        "Have that permission given, or use other credentials. `kubewright policy NAME` prints all that the cluster needs, as a custom role.",
     ),
     entry(
         "KW-GCP-API-DISABLED",
         Class::Auth,
         "A service of Google's that is needed is off in the project.",
         "The hint switches it on; `provision` does so itself where it may.",
+    ),
+    entry(
+        "KW-GCP-BILLING",
+        Class::Auth,
+        "The project has no billing account that pays, so that nothing can be made in it.",
+        "`gcloud billing projects link PROJECT --billing-account ID`, then run the same command again.",
     ),
     entry(
         "KW-GCP-QUOTA",

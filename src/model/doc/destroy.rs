@@ -1,6 +1,7 @@
-//! `kubewright.destroy/v1` and `kubewright.protect/v1`.
+//! `kubewright.destroy/v1`, `kubewright.protect/v1` and `kubewright.extend/v1`.
 
 use super::{Audit, Stack};
+use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::Serialize;
 
@@ -67,6 +68,20 @@ pub struct Destroy {
     pub audit: Option<Audit>,
 }
 
+/// The body of `extend`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Extend {
+    /// The stack.
+    pub stack: Stack,
+    /// When it would have expired; null where it never would.
+    pub expired_at: Option<Timestamp>,
+    /// When it expires now.
+    pub expires_at: Timestamp,
+    /// Mutating calls of this run.
+    pub mutating_calls: u64,
+}
+
 /// The body of `protect`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
@@ -80,3 +95,6 @@ pub struct Protect {
     /// Mutating calls of this run.
     pub mutating_calls: u64,
 }
+
+/// Why something is kept that is switched on for good, as APIs of a project: no destroy undoes it.
+pub const ONE_WAY: &str = "switched on for good";

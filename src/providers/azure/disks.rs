@@ -4,8 +4,10 @@
 use super::client::{AzureCx, Op, version};
 use super::models::{Answered, DiskProperties};
 use super::refs::ArmId;
+use super::steps::support::blocked;
 use super::tags::Tags;
 use crate::engine::StepError;
+use crate::model::Stack;
 
 const LIST: Op = Op::new("compute:disks.list", version::DISKS);
 /// What the storage driver writes on its disks.
@@ -50,12 +52,12 @@ pub(super) fn in_words(disk: &Disk) -> String {
     format!("{} ({size}{})", claim.as_deref().unwrap_or("a volume"), disk.name)
 }
 
-/// How to save one: a snapshot in a group that stays.
-pub(super) fn rescue(disk: &Disk) -> String {
-    format!(
-        "save it first: az snapshot create --resource-group ANOTHER --name {} --source {} --incremental true",
-        disk.name, disk.id
-    )
+/// Refuses to remove what takes data along that is to be kept.
+pub(super) fn would_die(what: &str, stack: &Stack, held: &[String]) -> StepError {
+    let why = format!("disks that are to be kept would go with the group of its nodes: {}", held.join(", "));
+    blocked(what, why)
+        .with_hint("save them first: az snapshot create --resource-group ANOTHER --name NAME --source DISK-ID --incremental true")
+        .with_hint(format!("or let them go, with their data: kubewright destroy {} --volumes delete", stack.name))
 }
 
 #[cfg(test)]

@@ -154,7 +154,11 @@ pub(super) fn failed(op: &'static str, what: &str, status: u16, fault: &Fault) -
         403 => (ErrorClass::Auth, DENIED),
         _ => (ErrorClass::Permanent, REFUSED),
     });
-    let mut made = new(class, id, op, what, &fault.in_words());
+    let words = match denied_join(fault.text()).filter(|_| fault.names("LinkedAuthorizationFailed")) {
+        Some((action, scope)) => format!("{action} is not allowed on {scope} (LinkedAuthorizationFailed)"),
+        None => fault.in_words(),
+    };
+    let mut made = new(class, id, op, what, &words);
     made.code = Some(fault.code().to_owned());
     if class == ErrorClass::NotYet && is_propagation(fault) {
         made.retry_for = Some(PROPAGATION);
@@ -342,6 +346,14 @@ fn denied_action(text: &str) -> Option<(&str, &str)> {
     let (_, rest) = rest.split_once("scope")?;
     let scope = rest.split('\'').nth(1)?;
     action.contains('/').then_some((action, scope))
+}
+
+/// The action and the scope of a refusal over something that the object is to be joined to: "… does not have permission to
+/// perform action(s) 'X' on the linked scope(s) 'Y' …".
+fn denied_join(text: &str) -> Option<(&str, &str)> {
+    let (_, rest) = text.split_once("does not have permission to perform action")?;
+    let mut quoted = rest.split('\'').skip(1).step_by(2);
+    quoted.next().zip(quoted.next())
 }
 
 /// Azure's own id of the call, for its support.

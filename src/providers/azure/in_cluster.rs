@@ -4,8 +4,9 @@ use super::client::AzureCx;
 use super::refs::ArmId;
 use super::steps::cluster;
 use super::{access, error, token};
-use crate::engine::StepError;
+use crate::engine::{ErrorClass, StepError};
 use crate::k8s;
+use crate::providers::VolumeFate;
 use crate::providers::in_cluster::WayIn;
 use async_trait::async_trait;
 use std::time::Duration;
@@ -25,13 +26,41 @@ async fn client_of(cx: &AzureCx, id: &ArmId) -> Result<Option<k8s::Client>, Step
     }
 }
 
+/// Volumes whose disks would go with the group of the nodes although they are to be kept: by their policy, or as asked.
+/// Nothing where nobody lets us look: the disks themselves tell then.
+///
+/// # Errors
+/// When the API server answers, but not to all that was asked.
+pub(super) async fn held(cx: &AzureCx, cluster: &str, node_group: &ArmId) -> Result<Vec<String>, StepError> {
+    let Some(client) = cx.connect(cluster).await? else { return Ok(Vec::new()) };
+    if k8s::reachable(&client).await.is_err() {
+        return Ok(Vec::new());
+    }
+    let made = match k8s::cluster_made(&client).await {
+        Err(denied) if denied.class == ErrorClass::Auth => return Ok(Vec::new()),
+        made => made?,
+    };
+    let stays = |volume: &&k8s::VolumeMade| {
+        let kept = volume.reclaim == k8s::Reclaim::Retain || cx.volumes == VolumeFate::Keep;
+        kept && volume.provisioned && volume.volume_id.as_deref().is_none_or(|id| node_group.holds(id))
+    };
+    let in_words = |volume: &k8s::VolumeMade| {
+        let named = volume.claim.as_ref().map(|claim| format!("{}/{}", claim.namespace, claim.name));
+        let size = volume.size_gib.map(|gib| format!(" ({gib:.0} GiB)")).unwrap_or_default();
+        let disk = volume.volume_id.as_deref().map(|id| format!(" on {}", id.rsplit('/').next().unwrap_or(id)));
+        format!("{}{size}{}", named.unwrap_or_else(|| volume.volume.name.clone()), disk.unwrap_or_default())
+    };
+    Ok(made.volumes.iter().filter(stays).map(in_words).collect())
+}
+
 #[async_trait]
 impl WayIn for AzureCx {
     async fn connect(&self, id: &str) -> Result<Option<k8s::Client>, StepError> {
         let id = ArmId(id.to_owned());
         let Some((_, found)) = cluster::get(self, &id).await? else { return Ok(None) };
-        // Before it has a name nobody can be asked for the way to it.
-        if found.properties.fqdn.is_none() {
+        // Before it serves there is nobody to ask, and nothing in it.
+        let creating = found.properties.provisioning_state.is_some_and(|it| it.eq_ignore_ascii_case("creating"));
+        if creating || found.properties.fqdn.is_none() {
             return Ok(None);
         }
         client_of(self, &id).await

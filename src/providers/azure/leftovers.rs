@@ -54,7 +54,7 @@ pub async fn leftovers(
     look: Look<'_>,
 ) -> Result<Vec<Leftover>, StepError> {
     match stage {
-        stages::IN_CLUSTER => in_cluster::made(cx, look.clusters(), look.volumes).await,
+        stages::IN_CLUSTER => inside(cx, look).await,
         stages::NODE_GROUP => patient(clock, || nodes(cx, look)).await,
         stages::GROUP_CONTENT => patient(clock, || content(cx, look)).await,
         stages::AUDIT => {
@@ -65,6 +65,22 @@ pub async fn leftovers(
         // Nothing of this provider's is asked for at a stage it does not know.
         _ => Ok(Vec::new()),
     }
+}
+
+/// What stands in the cluster and holds something in the cloud. Once nothing of it is left that may go, data that is to
+/// stay stops the teardown here, while everything else still stands and there is a way to save it.
+async fn inside(cx: &AzureCx, look: Look<'_>) -> Result<Vec<Leftover>, StepError> {
+    let found = in_cluster::made(cx, look.clusters(), look.volumes).await?;
+    if !found.is_empty() || look.volumes == VolumeFate::Delete {
+        return Ok(found);
+    }
+    for cluster in look.clusters() {
+        let held = super::in_cluster::held(cx, cluster, &look.node_group(cx)?).await?;
+        if !held.is_empty() {
+            return Err(disks::would_die(&format!("cluster {}", look.stack.name), look.stack, &held));
+        }
+    }
+    Ok(found)
 }
 
 /// The group of the nodes, once the cluster is gone: as long as it stands the group is AKS's to remove.

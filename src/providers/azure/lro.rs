@@ -17,6 +17,8 @@ pub const PART_OPERATION: &str = "operation";
 /// The part that holds an address which answers 202 until it is done.
 pub const PART_LOCATION: &str = "location";
 
+/// The look itself: whatever the operation does, this only reads.
+const LOOK: &str = "resources:operations.get";
 /// A deletion or a change that is not there any more, or an object that is not visible yet, is not waited for longer.
 const LOST_FOR: Duration = Duration::from_secs(90);
 /// Azure asks for no more patience than this between two looks, whatever it says.
@@ -137,7 +139,7 @@ async fn follow(cx: &AzureCx, op: Op, what: &str, it: &ResourceRef) -> Result<St
         return status(cx, op, what, url).await;
     }
     let Some(url) = it.parts.get(PART_LOCATION).filter(|url| cx.is_own(url)) else { return Ok(State::Unknown) };
-    match cx.read_url(op.name, what, url).await {
+    match cx.read_url(LOOK, what, url).await {
         Ok(answer) if answer.status == 202 => Ok(State::Running("Accepted".to_owned(), pause(&answer))),
         Ok(_) => Ok(State::Done),
         Err(failed) => unread(failed),
@@ -149,7 +151,7 @@ async fn status(cx: &AzureCx, op: Op, what: &str, url: &str) -> Result<State, St
     if !cx.is_own(url) {
         return Ok(State::Unknown);
     }
-    match cx.read_url(op.name, what, url).await {
+    match cx.read_url(LOOK, what, url).await {
         Ok(answer) => Ok(told(op, what, &answer)),
         Err(failed) => unread(failed),
     }

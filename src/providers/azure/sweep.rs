@@ -200,6 +200,22 @@ fn ordered(mut found: Vec<Swept>) -> Vec<Swept> {
         let first = ORDER.iter().find(|(kind, _)| *kind == one.step.kind).map(|(_, first)| *first).unwrap_or_default();
         one.after = first.iter().filter_map(|kind| by_kind.get(*kind)).flatten().cloned().collect();
     }
+    // What holds on the cluster goes before it; only what holds on the network waits for it.
+    let clusters: Vec<String> =
+        found.iter().filter(|it| it.step.kind == cluster::KIND).map(|it| it.seen.reference.id.clone()).collect();
+    let on_it = |it: &Swept| clusters.iter().any(|id| ArmId(id.clone()).holds(&it.seen.reference.id));
+    let ways_in: Vec<StepId> = found
+        .iter()
+        .filter(|it| it.step.kind == role_assignment::KIND && on_it(it))
+        .map(|it| it.step.id.clone())
+        .collect();
+    for one in &mut found {
+        if ways_in.contains(&one.step.id) {
+            one.after.clear();
+        } else if one.step.kind == cluster::KIND {
+            one.after.extend(ways_in.iter().cloned());
+        }
+    }
     found
 }
 

@@ -22,8 +22,8 @@ fn a_cluster_that_failed_by_accident_is_mended() {
 
 #[test]
 fn an_operation_that_somebody_called_off_is_taken_up_again() {
-    let azure = Azure::new();
-    azure.go(&["provision", "demo", "--yes", "--timeout", "5m"]).expect(9);
+    let azure = Azure::in_use();
+    azure.cut_off_at_the_cluster();
     azure.arm("POST", &format!("{}/abort", cluster(&azure)), AKS, Value::Null);
     azure.minutes(2);
     let state = azure.arm("GET", &cluster(&azure), AKS, Value::Null)["properties"]["provisioningState"].clone();
@@ -37,8 +37,8 @@ fn an_operation_that_somebody_called_off_is_taken_up_again() {
 /// Azure forgets operations after a day: the object itself tells how it stands.
 #[test]
 fn an_operation_that_vanished_is_not_missed() {
-    let azure = Azure::new();
-    azure.go(&["provision", "demo", "--yes", "--timeout", "5m"]).expect(9);
+    let azure = Azure::in_use();
+    azure.cut_off_at_the_cluster();
     azure.minutes(26 * 60);
     let built = azure.build(&["demo"]);
     assert_eq!((&built["outcome"], &built["audit"]["clean"]), (&"resumed".into(), &true.into()), "{built:#}");
@@ -97,22 +97,6 @@ fn what_azure_throws_at_times_is_ridden_out() {
     let built = azure.build(&["demo"]);
     assert_eq!(built["audit"]["clean"], true, "{built:#}");
     assert!(azure.show().faults.iter().any(|fault| fault.fired > 0));
-    azure.destroy("demo");
-    azure.assert_empty();
-}
-
-/// A setting that somebody made elsewhere outlives a repair.
-#[test]
-fn a_repair_keeps_what_somebody_set() {
-    let mut azure = Azure::new();
-    azure.go(&["provision", "demo", "--yes", "--timeout", "5m"]).expect(9);
-    azure.minutes(30);
-    let path = cluster(&azure);
-    azure.arm("PATCH", &path, AKS, json!({"tags": {"owner": "ops"}}));
-    azure.minutes(10);
-    azure.restart("");
-    let built = azure.build(&["demo"]);
-    assert_eq!(built["audit"]["clean"], true, "{built:#}");
     azure.destroy("demo");
     azure.assert_empty();
 }

@@ -1,14 +1,14 @@
 //! What belongs to others: never adopted, never changed, never removed, and named where it is in the way.
 
-use super::rig::{Azure, NETWORK, RESOURCES};
+use super::rig::{AKS, Azure, NETWORK, RESOURCES};
 use serde_json::{Value, json};
 
 /// Near-misses of our tags and names, in groups of others.
 #[test]
 fn look_alikes_survive_every_way() {
-    let azure = Azure::new();
+    let azure = Azure::in_use();
     let theirs = azure.group_of_others("kw-demo-ffffffff");
-    let near = json!({"kubewright-stack": "demo-ffffffff", "kubewright-step": "network__nat__address", "cluster_name": "demo"});
+    let near = json!({"kubewright-stack": "other-ffffffff", "kubewright-step": "network__nat__address", "cluster_name": "demo"});
     let address = azure.address(&theirs, "kw-demo-ffffffff-nat", near);
     let named = azure.address(&theirs, "demo", json!({"cluster_name": "demo", "created_by": "kubewright"}));
     let before = [&address, &named].map(|path| azure.arm("GET", path, NETWORK, Value::Null)["tags"].clone());
@@ -80,4 +80,20 @@ fn a_strangers_subnet_keeps_the_network() {
     azure.minutes(2);
     azure.destroy("demo");
     azure.assert_empty();
+}
+
+/// Whoever takes our tags off a cluster has made it theirs.
+#[test]
+fn a_cluster_without_our_tags_is_nobodys_to_remove() {
+    let azure = Azure::in_use();
+    azure.build(&["demo"]);
+    let path = format!("{}/providers/Microsoft.ContainerService/managedClusters/demo", azure.group());
+    // An update replaces all tags.
+    azure.arm("PATCH", &path, AKS, json!({"tags": {"owner": "ops"}}));
+    azure.minutes(10);
+    let doc = azure.go(&["destroy", "demo", "--confirm", "demo", "-o", "json"]).expect(9).json();
+    assert!(doc.to_string().contains("not provably ours"), "{doc:#}");
+    azure.lose_journals();
+    azure.go(&["destroy", "demo", "--confirm", "demo", "-o", "json"]).expect(9);
+    assert_eq!(azure.standing("managedClusters").len(), 1);
 }

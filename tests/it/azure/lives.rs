@@ -28,7 +28,7 @@ fn a_cluster_is_built_once_and_goes_without_a_trace() {
 fn what_was_asked_for_is_what_azure_is_told() {
     let azure = Azure::new();
     let pools = ["--pool", "name=default,count=2", "--pool", "name=gpu-b,type=Standard_NC4as_T4_v3,spot,min=0,max=2"];
-    azure.build(&[&["demo", "--api-allow", "203.0.113.0/24", "--zones", "1,3"], &pools[..]].concat());
+    azure.build(&[&["demo", "--api-allow", "203.0.113.0/24", "--zones", "1,2"], &pools[..]].concat());
     let cluster = format!("{}/providers/Microsoft.ContainerService/managedClusters/demo", azure.group());
     let cluster = azure.arm("GET", &cluster, AKS, Value::Null);
     let properties = &cluster["properties"];
@@ -46,7 +46,7 @@ fn what_was_asked_for_is_what_azure_is_told() {
     assert!(allowed[1].as_str().unwrap().ends_with("/32"), "the nodes' own way out: {allowed:?}");
     let pools = properties["agentPoolProfiles"].as_array().unwrap();
     let (system, gpu) = (&pools[0], &pools[1]);
-    assert_eq!((&system["mode"], &system["availabilityZones"]), (&"System".into(), &json!(["1", "3"])));
+    assert_eq!((&system["mode"], &system["availabilityZones"]), (&"System".into(), &json!(["1", "2"])));
     assert_eq!(
         (&gpu["mode"], &gpu["scaleSetPriority"], &gpu["gpuProfile"]["driver"]),
         (&"User".into(), &"Spot".into(), &"Install".into())
@@ -69,7 +69,7 @@ fn lost_replies_make_nothing_twice() {
         "network:natGateways.createOrUpdate",
         "network:virtualNetworks.createOrUpdate",
         "managedidentity:userAssignedIdentities.createOrUpdate",
-        "authorization:roleAssignments.create",
+        "authorization:roleAssignments.createOrUpdate",
         "containerservice:managedClusters.createOrUpdate",
     ];
     let faults: Vec<String> = calls.iter().map(|call| format!("{call}=lost-reply@1")).collect();
@@ -98,8 +98,7 @@ fn a_build_that_was_cut_off_is_continued_and_removed_from_anywhere() {
         azure.assert_empty();
         azure.go(&["provision", "demo", "--yes", "--timeout", minutes]);
         azure.lose_journals();
-        let gone = azure.go(&["destroy", "demo", "--confirm", "demo", "-o", "json"]).expect(0).json();
-        assert_eq!(gone["audit"]["clean"], true, "{minutes}: {gone:#}");
+        azure.go(&["destroy", "demo", "--confirm", "demo", "--ignore-not-found"]).expect(0);
         azure.assert_empty();
         azure.restart("");
     }
@@ -119,7 +118,7 @@ fn a_lost_journal_is_rebuilt_from_the_group() {
 
 #[test]
 fn a_network_that_was_brought_along_stays_as_it_was() {
-    let azure = Azure::new();
+    let azure = Azure::in_use();
     let hub = azure.group_of_others("hub");
     let path = format!("{hub}/providers/Microsoft.Network/virtualNetworks/shared");
     let body = json!({

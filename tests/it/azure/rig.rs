@@ -55,6 +55,31 @@ impl Azure {
         made
     }
 
+    /// A new world in whose subscription AKS and networks are in use already.
+    pub(super) fn in_use() -> Self {
+        let made = Self::new();
+        made.register();
+        made
+    }
+
+    fn register(&self) {
+        for namespace in ["ContainerService", "Network", "Compute", "ManagedIdentity", "Storage"] {
+            self.arm("POST", &format!("/providers/Microsoft.{namespace}/register"), RESOURCES, Value::Null);
+        }
+        self.minutes(5);
+    }
+
+    /// A build that ends while AKS is at work on the cluster.
+    pub(super) fn cut_off_at_the_cluster(&self) {
+        for _ in 0..20 {
+            self.go(&["provision", "demo", "--yes", "--timeout", "1m"]);
+            if !self.standing("managedClusters").is_empty() {
+                return;
+            }
+        }
+        panic!("no cluster was begun: {:#?}", self.show().objects);
+    }
+
     fn variables(&self) -> Vec<(String, String)> {
         let of = client_env(&self.world.endpoints()).into_iter();
         of.map(|(name, value)| (name, value.into_string().unwrap())).collect()

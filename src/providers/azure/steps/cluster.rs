@@ -1,7 +1,7 @@
 //! The AKS control plane, with its first pool: AKS makes no cluster without one.
 
 use super::pool::{Place, PoolParams};
-use super::support::{Type, all_tags, blocked, visible};
+use super::support::{Type, all_tags, visible};
 use super::{node_group, repair};
 use crate::engine::{
     Deletion, ErrorClass, Found, Input, Lookup, Observed, OutputKey, Outputs, Owned, Probe, ResourceRef, Scope, Step,
@@ -236,13 +236,9 @@ impl Step<AzureCx> for Cluster {
         }
         if cx.volumes != VolumeFate::Delete {
             let held = disks::of_claims(cx, &id, &node_group).await?;
-            if let Some(first) = held.first() {
+            if !held.is_empty() {
                 let named: Vec<String> = held.iter().map(disks::in_words).collect();
-                let why = format!("disks that are to be kept would go with it: {}", named.join(", "));
-                return Err(blocked(&what, why).with_hint(disks::rescue(first)).with_hint(
-                    "or let them go, with their data: kubewright destroy NAME --volumes delete"
-                        .replace("NAME", at.stack.name.as_str()),
-                ));
+                return Err(disks::would_die(&what, at.stack, &named));
             }
         }
         TYPE.delete(cx, at, owned.id(), &[]).await

@@ -33,7 +33,7 @@ pub(in crate::providers::azure) const TYPE: Type = Type {
     kind: KIND,
     noun: "role assignment",
     get: Op::new("authorization:roleAssignments.get", version::AUTHORIZATION),
-    put: Op::new("authorization:roleAssignments.create", version::AUTHORIZATION),
+    put: Op::new("authorization:roleAssignments.createOrUpdate", version::AUTHORIZATION),
     delete: Op::new("authorization:roleAssignments.delete", version::AUTHORIZATION),
 };
 /// What descriptions of ours begin with.
