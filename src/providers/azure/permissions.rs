@@ -115,7 +115,6 @@ fn of_kind(kind: &str) -> &'static [Need] {
                     make("Microsoft.Network/virtualNetworks/write"),
                     remove("Microsoft.Network/virtualNetworks/delete"),
                     // AKS tries with the caller's rights whether nodes may be put there.
-                    read("Microsoft.Network/virtualNetworks/subnets/read"),
                     make("Microsoft.Network/virtualNetworks/subnets/join/action"),
                 ]
             }
@@ -161,7 +160,6 @@ fn of_kind(kind: &str) -> &'static [Need] {
                     read("Microsoft.ContainerService/managedClusters/read"),
                     make("Microsoft.ContainerService/managedClusters/write"),
                     remove("Microsoft.ContainerService/managedClusters/delete"),
-                    read("Microsoft.ContainerService/managedClusters/agentPools/read"),
                     read("Microsoft.ContainerService/locations/operations/read"),
                     read("Microsoft.ContainerService/locations/operationResults/read"),
                     read("Microsoft.ContainerService/managedClusters/listClusterUserCredential/action"),

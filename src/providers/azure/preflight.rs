@@ -431,3 +431,41 @@ fn lacking_checks(lacking: &BTreeSet<&'static str>, needs: &[Need], name: &Clust
     }
     checks
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn lacking(actions: &[&'static str]) -> Vec<Check> {
+        let kinds = [steps::virtual_network::KIND, steps::cluster::KIND].into_iter();
+        let needs: Vec<Need> = permissions::needs(kinds, false, Life::ALL).into_iter().collect();
+        lacking_checks(&actions.iter().copied().collect(), &needs, &"demo".parse().unwrap())
+    }
+
+    #[test]
+    fn a_denial_stops_and_says_where_all_actions_stand() {
+        let denied = lacking(&["Microsoft.Network/virtualNetworks/write"]);
+        assert_eq!((denied[0].status, denied[0].class), (CheckStatus::Fail, Some(ErrorClass::Auth)));
+        assert!(denied[0].hints[1].contains("kubewright policy demo"), "{:?}", denied[0].hints);
+        assert_eq!(lacking(&[])[0].status, CheckStatus::Ok);
+    }
+
+    #[test]
+    fn who_can_only_build_is_warned_and_who_lacks_a_piece_is_stopped() {
+        let removals = [
+            "Microsoft.Network/virtualNetworks/delete",
+            "Microsoft.ContainerService/managedClusters/delete",
+            "Microsoft.Compute/disks/delete",
+        ];
+        assert_eq!(lacking(&removals).iter().map(|it| it.status).collect::<Vec<_>>(), [CheckStatus::Warn]);
+        assert_eq!(lacking(&removals[..1])[0].status, CheckStatus::Fail);
+    }
+
+    #[test]
+    fn what_cannot_be_read_is_unknown_but_no_connection_is_a_failure() {
+        let told = |class, id: &str| unknown("x", "y", &StepError::new(class, id, "no")).status;
+        assert_eq!(told(ErrorClass::Auth, error::DENIED), CheckStatus::Unknown);
+        assert_eq!(told(ErrorClass::Transient, "KW-UNREACHABLE"), CheckStatus::Fail);
+        assert_eq!(told(ErrorClass::Auth, error::EXPIRED), CheckStatus::Fail);
+    }
+}

@@ -92,7 +92,8 @@ fn judge_lock(lock: &Lock, spec: &ResolvedSpec) -> Option<Check> {
     let read_only = lock.properties.level.eq_ignore_ascii_case("ReadOnly");
     let whole = scope.segment("resourceGroups").is_none();
     let network = spec.network.existing.as_ref().is_some_and(|it| scope.holds(&it.vpc));
-    if !whole && !(network && read_only) {
+    let reaches_us = whole || network && read_only;
+    if !reaches_us {
         return None;
     }
     let place = if whole { "the subscription" } else { "the network brought along" };

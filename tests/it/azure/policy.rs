@@ -34,6 +34,7 @@ fn a_whole_life_needs_what_is_printed_and_no_more() {
     assert_eq!((&again["outcome"], &again["mutatingCalls"]), (&"unchanged".into(), &0.into()), "{again:#}");
     azure.go(&["status", "demo", "--check"]).expect(0);
     azure.go(&["status"]).expect(0);
+    azure.go(&["status", "--all"]).expect(0);
     azure.go(&["kubeconfig", "demo", "--print"]).expect(0);
     azure.go(&["protect", "demo", "on"]).expect(0);
     azure.go(&["protect", "demo", "off"]).expect(0);
