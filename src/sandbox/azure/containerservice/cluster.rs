@@ -1,4 +1,4 @@
-//! Clusters: creation with every check AKS makes first, changes, deletion with everything that the node group holds.
+//! Clusters: creation with every check AKS makes first, changes, power, and the steps of their coming up.
 
 use super::{
     CLUSTER, check_idle, credentials, infra, is_busy, nodes, pool, pools,
@@ -11,12 +11,11 @@ use crate::{
         azure::{
             compute::usages,
             locations, lro,
-            resources::{check_locks, groups, providers},
+            resources::{check_locks, providers},
             store::{self, HIDDEN, due, mins, of_kind, schedule, secs},
             wire::{Answer, ArmError, Cx, Outcome, dig, prune, text},
         },
-        kubernetes,
-        world::{Object, Origin, Tx},
+        world::{Object, Tx},
     },
 };
 use jiff::Timestamp;

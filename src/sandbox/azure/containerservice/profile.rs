@@ -196,7 +196,7 @@ pub(super) fn check_counts(profile: &Value, name: &str) -> Result<(), ArmError> 
             "agentPoolProfile.minCount",
             "minCount and maxCount cannot be set when cluster autoscaler is disabled",
         )),
-        (true, Some(min), Some(max)) if min <= max && max >= 1 && max <= 1_000 => {
+        (true, Some(min), Some(max)) if min <= max && (1..=1_000).contains(&max) => {
             if (min..=max).contains(&count) {
                 return Ok(());
             }
