@@ -24,6 +24,8 @@ mod kubeconfig;
 mod life;
 #[cfg(all(feature = "aws", feature = "sandbox"))]
 mod protect;
+#[cfg(all(feature = "aws", feature = "sandbox"))]
+mod reap;
 mod refusals;
 #[cfg(all(feature = "aws", feature = "sandbox"))]
 mod secrets;
