@@ -4,8 +4,8 @@
 use super::{cloud, command::Place, durations, inside, kubeconfig, money, outcome, spread, stacks};
 use crate::engine::proof::{self, TAG_STEP};
 use crate::engine::{
-    Backend, Identity, Item, Mode, Options, Outcome, Plan, Report, ResourceRef, Session, StackState, Standing, StepId, StepState,
-    Swept, Teardown,
+    Backend, Identity, Item, Mode, Options, Outcome, Plan, Report, ResourceRef, Session, StackState, Standing, StepId,
+    StepState, Swept, Teardown,
 };
 use crate::env::{Env, StopCause};
 use crate::error::{CliError, Exit};

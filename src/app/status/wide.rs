@@ -112,7 +112,11 @@ pub(in crate::app) fn clouds(env: &Env, own: &[stacks::Known]) -> Result<Vec<Clo
 
 /// Everything of one cloud within reach: the account that is configured, those that its credentials reach besides, and
 /// those that journals of this machine know.
-pub(in crate::app) async fn accounts(env: &Env, cloud: Cloud, own: &[stacks::Known]) -> Vec<Result<Account, StatusFailure>> {
+pub(in crate::app) async fn accounts(
+    env: &Env,
+    cloud: Cloud,
+    own: &[stacks::Known],
+) -> Vec<Result<Account, StatusFailure>> {
     let unread = |account: Option<&str>, error: &CliError| failure(cloud, account, EVERYWHERE, error);
     let first = cloud::connect_anywhere(env, cloud, None).await;
     let mut further: BTreeSet<String> = BTreeSet::new();
@@ -235,7 +239,8 @@ impl Account {
     /// The stacks of ours that objects tell of, region by region, with a provider for each; some may come twice.
     pub(in crate::app) fn stacks(&self) -> impl Iterator<Item = (Arc<dyn Provider>, StackSeen)> {
         let read = self.found.iter().filter_map(|(there, found)| Some((there, found.as_ref().ok()?)));
-        let by_region = read.flat_map(|(there, found)| found.stacks.iter().map(|seen| (Arc::clone(there), seen.clone())));
+        let by_region =
+            read.flat_map(|(there, found)| found.stacks.iter().map(|seen| (Arc::clone(there), seen.clone())));
         let by_traces = self.traces.iter().filter_map(|(region, seen)| {
             let (there, _) = self.found.iter().find(|(there, found)| there.region() == region && found.is_ok())?;
             Some((Arc::clone(there), seen.clone()))
