@@ -64,8 +64,11 @@ pub async fn run(env: &Env, request: ExtendRequest) -> Result<Exit, CliError> {
         journal.append(env.now(), None, &Event::Note { what })?;
     }
     let value = expires_at.as_second().to_string();
-    let word =
-        Word { key: TAG_EXPIRES_AT, value, says: &move |tags| proof::expires_at(tags).is_some_and(|at| at >= expires_at) };
+    let word = Word {
+        key: TAG_EXPIRES_AT,
+        value,
+        says: &move |tags| proof::expires_at(tags).is_some_and(|at| at >= expires_at),
+    };
     let left = word.differing(env, provider, &target.stack).await?;
     word.spread(env, provider, &target.stack, left).await.map_err(|error| {
         error.detail("the journal and some objects say the new expiry; the latest anywhere counts".to_owned())

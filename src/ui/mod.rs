@@ -23,8 +23,8 @@ pub use style::Style;
 pub use table::Table;
 pub use view::View;
 pub use views::cost::EstimateView;
-pub use views::reap::because as due_because;
 pub use views::plan::{PlanView, Row as PlanRow, price_table};
+pub use views::reap::because as due_because;
 
 use crate::engine::{Clock, Observer, Record, Tick};
 use crate::error::CliError;

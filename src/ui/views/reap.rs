@@ -69,5 +69,4 @@ impl View for Reap {
     fn names(&self) -> Vec<String> {
         self.due.iter().map(|due| due.stack.name.clone()).collect()
     }
-
 }

@@ -13,7 +13,10 @@ fn build(machine: &Machine, name: &str, more: &[&str], code: i32) {
 }
 
 fn reap(machine: &Machine, more: &[&str], code: i32) -> Value {
-    machine.run(&[&["reap", "--provider", "aws", "--region", "us-east-1", "-o", "json"], more].concat()).expect(code).json()
+    machine
+        .run(&[&["reap", "--provider", "aws", "--region", "us-east-1", "-o", "json"], more].concat())
+        .expect(code)
+        .json()
 }
 
 /// Name, reason and outcome of each.
