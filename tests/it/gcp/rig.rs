@@ -47,6 +47,7 @@ async fn serve(home: &Home, faults: &str, speed: Speed) -> Running {
         settings: Settings { read_lag_ms: (0, 0), ..Settings::default() },
         conditions: Conditions::default(),
         pods_local: false,
+        record: crate::support::record(),
         wall: Arc::new(jiff::Timestamp::now),
         bits: Arc::new(|| 7),
         holder,
@@ -143,7 +144,8 @@ impl World {
     /// Lets virtual minutes go by.
     pub(super) fn minutes(&self, count: u64) {
         self.wait(async {
-            let clock = ClockClient::connect(&self.server().endpoints().clock(), Arc::new(jiff::Timestamp::now));
+            let at = self.server().endpoints().clock();
+            let clock = ClockClient::connect(&at, Arc::new(jiff::Timestamp::now));
             clock.await.unwrap().sleep(Duration::from_secs(count * 60)).await;
         });
     }
