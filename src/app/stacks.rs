@@ -229,14 +229,19 @@ pub(super) fn all_live(env: &Env) -> Result<Vec<Readable>, CliError> {
     Ok(known.map(|known| read(env, &known.stack).map_err(|error| (known.stack, error))).collect())
 }
 
-/// The clouds that the live stacks of this machine are in.
+/// The clouds that the live stacks of this machine are in; where none lives, those in which some have lived.
 pub(super) fn clouds(env: &Env) -> Vec<Cloud> {
-    let known = all_live(env).unwrap_or_default();
-    let of = known.iter().flatten().filter_map(|known| Some(known.state.plan()?.provider));
-    let mut clouds: Vec<Cloud> = of.collect();
-    clouds.sort_unstable();
-    clouds.dedup();
-    clouds
+    let all = dir(env).list().unwrap_or_default();
+    let of = |lives: fn(&Life) -> bool| {
+        let some = all.iter().filter(|known| lives(&known.life));
+        let read = some.filter_map(|known| Some(read(env, &known.stack).ok()?.state.plan()?.provider));
+        let mut clouds: Vec<Cloud> = read.collect();
+        clouds.sort_unstable();
+        clouds.dedup();
+        clouds
+    };
+    let live = of(|life| *life == Life::Live);
+    if live.is_empty() { of(|life| *life != Life::Live && *life != Life::Empty) } else { live }
 }
 
 /// Who works on a stack now, in words, and since when.

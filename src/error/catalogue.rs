@@ -364,18 +364,6 @@ pub const CATALOGUE: &[Entry] = &[
         "Name the right one with `--project`; `gcloud projects list` shows what these credentials see.",
     ),
     entry(
-        "KW-GCP-EXPIRED",
-        Class::Auth,
-        "The Google credentials have ended, or their key was deleted.",
-        "Sign in again (`gcloud auth application-default login`); the same command then continues.",
-    ),
-    entry(
-        "KW-GCP-DENIED",
-        Class::Auth,
-        "Google does not allow these credentials to do that. The message names the permission.",
-        "Have that permission given, or use other credentials. `kubewright policy NAME` prints all that the cluster needs, as a custom role.",
-    ),
-    entry(
         "KW-GCP-API-DISABLED",
         Class::Auth,
         "A service of Google's that is needed is off in the project.",

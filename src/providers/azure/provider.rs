@@ -279,6 +279,11 @@ impl Provider for Azure {
         clusters::stacks(&self.cx, &*self.clock, name).await
     }
 
+    async fn accounts(&self) -> Result<Vec<String>, StepError> {
+        let seen = visible(&self.cx, &*self.clock).await?;
+        Ok(seen.into_iter().filter(|it| is_open(&it.state)).map(|it| it.id).collect())
+    }
+
     async fn regions(&self) -> Result<Vec<Region>, StepError> {
         // A look at all regions begins: what an earlier one saw counts no more.
         *self.listings.lock().unwrap_or_else(PoisonError::into_inner) = Arc::default();

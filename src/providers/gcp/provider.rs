@@ -88,6 +88,10 @@ impl Provider for Gcp {
         clusters::stacks(&self.cx, &*self.clock, name).await
     }
 
+    async fn accounts(&self) -> Result<Vec<String>, StepError> {
+        survey::projects(&self.cx, &*self.clock).await
+    }
+
     async fn regions(&self) -> Result<Vec<Region>, StepError> {
         survey::regions(&self.cx, &*self.clock).await
     }

@@ -14,7 +14,28 @@ use crate::providers::{Bill, CloudCluster, StackSeen, Survey};
 use jiff::tz::TimeZone;
 use serde::Deserialize;
 
-/// The regions that are up.
+/// Every project that these credentials see and that is not being deleted.
+///
+/// # Errors
+/// As the call's.
+pub async fn projects(cx: &GcpCx, clock: &dyn Clock) -> Result<Vec<String>, StepError> {
+    #[derive(Debug, Default, Deserialize)]
+    #[serde(rename_all = "camelCase", default)]
+    struct Found {
+        project_id: String,
+        lifecycle_state: String,
+    }
+    let read = || async {
+        let request = Request::get("cloudresourcemanager:projects.list", "v1/projects", "projects");
+        cx.list::<Found>("projects", request.query("filter", "lifecycleState:ACTIVE")).await
+    };
+    // Where Resource Manager is off nobody can say; that is no lack of the project at hand.
+    let found = clusters::none_if_off(patient(clock, read).await)?;
+    let live = found.into_iter().filter(|it| it.lifecycle_state == "ACTIVE" && !it.project_id.is_empty());
+    Ok(live.map(|it| it.project_id).collect())
+}
+
+/// The regions that are up; none where Compute Engine is off in the project, and so nothing of a cluster can stand.
 ///
 /// # Errors
 /// As the call's.
@@ -29,7 +50,7 @@ pub async fn regions(cx: &GcpCx, clock: &dyn Clock) -> Result<Vec<Region>, StepE
         let request = Request::get("compute:regions.list", cx.compute_path("regions")?, "regions");
         cx.list::<Found>("items", request).await
     };
-    let found = patient(clock, read).await?;
+    let found = clusters::none_if_off(patient(clock, read).await)?;
     let up = found.into_iter().filter(|it| it.status == "UP" || it.status.is_empty());
     let mut regions: Vec<Region> = up.map(|it| Region(it.name)).collect();
     regions.sort();

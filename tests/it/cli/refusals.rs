@@ -7,7 +7,7 @@ fn nothing_chooses_a_cloud() {
     let said = Home::new().run(&["provision", "demo"]).expect(2);
     insta::assert_snapshot!(said.err, @r"
     error[KW-USAGE]: which cloud? nothing chooses one for `demo`: no --provider, no cluster.yaml, no default
-      aws: no credentials
+      aws: no credentials · gcp: no credentials · azure: no credentials
       hint: rehearse free and offline   kubewright --sandbox provision demo --provider aws --region us-east-1
       hint: price first, build nothing  kubewright provision demo --provider aws --region us-east-1 --dry-run
     ");
@@ -23,7 +23,7 @@ fn refusals_have_their_exit_codes() {
         (2, vec!["provision", "a", "--provider", "aws"]),
         (2, vec!["provision", &long, "--provider", "aws"]),
         (2, vec!["provision", "dé", "--provider", "aws"]),
-        (2, vec!["provision", "demo", "--provider", "gcp", "--region", "europe-west1"]),
+        (2, vec!["provision", "demo", "--provider", "gcp", "--region", "eu-west-1"]),
         (2, vec!["provision", "demo", "--provider", "aws", "--region", "us-esat-1"]),
         (2, vec!["provision", "demo", "--provider", "aws", "--region", "eastus"]),
         (2, vec!["provision", "demo", "--provider", "aws", "--nodes", "0"]),

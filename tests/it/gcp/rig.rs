@@ -47,6 +47,7 @@ async fn serve(home: &Home, faults: &str, speed: Speed) -> Running {
         settings: Settings { read_lag_ms: (0, 0), ..Settings::default() },
         conditions: Conditions::default(),
         pods_local: false,
+        record: crate::support::record(),
         wall: Arc::new(jiff::Timestamp::now),
         bits: Arc::new(|| 7),
         holder,
