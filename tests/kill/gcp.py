@@ -155,3 +155,11 @@ def rebound(account, _, __):
 
 HARMS = {"orphan": orphan, "duplicate": duplicate, "deleted": deleted, "retagged": retagged}
 MORE_HARM = {"a foreign role taken away": rebound}
+
+# What carries marks that can be taken away: a network's description cannot be changed.
+MARKED = "cluster"
+
+
+def unmark(account, _):
+    cluster = account.call("container", "GET", f"/locations/{ZONE}/clusters/demo")
+    account.call("container", "POST", f"/locations/{ZONE}/clusters/demo:setResourceLabels", {"resourceLabels": {}, "labelFingerprint": cluster["labelFingerprint"]})
