@@ -122,10 +122,11 @@ fn of_service(service: &Service) -> Option<LoadBalancerMade> {
     // A Service that was of that type once still has the controller's finalizer until its load balancer is gone. GKE's
     // own begin with `gke.networking.io/l4-`.
     let balanced = service.spec.as_ref().is_some_and(|spec| spec.type_.as_deref() == Some("LoadBalancer"))
-        || service
-            .finalizers()
-            .iter()
-            .any(|name| name.starts_with("service.kubernetes.io/") || name.contains("service.k8s.aws") || name.starts_with("gke.networking.io/"));
+        || service.finalizers().iter().any(|name| {
+            name.starts_with("service.kubernetes.io/")
+                || name.contains("service.k8s.aws")
+                || name.starts_with("gke.networking.io/")
+        });
     let status = service.status.as_ref().and_then(|status| status.load_balancer.as_ref());
     let points = status.and_then(|status| status.ingress.as_ref()).into_iter().flatten();
     let addresses = points.filter_map(|point| point.hostname.clone().or_else(|| point.ip.clone())).collect();

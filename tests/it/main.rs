@@ -8,6 +8,8 @@
 )]
 
 mod arrows;
+#[cfg(all(feature = "aws", feature = "azure", feature = "sandbox"))]
+mod azure;
 mod cli;
 #[cfg(all(feature = "aws", feature = "sandbox"))]
 mod conformance;

@@ -117,6 +117,19 @@ impl World {
         self.server.as_ref().expect("the test has not stopped it")
     }
 
+    /// Where the clouds listen.
+    pub(crate) fn endpoints(&self) -> sandbox::Endpoints {
+        self.server().endpoints().clone()
+    }
+
+    /// From here on the clouds have so much of these, as settings name them.
+    pub(crate) fn quotas(&self, quotas: &[(&str, f64)]) {
+        let hub = self.server().hub();
+        let settings = hub.look(|world| world.in_force().clone());
+        let quotas = quotas.iter().map(|(name, most)| ((*name).to_owned(), *most)).collect();
+        hub.change_settings(Settings { quotas, ..settings }).unwrap();
+    }
+
     pub(crate) fn wait<T>(&self, work: impl Future<Output = T>) -> T {
         self.runtime.block_on(work)
     }
@@ -237,7 +250,7 @@ impl World {
 }
 
 /// For tokens, whose lifetimes are real time.
-struct Wall;
+pub(crate) struct Wall;
 
 #[async_trait::async_trait]
 impl Clock for Wall {
