@@ -23,7 +23,10 @@ pub(super) fn as_wished(spec: &ResolvedSpec) -> ClusterSpec {
             // An adopted network brings its own range.
             cidr: spec.network.existing.is_none().then_some(spec.network.cidr),
             zone_count: None,
-            zones: spec.network.existing.is_none().then(|| spec.network.zones.clone()),
+            // Where zones are the subnets', an adopted network brings them along; a region may have none at all.
+            zones: (spec.network.existing.is_none() || spec.provider == Cloud::Azure)
+                .then(|| spec.network.zones.clone())
+                .filter(|zones| !zones.is_empty()),
             nat: spec.network.existing.is_none().then_some(spec.network.nat),
             api_allow: Some(spec.network.api_allow.clone()),
             existing: spec.network.existing.clone(),

@@ -489,10 +489,10 @@ pub struct Entry {
 const CLOUDS: &[Entry] = &[
     #[cfg(feature = "aws")]
     aws::ENTRY,
-    #[cfg(feature = "azure")]
-    azure::ENTRY,
     #[cfg(feature = "gcp")]
     gcp::ENTRY,
+    #[cfg(feature = "azure")]
+    azure::ENTRY,
 ];
 
 /// The clouds of this build.

@@ -115,7 +115,6 @@ pub(super) struct Pool {
 #[derive(Debug, Clone, Deserialize)]
 pub(super) struct Group {
     pub id: String,
-    pub name: String,
     #[serde(default)]
     pub location: String,
     pub tags: Option<Tags>,

@@ -31,12 +31,10 @@ pub struct Need {
     pub life: Life,
     /// Without it something is not known beforehand, and said so; nothing fails.
     pub optional: bool,
-    /// Done inside the cluster, to what Azure calls data.
-    pub data: bool,
 }
 
 const fn row(action: &'static str, life: Life) -> Need {
-    Need { action, on: On::Subscription, life, optional: false, data: false }
+    Need { action, on: On::Subscription, life, optional: false }
 }
 
 const fn read(action: &'static str) -> Need {
@@ -56,18 +54,8 @@ const fn ahead(action: &'static str) -> Need {
     Need { optional: true, ..row(action, Life::BUILD) }
 }
 
-/// A look of a teardown, without which something in its way stays unnamed.
-const fn look(action: &'static str) -> Need {
-    Need { optional: true, ..row(action, Life::DESTROY) }
-}
-
 const fn on(on: On, need: Need) -> Need {
     Need { on, ..need }
-}
-
-/// Done inside the cluster.
-const fn inside(action: &'static str, life: Life) -> Need {
-    Need { data: true, ..row(action, life) }
 }
 
 /// Reading how far an operation is: asked for wherever one takes its time.
@@ -85,6 +73,7 @@ fn of_kind(kind: &str) -> &'static [Need] {
                     make("Microsoft.ContainerService/register/action"),
                     make("Microsoft.ManagedIdentity/register/action"),
                     make("Microsoft.Network/register/action"),
+                    make("Microsoft.Storage/register/action"),
                 ]
             }
         }
@@ -127,9 +116,7 @@ fn of_kind(kind: &str) -> &'static [Need] {
                     remove("Microsoft.Network/virtualNetworks/delete"),
                     // AKS tries with the caller's rights whether nodes may be put there.
                     read("Microsoft.Network/virtualNetworks/subnets/read"),
-                    make("Microsoft.Network/virtualNetworks/subnets/write"),
                     make("Microsoft.Network/virtualNetworks/subnets/join/action"),
-                    remove("Microsoft.Network/virtualNetworks/subnets/delete"),
                 ]
             }
         }
@@ -178,15 +165,10 @@ fn of_kind(kind: &str) -> &'static [Need] {
                     read("Microsoft.ContainerService/locations/operations/read"),
                     read("Microsoft.ContainerService/locations/operationResults/read"),
                     read("Microsoft.ContainerService/managedClusters/listClusterUserCredential/action"),
-                    row("Microsoft.Resources/tags/read", Life::BUILD.or(Life::OPERATE)),
                     row("Microsoft.Resources/tags/write", Life::BUILD.or(Life::OPERATE)),
                     // What the cluster made and left: in its nodes' group, and disks in other groups.
                     remove("Microsoft.Compute/disks/delete"),
-                    remove("Microsoft.Compute/snapshots/delete"),
                     row("Microsoft.Compute/disks/read", Life::DESTROY),
-                    row("Microsoft.Compute/snapshots/read", Life::DESTROY),
-                    look("Microsoft.Network/loadBalancers/read"),
-                    look("Microsoft.Network/publicIPAddresses/read"),
                 ]
             }
         }
@@ -223,6 +205,12 @@ const ALWAYS: &[Need] = &[
     read("Microsoft.Resources/subscriptions/resourceGroups/read"),
     read("Microsoft.Resources/subscriptions/resources/read"),
     read("Microsoft.ContainerService/managedClusters/read"),
+    // A stack of the name may stand, with or without the things that this plan has.
+    read("Microsoft.Network/virtualNetworks/read"),
+    read("Microsoft.Network/natGateways/read"),
+    read("Microsoft.Network/publicIPAddresses/read"),
+    read("Microsoft.ManagedIdentity/userAssignedIdentities/read"),
+    read("Microsoft.Authorization/roleAssignments/read"),
     // What can be chosen.
     make("Microsoft.ContainerService/locations/kubernetesVersions/read"),
     ahead("Microsoft.Compute/skus/read"),

@@ -56,11 +56,8 @@ fn role(
     spec: &ResolvedSpec,
     account: Option<&str>,
 ) -> Option<PolicyDocument> {
-    let of = |data: bool| -> BTreeSet<&str> {
-        needs.iter().filter(|need| need.on == on && need.data == data).map(|need| need.action).collect()
-    };
-    let (actions, data) = (of(false), of(true));
-    if actions.is_empty() && data.is_empty() {
+    let actions: BTreeSet<&str> = needs.iter().filter(|need| need.on == on).map(|need| need.action).collect();
+    if actions.is_empty() {
         return None;
     }
     let subscription =
@@ -84,7 +81,7 @@ fn role(
         "Description": format!("Build, run and remove the AKS cluster {} with kubewright{what}", stack.name),
         "Actions": actions,
         "NotActions": [],
-        "DataActions": data,
+        "DataActions": [],
         "NotDataActions": [],
         "AssignableScopes": [scope],
     });
@@ -125,6 +122,12 @@ fn wide(
     if needs.iter().any(|need| need.action.ends_with("/register/action")) {
         notes.push(
             "…/register/action is used once in a subscription, and not at all where the providers are registered"
+                .to_owned(),
+        );
+    }
+    if spec.azure.as_ref().is_some_and(|azure| azure.azure_rbac) {
+        notes.push(
+            "what is looked at inside the cluster (nodes, Services, volumes) is allowed by the role that the build gives to whoever builds; others need Azure Kubernetes Service RBAC Cluster Admin on it"
                 .to_owned(),
         );
     }

@@ -330,9 +330,8 @@ impl Ground<'_> {
     /// What the caller may do, by its roles.
     async fn permissions(&self) -> Vec<Check> {
         let kinds = self.fresh.iter().map(|step| step.kind.as_str());
-        // What can be done without is found out by doing it, but for what only a teardown would look at. What is done
-        // inside the cluster hangs on roles that the build itself gives.
-        let asked = |need: &Need| !need.data && (!need.optional || need.life == Life::DESTROY);
+        // What can be done without is found out by doing it, but for what only a teardown would look at.
+        let asked = |need: &Need| !need.optional || need.life == Life::DESTROY;
         let needs: Vec<Need> = permissions::needs(kinds, self.spec.network.existing.is_some(), Life::ALL)
             .into_iter()
             .filter(asked)

@@ -305,6 +305,10 @@ impl Provider for Azure {
         survey::traces(&self.cx, &*self.clock, &self.listings()).await
     }
 
+    fn retags(&self, kind: &str) -> bool {
+        retag::changes(kind)
+    }
+
     async fn retag(&self, _: &Stack, owned: &[Owned], tags: &BTreeMap<String, String>) -> Result<(), StepError> {
         retag::retag(&self.cx, &*self.clock, owned, tags).await
     }

@@ -171,12 +171,10 @@ fn judge(usage: &Usage, take: Take, demand: &Demand, region: &str) -> Check {
     }
     let is_cores = demand.cores().contains_key(code);
     let wanted = (used + need + take.surge).ceil();
-    let raise = if is_cores {
-        format!(
-            "https://portal.azure.com/#view/Microsoft_Azure_Capacity/QuotaMenuBlade/~/myQuotas: {name}, {region}, {wanted}"
-        )
-    } else {
-        format!("ask support to raise \"{name}\" in {region} to {wanted}")
+    let raise = format!("raise \"{name}\" in {region} to {wanted}");
+    let raise = match is_cores {
+        true => format!("{raise}: https://portal.azure.com/#view/Microsoft_Azure_Capacity/QuotaMenuBlade/~/myQuotas"),
+        false => format!("{raise}, which Azure's support does"),
     };
     let mut hints = vec![raise];
     if used + need <= limit {
@@ -229,7 +227,7 @@ mod tests {
         let check = judge(&usage("standardDASv5Family", 41.0, 256.0), demand.cores()[CORES], &demand, "eastus");
         assert_eq!((check.status, check.class, check.id.as_str()), (CheckStatus::Fail, Some(ErrorClass::Quota), QUOTA));
         assert_eq!(check.message, "320 needed, \"standardDASv5Family vCPUs\" allows 256 in eastus and 41 are used");
-        assert!(check.hints[0].contains("eastus, 393"), "{:?}", check.hints);
+        assert!(check.hints[0].contains("in eastus to 393"), "{:?}", check.hints);
         assert_eq!(check.hints[1], "fits today: --nodes 13");
     }
 

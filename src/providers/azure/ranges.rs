@@ -33,18 +33,25 @@ pub fn forbidden(range: &Ipv4Net) -> Option<Ipv4Net> {
     FORBIDDEN.iter().map(|text| constant(text)).find(|bad| overlap(range, bad))
 }
 
-/// A range for pods beside what is taken.
-pub fn for_pods(taken: &[Ipv4Net]) -> Option<Ipv4Net> {
-    free(&PODS, taken)
+/// A range for the pods of so many nodes beside what is taken.
+pub fn for_pods(nodes: u32, taken: &[Ipv4Net]) -> Option<Ipv4Net> {
+    let bits = 32 - nodes.saturating_sub(1).leading_zeros();
+    free(&PODS, u8::try_from(u32::from(NODE_PREFIX).saturating_sub(bits)).unwrap_or_default(), taken)
 }
 
 /// A range for services beside what is taken.
 pub fn for_services(taken: &[Ipv4Net]) -> Option<Ipv4Net> {
-    free(&SERVICES, taken)
+    free(&SERVICES, u8::MAX, taken)
 }
 
-fn free(candidates: &[&str], taken: &[Ipv4Net]) -> Option<Ipv4Net> {
-    candidates.iter().map(|text| constant(text)).find(|range| !taken.iter().any(|other| overlap(range, other)))
+/// The first of these that is free, no smaller than this.
+fn free(candidates: &[&str], prefix: u8, taken: &[Ipv4Net]) -> Option<Ipv4Net> {
+    let wide = |text: &&str| {
+        let range = constant(text);
+        Ipv4Net::new(range.addr(), range.prefix_len().min(prefix)).map_or(range, |wide| wide.trunc())
+    };
+    let is_free = |range: &Ipv4Net| forbidden(range).is_none() && !taken.iter().any(|other| overlap(range, other));
+    candidates.iter().map(wide).find(is_free)
 }
 
 fn constant(text: &str) -> Ipv4Net {
@@ -99,14 +106,19 @@ mod tests {
     fn the_defaults_stand_apart_from_each_other_and_from_usual_networks() {
         for network in ["10.0.0.0/16", "10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "10.244.0.0/15"] {
             let mut taken = vec![net(network)];
-            for choose in [for_pods, for_services] {
+            for choose in [|taken: &[Ipv4Net]| for_pods(3, taken), for_services] {
                 let range = choose(&taken).unwrap_or_else(|| panic!("nothing beside {network}"));
                 assert!(forbidden(&range).is_none() && taken.iter().all(|it| !overlap(it, &range)), "{range}");
                 taken.push(range);
             }
         }
-        assert_eq!(for_pods(&[net("10.0.0.0/16")]), Some(net("10.244.0.0/16")));
-        assert_eq!(for_pods(&[net("0.0.0.0/0")]), None);
+        let own = [net("10.0.0.0/16")];
+        assert_eq!(for_pods(256, &own), Some(net("10.244.0.0/16")));
+        assert_eq!(
+            (for_pods(257, &own), for_pods(5_001, &own)),
+            (Some(net("10.244.0.0/15")), Some(net("10.224.0.0/11")))
+        );
+        assert_eq!(for_pods(3, &[net("0.0.0.0/0")]), None);
     }
 
     #[test]

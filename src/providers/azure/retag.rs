@@ -22,6 +22,11 @@ const PUT_POOL: Op = Op::new("containerservice:agentPools.createOrUpdate", versi
 const BETWEEN: Duration = Duration::from_secs(10);
 const ATTEMPTS: u32 = 60;
 
+/// Whether tags of a kind are changed while it stands: role assignments have a description instead, which stays.
+pub fn changes(kind: &str) -> bool {
+    kind != steps::role_assignment::KIND
+}
+
 /// Puts `tags` on each of them.
 ///
 /// # Errors

@@ -2,7 +2,7 @@
 //! the namespace is registered and the group stands, whether the body fits; then the call under its faults.
 
 use super::{
-    SUBSCRIPTION, access, entra,
+    SUBSCRIPTION, access, containerservice, entra,
     path::Target,
     resources::{groups, providers},
     routes::{self, Matched},
@@ -63,7 +63,13 @@ pub async fn handle(hub: &Hub, parts: &Parts, body: &[u8]) -> Option<Response<Bo
     let path: Vec<&str> = parts.uri.path().split('/').filter(|part| !part.is_empty()).collect();
     let first = path.first().copied().unwrap_or_default();
     if first.eq_ignore_ascii_case("metadata") {
-        return Some(respond(&marks, "GET", Ok(endpoints(hub))));
+        // Today's version is of one cloud, the older ones of a list.
+        let today = parts.uri.query().is_some_and(|query| query.contains("api-version=2022-09-01"));
+        return Some(respond(
+            &marks,
+            "GET",
+            Ok(Answer::ok(if today { endpoints(hub) } else { json!([endpoints(hub)]) })),
+        ));
     }
     if !first.eq_ignore_ascii_case("subscriptions") && !first.eq_ignore_ascii_case("providers") && first != "tenants" {
         return entra_call(hub, parts, &path, body, &marks).await;
@@ -72,9 +78,9 @@ pub async fn handle(hub: &Hub, parts: &Parts, body: &[u8]) -> Option<Response<Bo
 }
 
 /// `/metadata/endpoints`: what `az cloud register` asks.
-fn endpoints(hub: &Hub) -> Answer {
+fn endpoints(hub: &Hub) -> Value {
     let url = hub.look(|world| world.site().azure_url.clone());
-    Answer::ok(json!([{
+    json!({
         "name": "KubewrightSandbox",
         "portal": url,
         "authentication": {
@@ -91,7 +97,7 @@ fn endpoints(hub: &Hub) -> Answer {
             "acrLoginServer": "azurecr.io", "keyVaultDns": "vault.azure.net", "sqlServerHostname": "database.windows.net",
             "storage": "core.windows.net", "mhsmDns": "managedhsm.azure.net",
         },
-    }]))
+    })
 }
 
 async fn entra_call(hub: &Hub, parts: &Parts, path: &[&str], body: &[u8], marks: &Marks) -> Option<Response<Body>> {
@@ -300,6 +306,9 @@ pub(super) fn perform(tx: &mut Tx<'_>, request: &Request<'_>) -> Outcome {
     route.check_version(asked.map(|(_, version)| version.as_str()), &place)?;
     if let Some((action, scope)) = action(request) {
         access::authorize(tx, &request.caller, &action, &scope)?;
+        if !matches!(request.verb, "GET" | "HEAD") {
+            containerservice::check_denied(tx, &request.caller, &action, &scope)?;
+        }
     }
     check_location(tx, request)?;
     if matches!(request.verb, "PUT") {

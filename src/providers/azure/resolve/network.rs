@@ -162,7 +162,8 @@ impl Work {
         }
         let mut taken: Vec<Ipv4Net> = own.iter().map(|(_, range)| *range).collect();
         taken.extend(aks.asked.service_cidr);
-        let pods = self.one("azure.podCidr", aks.asked.pod_cidr, &own, ranges::for_pods(&taken));
+        let pods =
+            self.one("azure.podCidr", aks.asked.pod_cidr, &own, ranges::for_pods(nodes.saturating_add(SURGE), &taken));
         let mut beside = own;
         beside.push((format!("azure.podCidr {pods}"), pods));
         taken.push(pods);

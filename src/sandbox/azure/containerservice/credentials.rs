@@ -54,7 +54,7 @@ pub(super) fn is_admin(cluster: &Object, der: &[u8]) -> bool {
 
 fn ready(cx: &Cx<'_, '_>) -> Result<Object, ArmError> {
     let cluster = owner(cx)?;
-    if cluster.doc[HIDDEN]["up"] == json!(true) && cluster.state != "Deleting" {
+    if cluster.doc[HIDDEN]["up"] == json!(true) {
         return Ok(cluster);
     }
     let message = format!(
@@ -114,9 +114,8 @@ fn answer(cx: &Cx<'_, '_>, cluster: &Object, kind: &str, user: &str) -> Answer {
     let name = cluster.name.as_deref().unwrap_or_default();
     let group = cx.target.group.as_deref().unwrap_or_default();
     let who = format!("{kind}_{group}_{name}");
-    let context = if kind == "clusterAdmin" { format!("{name}-admin") } else { name.to_owned() };
     let text = format!(
-        "apiVersion: v1\nclusters:\n- cluster:\n    certificate-authority-data: {}\n    server: {}/clusters/{}\n  name: {name}\ncontexts:\n- context:\n    cluster: {name}\n    user: {who}\n  name: {context}\ncurrent-context: {context}\nkind: Config\npreferences: {{}}\nusers:\n- name: {who}\n  user:\n{user}",
+        "apiVersion: v1\nclusters:\n- cluster:\n    certificate-authority-data: {}\n    server: {}/clusters/{}\n  name: {name}\ncontexts:\n- context:\n    cluster: {name}\n    user: {who}\n  name: {name}\ncurrent-context: {name}\nkind: Config\npreferences: {{}}\nusers:\n- name: {who}\n  user:\n{user}",
         STANDARD.encode(&site.ca_pem),
         site.kubernetes_url,
         text(&cluster.doc, "_.uid"),

@@ -13,10 +13,14 @@ mod rules;
 mod versions;
 
 pub(super) use cluster::begin_delete;
+#[cfg(test)]
+pub(super) use host::GROUP_ID;
 pub(super) use nodes::machine_ready;
 
 use super::{
+    entra::Caller,
     lro,
+    path::within,
     store::{self, HIDDEN, of_kind},
     wire::{Answer, ArmError, Cx, Outcome, text},
 };
@@ -178,6 +182,27 @@ fn check_idle(tx: &Tx<'_>, cluster: &Object) -> Result<(), ArmError> {
         }
     );
     Err(ArmError::conflict("OperationNotAllowed", message))
+}
+
+/// Refuses what somebody would change by hand in a node group that is locked down.
+///
+/// # Errors
+/// 403 `DenyAssignmentAuthorizationFailed`.
+pub(super) fn check_denied(tx: &Tx<'_>, caller: &Caller, action: &str, scope: &str) -> Result<(), ArmError> {
+    let over = |cluster: &&Object| {
+        let locked = text(&cluster.doc, "properties.nodeResourceGroupProfile.restrictionLevel") == "ReadOnly";
+        locked && within(scope, &infra::group_id(cluster))
+    };
+    let Some(cluster) = store::each(tx, CLUSTER).find(over) else { return Ok(()) };
+    let group = infra::group_id(cluster);
+    let message = format!(
+        "The client '{}' with object id '{}' has permission to perform action '{action}' on scope '{scope}'; however, the access is denied because of the deny assignment with name '[Deny assignment created by AKS to protect {}]' and Id '{}' at scope '{group}'.",
+        caller.app,
+        caller.object,
+        cluster.name.as_deref().unwrap_or_default(),
+        text(&cluster.doc, "_.uid"),
+    );
+    Err(ArmError::new(403, "DenyAssignmentAuthorizationFailed", message))
 }
 
 /// Whether something goes on.

@@ -106,7 +106,7 @@ fn add(tx: &mut Tx<'_>, cluster: &Object, pool: &Object, set: &str, wanted: u64)
         let Some(address) = free_address(tx, &subnet) else {
             let message = format!(
                 "Subnet {} with address prefix does not have enough capacity for 1 IP addresses.",
-                store::namespace("Network")
+                crate::sandbox::azure::path::name_of(&subnet)
             );
             return Err(ArmError::bad("SubnetIsFull", message));
         };

@@ -312,6 +312,13 @@ pub(super) fn check_subnets(cx: &mut Cx<'_, '_>, cluster: &Object, profiles: &[V
         .iter()
         .filter_map(|pool| store::parent_of(text(&pool.doc, "properties.vnetSubnetID")))
         .collect();
+    let standing = super::pools(cx.tx, &cluster.id);
+    let mut placed = standing.iter().map(|pool| &pool.doc["properties"]).chain(profiles);
+    let custom = placed.next().is_some_and(|profile| !text(profile, "vnetSubnetID").is_empty());
+    if placed.any(|profile| text(profile, "vnetSubnetID").is_empty() == custom) {
+        let message = "All or none of the agentPoolProfiles must set vnetSubnetID";
+        return Err(parameter("agentPoolProfile.vnetSubnetID", message));
+    }
     for profile in profiles {
         let id = text(profile, "vnetSubnetID").to_owned();
         if id.is_empty() {

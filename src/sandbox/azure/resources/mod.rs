@@ -97,7 +97,7 @@ fn tags_call(cx: &mut Cx<'_, '_>) -> Outcome {
 fn generic(object: &Object, expand: &str) -> Value {
     let full = view(object);
     let mut shown = json!({});
-    for key in ["id", "name", "type", "sku", "kind", "location", "identity", "managedBy", "zones", "tags"] {
+    for key in ["id", "name", "type", "sku", "kind", "location", "identity", "managedBy", "tags"] {
         if !full[key].is_null() {
             shown[key] = full[key].clone();
         }

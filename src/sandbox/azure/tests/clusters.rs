@@ -3,13 +3,14 @@
 use super::{AKS, Bench, SUBSCRIPTION, id, net};
 use crate::sandbox::{
     azure::{
-        Azure,
-        compute::{MACHINE, SCALE_SET},
-        containerservice::{CLUSTER, POOL},
+        Azure, OBJECT_ID,
+        compute::{DISK, MACHINE, SCALE_SET},
+        containerservice::{CLUSTER, GROUP_ID, POOL},
+        entra,
         network::{BALANCER, PUBLIC_IP},
         store::GROUP,
     },
-    kubernetes::host::Host,
+    kubernetes::host::{Address, Credentials, Disk, Front, FrontKind, Host, Right, User},
     world::{Origin, Settings},
 };
 use serde_json::{Value, json};
@@ -366,4 +367,151 @@ fn a_group_with_a_cluster_goes_whole() {
     bench.ok("DELETE", "/resourceGroups/g?api-version=2024-11-01", Value::Null);
     bench.minutes(10);
     assert!(bench.objects(GROUP).is_empty() && bench.objects(CLUSTER).is_empty() && bench.objects(POOL).is_empty());
+}
+
+#[test]
+fn a_locked_node_group_takes_nothing_by_hand() {
+    let mut bench = Bench::new();
+    bench.group();
+    let mut body = plain();
+    body["properties"]["nodeResourceGroupProfile"] = json!({"restrictionLevel": "ReadOnly"});
+    bench.ok("PUT", &at(), body);
+    bench.minutes(6);
+    let theirs =
+        "/resourceGroups/MC_g_demo_eastus/providers/Microsoft.Network/publicIPAddresses/theirs?api-version=2025-03-01";
+    let error = bench.refused("PUT", theirs, super::address());
+    assert_eq!((error.http, error.code.as_str()), (403, "DenyAssignmentAuthorizationFailed"));
+    assert_eq!(
+        bench.refused("DELETE", "/resourceGroups/MC_g_demo_eastus?api-version=2024-11-01", Value::Null).http,
+        403
+    );
+    bench.ok("DELETE", &at(), Value::Null);
+    bench.minutes(5);
+    assert!(bench.objects(CLUSTER).is_empty());
+}
+
+#[test]
+fn services_and_claims_leave_their_things_in_the_node_group() {
+    let mut bench = Bench::new();
+    up(&mut bench);
+    let now = bench.world.now();
+    let mut tx = bench.world.begin(now);
+    let owner = tx.all().find(|object| object.is(CLUSTER)).expect("stands").clone();
+    let cluster = Azure.living(&tx, &owner.scope(), &owner.id).expect("lives");
+    let (annotations, spec) =
+        (Value::Null, json!({"type": "LoadBalancer", "ports": [{"port": 80, "nodePort": 30080}]}));
+    let front = Front {
+        kind: FrontKind::Service,
+        uid: "11111111-2222-4333-8444-555555555555",
+        namespace: "default",
+        name: "web",
+        annotations: &annotations,
+        spec: &spec,
+    };
+    assert!(Azure.serves(&tx, &cluster, &front));
+    let Some(Address::Ip(ip)) = Azure.make_balancer(&mut tx, &cluster, &front) else { panic!("no address") };
+    assert!(ip.starts_with("203.0.113."));
+    let parameters = json!({"skuname": "Premium_LRS"});
+    let disk = Disk { name: "pvc-1", zone: "eastus-1", gib: 10, parameters: &parameters, claim: ("default", "data") };
+    let handle = Azure.make_disk(&mut tx, &cluster, &disk).expect("a disk");
+    assert!(handle.ends_with("/resourceGroups/MC_g_demo_eastus/providers/Microsoft.Compute/disks/pvc-1"));
+    tx.commit().expect("committed");
+    let tags = bench.objects(DISK)[0].tags.clone();
+    assert_eq!(tags["kubernetes.io-created-for-pvc-name"], "data");
+    let address =
+        bench.objects(PUBLIC_IP).into_iter().find(|ip| ip.tags.contains_key("k8s-azure-service")).expect("an address");
+    assert_eq!((address.tags["k8s-azure-service"].as_str(), address.created_by), ("default/web", Origin::Controller));
+    let rules = bench.objects(BALANCER)[0].doc["properties"]["loadBalancingRules"].clone();
+    assert_eq!(rules[0]["properties"]["frontendPort"], 80);
+    assert_eq!(
+        bench.objects(BALANCER)[0].doc["properties"]["frontendIPConfigurations"].as_array().map(Vec::len),
+        Some(2)
+    );
+    let now = bench.world.now();
+    let mut tx = bench.world.begin(now);
+    assert!(Azure.remove_balancer(&mut tx, &cluster, &front));
+    tx.commit().expect("committed");
+    assert!(bench.objects(PUBLIC_IP).iter().all(|ip| !ip.tags.contains_key("k8s-azure-service")));
+    assert_eq!(bench.objects(BALANCER).len(), 1, "machines go out through it");
+    // The disk goes with the group, data and all.
+    bench.ok("DELETE", &at(), Value::Null);
+    bench.minutes(5);
+    assert!(bench.objects(DISK).is_empty());
+}
+
+#[test]
+fn pools_are_scaled_by_the_cloud() {
+    let mut bench = Bench::new();
+    bench.group();
+    let mut body = plain();
+    let pool = &mut body["properties"]["agentPoolProfiles"][0];
+    for (key, value) in [("enableAutoScaling", json!(true)), ("minCount", json!(1)), ("maxCount", json!(4))] {
+        pool[key] = value;
+    }
+    bench.ok("PUT", &at(), body);
+    bench.minutes(6);
+    let now = bench.world.now();
+    let mut tx = bench.world.begin(now);
+    let owner = tx.all().find(|object| object.is(CLUSTER)).expect("stands").clone();
+    let cluster = Azure.living(&tx, &owner.scope(), &owner.id).expect("lives");
+    let pools = Azure.pools(&tx, &cluster);
+    assert_eq!(
+        (pools[0].scales, pools[0].min, pools[0].desired, pools[0].max, pools[0].settled),
+        (true, 1, 2, 4, true)
+    );
+    assert!(Azure.resize(&mut tx, &cluster, "default", 3, &[]));
+    assert!(!Azure.resize(&mut tx, &cluster, "default", 4, &[]), "one thing at a time");
+    tx.commit().expect("committed");
+    bench.minutes(3);
+    assert_eq!(
+        (bench.objects(MACHINE).len(), bench.get(&pool_at("default"))["properties"]["count"].clone()),
+        (3, json!(3))
+    );
+    let gone = bench.objects(MACHINE)[0].id.clone();
+    let now = bench.world.now();
+    let mut tx = bench.world.begin(now);
+    assert!(Azure.resize(&mut tx, &cluster, "default", 2, std::slice::from_ref(&gone)));
+    tx.commit().expect("committed");
+    assert!(bench.objects(MACHINE).iter().all(|machine| machine.id != gone));
+}
+
+#[test]
+fn callers_are_known_by_entra_and_by_the_admins_certificate() {
+    let mut bench = Bench::new();
+    bench.group();
+    let mut body = plain();
+    body["properties"]["aadProfile"] = json!({"managed": true, "enableAzureRBAC": true});
+    bench.ok("PUT", &at(), body);
+    bench.minutes(6);
+    let wall = bench.world.now();
+    let token = entra::token(entra::AKS_SERVER, wall);
+    let arm = entra::token("https://management.azure.com", wall);
+    let who = |bench: &mut Bench, token: &str| {
+        let now = bench.world.now();
+        let tx = bench.world.begin(now);
+        let owner = tx.all().find(|object| object.is(CLUSTER)).expect("stands").clone();
+        let cluster = Azure.living(&tx, &owner.scope(), &owner.id).expect("lives");
+        Azure.identify(&tx, &cluster, Credentials { token: Some(token), certificate: None }, wall)
+    };
+    let nobody = User::new(OBJECT_ID, vec![GROUP_ID.to_owned()], vec![]);
+    assert_eq!(who(&mut bench, &token), Ok(nobody), "an owner of the subscription has no say inside");
+    assert!(who(&mut bench, &arm).is_err_and(|why| why.contains("wrong audience")));
+    let role = format!(
+        "/subscriptions/{SUBSCRIPTION}/providers/Microsoft.Authorization/roleDefinitions/b1ff04bb-8a4e-4dc4-8eb5-8693973ce19b"
+    );
+    let grant = format!(
+        "{}/providers/Microsoft.Authorization/roleAssignments/5a4d0000-0000-4000-8000-0000000000cc?api-version=2022-04-01",
+        id("Microsoft.ContainerService/managedClusters/demo")
+    );
+    bench.ok("PUT", &grant, json!({"properties": {"roleDefinitionId": role, "principalId": OBJECT_ID, "principalType": "ServicePrincipal"}}));
+    bench.minutes(1);
+    let admin = User::new(OBJECT_ID, vec![GROUP_ID.to_owned()], vec![(Right::Everything, None)]);
+    assert_eq!(who(&mut bench, &token), Ok(admin));
+    // Local accounts are on: the admin's certificate opens it, another does not.
+    let now = bench.world.now();
+    let tx = bench.world.begin(now);
+    let owner = tx.all().find(|object| object.is(CLUSTER)).expect("stands").clone();
+    let cluster = Azure.living(&tx, &owner.scope(), &owner.id).expect("lives");
+    let stranger = Azure.identify(&tx, &cluster, Credentials { token: None, certificate: Some(b"other") }, wall);
+    assert!(stranger.is_err());
 }
