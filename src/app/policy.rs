@@ -64,10 +64,7 @@ pub fn run(env: &Env, request: PolicyRequest) -> Result<Exit, CliError> {
     }
     if made.documents.len() > 1 {
         let count = made.documents.len();
-        env.ui.say(&format!(
-            "{count} policies, for one would be longer than {} takes; all of them are needed",
-            vendor(cloud)
-        ));
+        env.ui.say(&format!("{count} documents; all of them are needed"));
     }
     let document = |it: providers::PolicyDocument| doc::PolicyDocument {
         name: it.name,
@@ -84,14 +81,6 @@ pub fn run(env: &Env, request: PolicyRequest) -> Result<Exit, CliError> {
     };
     env.ui.show(env.now(), &body, None);
     Ok(Exit::DONE)
-}
-
-/// Whose limits they are.
-const fn vendor(cloud: Cloud) -> &'static str {
-    match cloud {
-        Cloud::Aws => "IAM",
-        Cloud::Gcp | Cloud::Azure => cloud.terms().vendor,
-    }
 }
 
 /// Flag and variable before the file, then what the cloud's own tools would take from the environment.

@@ -17,6 +17,8 @@ mod crash;
 mod error_ids;
 #[cfg(all(feature = "aws", feature = "sandbox"))]
 mod faults;
+#[cfg(all(feature = "aws", feature = "gcp", feature = "sandbox"))]
+mod gcp;
 #[cfg(all(feature = "aws", feature = "sandbox"))]
 mod lives;
 #[cfg(all(feature = "aws", feature = "sandbox"))]

@@ -62,12 +62,7 @@ pub(super) fn across(spec: &ClusterSpec, known: &[SpecProblem]) -> Vec<SpecProbl
 
 fn across_network(network: &NetworkSpec, problems: &mut Vec<SpecProblem>) {
     if network.existing.is_some() {
-        let given = [
-            ("cidr", network.cidr.is_some()),
-            ("zoneCount", network.zone_count.is_some()),
-            ("zones", network.zones.is_some()),
-            ("nat", network.nat.is_some()),
-        ];
+        let given = [("cidr", network.cidr.is_some()), ("nat", network.nat.is_some())];
         for (field, _) in given.into_iter().filter(|(_, given)| *given) {
             let message = "cannot be combined with `network.existing`, whose subnets decide it";
             problems.push(SpecProblem::new(format!("network.{field}"), message).instead("remove one of the two"));

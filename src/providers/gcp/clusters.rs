@@ -280,19 +280,22 @@ pub(super) fn stacks_among(objects: impl IntoIterator<Item = Told>) -> Vec<Stack
 
 fn one(stack: Stack, told: &[Told]) -> StackSeen {
     let tag = |key: &str| told.iter().find_map(|it| it.tags.get(key));
-    // What can change speaks for what cannot: protection and expiry in a description are those of its first day.
+    // What can change speaks for what cannot: the expiry in a description is that of its first day.
     let speaks = told.iter().any(|it| it.changes);
     let today = || told.iter().filter(move |it| it.changes || !speaks);
     let begun = |it: &Told| {
         it.tags.get(TAG_CREATED_AT).and_then(|at| Timestamp::from_second(at.parse().ok()?).ok()).or(it.made)
     };
     let texts = told.iter().filter_map(|it| it.text.as_deref());
+    let spec = labels::spec_of(texts, tag(LABEL_SPEC).map(String::as_str));
+    let labelled = told.iter().any(|it| it.changes && it.tags.contains_key(TAG_STEP) && protects(&it.tags));
     StackSeen {
         builder: tag(TAG_BUILDER).cloned(),
         created_at: told.iter().filter_map(begun).min(),
         expires_at: today().filter_map(|it| labels::expiry_of(&it.tags)).max(),
-        protect: today().any(|it| it.tags.contains_key(TAG_STEP) && protects(&it.tags)),
-        spec: labels::spec_of(texts, tag(LABEL_SPEC).map(String::as_str)),
+        // Until there is a cluster, what was asked for counts.
+        protect: if speaks { labelled } else { spec.as_ref().is_some_and(|spec| spec.protect) },
+        spec,
         objects: told.len(),
         stack,
     }
@@ -302,6 +305,8 @@ fn one(stack: Stack, told: &[Told]) -> StackSeen {
 mod tests {
     use super::*;
     use crate::engine::proof::{TAG_EXPIRES_AT, TAG_PROTECT, TAG_STACK};
+    use crate::model::ResolvedSpec;
+    use crate::providers::gcp::testing;
     use serde_json::json;
 
     fn running() -> wire::Cluster {
@@ -349,12 +354,16 @@ mod tests {
             let own = [(TAG_STACK, "demo-0a1b2c3d"), (TAG_STEP, "network")];
             own.iter().chain(pairs).map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect()
         };
-        let network = Told { tags: tags(&[(TAG_PROTECT, "true"), (TAG_EXPIRES_AT, "100")]), ..Told::default() };
+        let asked = ResolvedSpec { protect: true, ..testing::spec("demo") };
+        let text = labels::spec_text(&asked, labels::Anchor::Network).map(|spec| format!("network []{spec}"));
+        let network = Told { tags: tags(&[(TAG_EXPIRES_AT, "300")]), text, ..Told::default() };
         let alone = stacks_among([network.clone()]);
-        assert!(alone[0].protect && alone[0].expires_at.is_some_and(|at| at.as_second() == 100));
-        let cluster = Told { tags: tags(&[(TAG_EXPIRES_AT, "200")]), changes: true, ..Told::default() };
-        let both = stacks_among([network, cluster]);
+        assert!(alone[0].protect && alone[0].expires_at.is_some_and(|at| at.as_second() == 300));
+        let mut cluster = Told { tags: tags(&[(TAG_EXPIRES_AT, "200")]), changes: true, ..Told::default() };
+        let both = stacks_among([network.clone(), cluster.clone()]);
         assert_eq!((both[0].protect, both[0].objects), (false, 2));
         assert_eq!(both[0].expires_at.map(Timestamp::as_second), Some(200));
+        cluster.tags.insert(TAG_PROTECT.to_owned(), "true".to_owned());
+        assert!(stacks_among([network, cluster])[0].protect);
     }
 }

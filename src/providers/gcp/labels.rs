@@ -15,7 +15,7 @@
 //! spec it is: a description cannot be changed, a label can, so that a spec that was changed since is not taken for the
 //! one that counts.
 
-use crate::engine::proof::{TAG_RUN, TAG_STACK, TAG_STEP};
+use crate::engine::proof::{TAG_PROTECT, TAG_RUN, TAG_STACK, TAG_STEP};
 use crate::model::ResolvedSpec;
 pub use crate::providers::anchors::{TAG_BUILDER, TAG_CREATED_AT, Tags, expiry_of, stack_of};
 use sha2::{Digest, Sha256};
@@ -45,6 +45,11 @@ pub fn tags(labels: &Tags) -> Tags {
 
 fn is_plain(text: &str) -> bool {
     text.len() <= LABEL_MAX && text.chars().all(|c| matches!(c, 'a'..='z' | '0'..='9' | '-' | '_'))
+}
+
+/// Tags for what cannot change them while it stands: whether the stack is protected is for its cluster to say.
+pub fn lasting(tags: &Tags) -> Tags {
+    tags.iter().filter(|(key, _)| *key != TAG_PROTECT).map(|(key, value)| (key.clone(), value.clone())).collect()
 }
 
 /// The value as a label takes it. One that is too long loses its end: only a builder's address can be.

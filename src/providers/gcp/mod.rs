@@ -34,6 +34,8 @@ pub mod stages;
 pub mod steps;
 pub mod survey;
 pub mod sweep;
+#[cfg(test)]
+pub(crate) mod testing;
 pub mod token;
 pub mod versions;
 pub mod way_in;

@@ -1,6 +1,7 @@
 //! What a region of Google's offers to whoever chooses: asked of it, or from what this build knows.
 
 use super::client::{GcpCx, Request};
+use super::error;
 use super::instances::{self, MACHINE_TYPES};
 use super::versions::{self, ServerConfig};
 use super::zones;
@@ -22,8 +23,13 @@ const SIZES: [(f64, f64); 5] = [(2.0, 4.0), (2.0, 8.0), (4.0, 16.0), (8.0, 32.0)
 /// What stops everything: no credentials, no connection.
 pub async fn live(cx: &GcpCx, clock: &dyn Clock) -> Result<Offers, StepError> {
     let region = cx.region.to_string();
+    let is_off = |err: Option<&StepError>| err.is_some_and(|err| err.id == error::API_OFF);
     let (config, zones) =
         futures::join!(patient(clock, || server_config(cx, &region)), patient(clock, || zones::all(cx)));
+    if is_off(config.as_ref().err()) || is_off(zones.as_ref().err()) {
+        // A project in which the services were never on tells nothing yet.
+        return Ok(embedded(&cx.region, clock.now()));
+    }
     let zones: Option<Vec<String>> =
         if_known(zones)?.map(|all| all.into_iter().filter(|zone| zone.unfit.is_none()).map(|zone| zone.name).collect());
     let here = zones.clone().unwrap_or_else(|| zones::embedded(&cx.region));

@@ -50,11 +50,6 @@ const fn ahead(permission: &'static str) -> Need {
     Need { optional: true, ..row(permission, Life::BUILD) }
 }
 
-/// A look of a teardown, without which something in its way stays unnamed.
-const fn look(permission: &'static str) -> Need {
-    Need { optional: true, ..row(permission, Life::DESTROY) }
-}
-
 /// What each kind asks for.
 fn of_kind(kind: &str) -> &'static [Need] {
     match kind {
@@ -144,26 +139,10 @@ fn of_kind(kind: &str) -> &'static [Need] {
                     remove("container.persistentVolumeClaims.list"),
                     remove("container.persistentVolumeClaims.delete"),
                     remove("container.persistentVolumes.list"),
-                    // What it makes and leaves behind.
-                    remove("compute.addresses.list"),
-                    remove("compute.addresses.delete"),
-                    remove("compute.backendServices.list"),
-                    remove("compute.backendServices.delete"),
-                    remove("compute.disks.list"),
-                    remove("compute.disks.delete"),
-                    remove("compute.firewalls.list"),
-                    remove("compute.firewalls.delete"),
-                    remove("compute.forwardingRules.list"),
-                    remove("compute.forwardingRules.delete"),
-                    remove("compute.healthChecks.list"),
-                    remove("compute.healthChecks.delete"),
-                    remove("compute.instanceGroups.list"),
-                    remove("compute.instanceGroups.delete"),
-                    remove("compute.instances.list"),
-                    remove("compute.networkEndpointGroups.list"),
-                    remove("compute.networkEndpointGroups.delete"),
-                    remove("compute.targetPools.list"),
-                    remove("compute.targetPools.delete"),
+                    // What it makes goes by its own calls, rules of the firewall among it: see [`LEFTOVERS`].
+                    remove("compute.networks.updatePolicy"),
+                    remove("compute.globalOperations.get"),
+                    remove("compute.regionOperations.get"),
                     remove("compute.zoneOperations.get"),
                 ]
             }
@@ -172,6 +151,47 @@ fn of_kind(kind: &str) -> &'static [Need] {
         _ => &[],
     }
 }
+
+macro_rules! leftovers {
+    ($($collection:literal),* $(,)?) => {
+        &[$(
+            remove(concat!("compute.", $collection, ".get")),
+            remove(concat!("compute.", $collection, ".list")),
+            remove(concat!("compute.", $collection, ".delete")),
+        )*]
+    };
+}
+
+/// What a cluster's controllers make and may leave behind, wherever each kind can be: [`steps::remains`] finds it and
+/// takes it away.
+const LEFTOVERS: &[Need] = leftovers![
+    "addresses",
+    "backendServices",
+    "disks",
+    "firewalls",
+    "forwardingRules",
+    "globalAddresses",
+    "globalForwardingRules",
+    "globalNetworkEndpointGroups",
+    "healthChecks",
+    "httpHealthChecks",
+    "httpsHealthChecks",
+    "instanceGroups",
+    "instances",
+    "networkEndpointGroups",
+    "regionBackendServices",
+    "regionHealthChecks",
+    "regionSslCertificates",
+    "regionTargetHttpProxies",
+    "regionTargetHttpsProxies",
+    "regionUrlMaps",
+    "routes",
+    "sslCertificates",
+    "targetHttpProxies",
+    "targetHttpsProxies",
+    "targetPools",
+    "urlMaps",
+];
 
 /// What every life asks for, whatever its plan: whose project it is, whose stacks there are, what the region has.
 const ALWAYS: &[Need] = &[
@@ -193,13 +213,13 @@ const ALWAYS: &[Need] = &[
     // How many nodes pools have, and all regions at once.
     Need { optional: true, ..row("compute.instanceGroupManagers.list", Life::OPERATE) },
     Need { optional: true, ..row("compute.regions.list", Life::OPERATE) },
-    // Whatever else stands in a network that is to go.
-    look("compute.routes.list"),
 ];
 
 /// Everything that a stack of these kinds asks for in these parts of its life, by name.
 pub fn needs<'k>(kinds: impl Iterator<Item = &'k str>, life: Life) -> BTreeSet<Need> {
-    let mut all: BTreeSet<Need> = kinds.flat_map(of_kind).chain(ALWAYS).copied().collect();
+    let kinds: Vec<&str> = kinds.collect();
+    let leftovers = if kinds.contains(&steps::cluster::KIND) { LEFTOVERS } else { &[] };
+    let mut all: BTreeSet<Need> = kinds.into_iter().flat_map(of_kind).chain(leftovers).chain(ALWAYS).copied().collect();
     all.retain(|need| need.life.meets(life));
     all
 }

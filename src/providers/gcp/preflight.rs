@@ -54,6 +54,7 @@ pub async fn preflight(cx: &GcpCx, clock: &dyn Clock, plan: &Plan, fresh: &[&Pla
         checks.extend(quotas);
     }
     checks.extend(allowed);
+    checks.extend(ground.spread());
     checks.extend(ground.storable());
     checks
 }
@@ -391,8 +392,8 @@ impl Ground<'_> {
     async fn permissions(&self) -> Vec<Check> {
         let kinds = self.fresh.iter().map(|step| step.kind.as_str());
         let own = self.gcp.node_service_account.is_some();
-        // What can be done without is found out by doing it, but for what only a teardown would look at.
-        let asked = |need: &Need| !need.optional || need.life == Life::DESTROY;
+        // What can be done without is found out by doing it.
+        let asked = |need: &Need| !need.optional;
         let needs: Vec<Need> = permissions::needs(kinds, Life::ALL)
             .into_iter()
             .filter(asked)
@@ -403,6 +404,24 @@ impl Ground<'_> {
             Ok(lacking) => judged(&lacking, &needs, &self.plan.stack.name),
             Err(err) => vec![unknown("permissions", "permissions cannot be tested", &err)],
         }
+    }
+
+    /// Pools that stand in fewer zones than the cluster: GKE counts nodes by zone.
+    fn spread(&self) -> Vec<Check> {
+        let zones = &self.spec.network.zones;
+        let fewer = self.pools().filter_map(|pool| {
+            let places = pool_zones(zones, pool.count, pool.scales());
+            let message = format!(
+                "pool `{}`: {} nodes cannot be shared out evenly over {} zones, so all stand in {}; a multiple of {} would spread",
+                pool.name,
+                pool.count,
+                zones.len(),
+                places.join(", "),
+                zones.len()
+            );
+            (places.len() < zones.len()).then(|| Check::of("spread", CheckStatus::Warn, message))
+        });
+        fewer.collect()
     }
 
     /// Whether another machine could rebuild the journal from the cloud.
@@ -426,13 +445,9 @@ fn judged(lacking: &BTreeSet<String>, needs: &[Need], name: &ClusterName) -> Vec
     let changes = |it: &&&str| it.ends_with(".delete") && !elsewhere.contains(**it);
     let removals: Vec<&str> = teardown.iter().filter(changes).copied().collect();
     let builds_only = !removals.is_empty() && removals.iter().all(|it| lacking.contains(*it));
-    let optional = |it: &str| needs.iter().filter(|need| need.permission == it).all(|need| need.optional);
     let only_teardown = |it: &str| teardown.contains(it) && !elsewhere.contains(it);
-    let (blind, stops): (Vec<&str>, Vec<&str>) = lacking
-        .iter()
-        .map(String::as_str)
-        .filter(|it| !(builds_only && only_teardown(it)))
-        .partition(|it| optional(it));
+    let stops: Vec<&str> =
+        lacking.iter().map(String::as_str).filter(|it| !(builds_only && only_teardown(it))).collect();
     let mut checks = Vec::new();
     if !stops.is_empty() {
         let message = format!("these credentials are not allowed: {}", joined(&stops));
@@ -441,10 +456,6 @@ fn judged(lacking: &BTreeSet<String>, needs: &[Need], name: &ClusterName) -> Vec
             format!("everything that this cluster needs: kubewright policy {name}"),
         ];
         checks.push(failing(ErrorClass::Auth, Check { hints, ..Check::of(error::DENIED, CheckStatus::Fail, message) }));
-    }
-    if !blind.is_empty() {
-        let message = format!("what keeps a removal from going might stay unnamed without {}", joined(&blind));
-        checks.push(Check::of("permissions", CheckStatus::Warn, message));
     }
     if builds_only {
         let message = "these credentials can build it and not take it down: others will have to";
@@ -479,7 +490,6 @@ mod tests {
         assert!(stopped[0].message.contains("container.clusters.create") && stopped[0].class == Some(ErrorClass::Auth));
         assert!(stopped[0].hints[1].contains("kubewright policy demo"), "{:?}", stopped[0].hints);
         assert_eq!(states(&lacking(&[])), [CheckStatus::Ok]);
-        assert_eq!(states(&lacking(&["compute.routes.list"])), [CheckStatus::Warn]);
     }
 
     #[test]

@@ -47,24 +47,25 @@ pub async fn resolve(
     let (number, zones, config, adopted) = futures::join!(number, zones, config, adopted);
     let refused = |answer: Option<&StepError>| answer.filter(|err| err.id == error::DENIED).cloned();
     let (no_zones, no_versions) = (refused(zones.as_ref().err()), refused(config.as_ref().err()));
-    // The plan switches services on; until then this build knows what most projects are told.
-    let is_off = |answer: Option<&StepError>| answer.is_some_and(|err| err.id == error::API_OFF);
-    let (dark, dumb) = (is_off(zones.as_ref().err()), is_off(config.as_ref().err()));
+    // A project in which a service was never on is not asked in vain: the plan switches it on first, and until then what
+    // this build knows stands in.
+    let off = |answer: Option<&StepError>| answer.is_some_and(|err| err.id == error::API_OFF);
+    let (no_compute, no_container) = (off(zones.as_ref().err()), off(config.as_ref().err()));
     let facts = || -> Result<_, StepError> { Ok((number?, if_known(zones)?, if_known(config)?, adopted?)) };
-    let (number, mut zones, config, adopted) = facts().map_err(|stop| vec![stop])?;
-    if dark {
-        zones = offers::embedded_zones(&cx.region).map(|all| all.into_iter().map(Zone::named).collect());
-    }
-    let here: Vec<String> = match &zones {
-        Some(all) => all.iter().map(|zone| zone.name.clone()).collect(),
-        None => spec.network.as_ref().and_then(|network| network.zones.clone()).unwrap_or_default(),
+    let (number, zones, config, adopted) = facts().map_err(|stop| vec![stop])?;
+    let zones = if no_compute { known_zones(&cx.region) } else { zones };
+    let stock = match &zones {
+        Some(all) if !no_compute => {
+            let here: Vec<String> = all.iter().map(|zone| zone.name.clone()).collect();
+            if_known(patient(clock, || zones::stock(cx, &here)).await).map_err(|stop| vec![stop])?
+        }
+        _ => None,
     };
-    let stock = if_known(patient(clock, || zones::stock(cx, &here)).await).map_err(|stop| vec![stop])?;
     // Nothing listed anywhere is a listing that was not allowed, or an endpoint that does not have it.
     let stock = stock.filter(|stock| !stock.machines.is_empty());
     let offered = config.map(|config| versions::offered(&config, offline.gcp.release_channel, clock.now()));
-    let known = || dumb.then(|| versions::embedded(clock.now()));
-    let versions = offered.as_ref().map(|offered| offered.versions.clone()).or_else(known);
+    let listed = offered.as_ref().map(|offered| offered.versions.clone());
+    let versions = if no_container { Some(versions::embedded(clock.now())) } else { listed };
     let facts = Facts { zones, stock, versions, no_zones, no_versions };
     let found = Found { number, offered, adopted };
     decide(work, &cx.region, clock, spec, who, offline, &facts, found)
@@ -87,10 +88,14 @@ pub fn guess(
         work.problem("KW-NET", "what network.existing names can only be read with credentials");
         return Err(work.problems);
     }
-    let zones = offers::embedded_zones(region).map(|all| all.into_iter().map(Zone::named).collect());
+    let zones = known_zones(region);
     let versions = Some(versions::embedded(clock.now()));
     let facts = Facts { zones, stock: None, versions, no_zones: None, no_versions: None };
     decide(work, region, clock, spec, who, offline, &facts, Found::default())
+}
+
+fn known_zones(region: &Region) -> Option<Vec<Zone>> {
+    offers::embedded_zones(region).map(|all| all.into_iter().map(Zone::named).collect())
 }
 
 /// What was read that is no choice.

@@ -209,13 +209,13 @@ pub fn client_env(url: &str, dir: &Path) -> BTreeMap<String, OsString> {
         ("CLOUDSDK_COMPONENT_MANAGER_DISABLE_UPDATE_CHECK".to_owned(), "1".into()),
         ("NO_GCE_CHECK".to_owned(), "true".into()),
     ]);
-    for service in
-        ["COMPUTE", "CONTAINER", "IAM", "IAMCREDENTIALS", "CLOUDRESOURCEMANAGER", "SERVICEUSAGE", "CLOUDBILLING"]
-    {
+    let services = ["COMPUTE", "CONTAINER", "IAM", "CLOUDRESOURCEMANAGER", "SERVICEUSAGE", "CLOUDBILLING"];
+    for service in services {
         let base = if service == "COMPUTE" { format!("{url}/compute/v1/") } else { format!("{url}/") };
         env.insert(format!("KUBEWRIGHT_GCP_{service}_ENDPOINT"), (&base).into());
         env.insert(format!("CLOUDSDK_API_ENDPOINT_OVERRIDES_{service}"), base.into());
     }
+    env.insert("CLOUDSDK_API_ENDPOINT_OVERRIDES_IAMCREDENTIALS".to_owned(), format!("{url}/").into());
     env
 }
 

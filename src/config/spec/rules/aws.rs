@@ -138,6 +138,13 @@ fn aws_network(network: &NetworkSpec, region: Option<&str>, refuse: Refuse<'_>) 
         }
     }
     let Some(existing) = &network.existing else { return };
+    // A subnet of EC2's is in one zone; elsewhere it reaches through all of a region.
+    for (field, given) in [("zoneCount", network.zone_count.is_some()), ("zones", network.zones.is_some())] {
+        if given {
+            let message = "cannot be combined with `network.existing`, whose subnets decide it";
+            refuse(&format!("network.{field}"), message.to_owned(), "remove one of the two");
+        }
+    }
     if !is_id(&existing.vpc, "vpc-") {
         refuse(
             "network.existing.vpc",

@@ -41,7 +41,7 @@ pub const SPEC: &str = "spec";
 
 /// The tags of a new object, with the region of its stack: most of what has no labels belongs to no region either.
 fn tags_of(at: Scope<'_>, region: &Region) -> Tags {
-    let mut tags = at.tags.clone();
+    let mut tags = labels::lasting(at.tags);
     tags.insert(TAG_REGION.to_owned(), region.to_string());
     tags
 }

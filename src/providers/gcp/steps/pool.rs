@@ -77,7 +77,7 @@ impl Pool {
             "imageType": IMAGE,
             "serviceAccount": inputs.get(&self.account)?,
             "oauthScopes": self.scopes,
-            "resourceLabels": labels::labels(tags),
+            "resourceLabels": labels::labels(&labels::lasting(tags)),
             "metadata": {"disable-legacy-endpoints": "true"},
             // Pods get their own identity, not the machine's.
             "workloadMetadataConfig": {"mode": "GKE_METADATA"},

@@ -146,15 +146,18 @@ pub(super) fn blocker(object: &Object) -> Option<ArmError> {
     Some(ArmError::conflict("OperationNotAllowed", message))
 }
 
-/// What a disk costs: by the next size that is sold.
-fn disk_usage(location: &str, sku: &str, gib: i64) -> Vec<Usage> {
-    let tier = match (sku, gib) {
-        (sku, ..=32) if sku.starts_with("Premium") => "disk-P4-32GiB",
-        (sku, _) if sku.starts_with("Premium") => "disk-P10-128GiB",
-        (_, ..=32) => "disk-S4-32GiB",
-        _ => "disk-S10-128GiB",
+/// What a disk costs: by the next size that is sold, a month at a time.
+pub(super) fn disk_usage(location: &str, sku: &str, gib: i64) -> Vec<Usage> {
+    let tier = match (sku.starts_with("Premium"), gib) {
+        (true, ..=32) => "disk-P4-32GiB",
+        (true, ..=128) => "disk-P10-128GiB",
+        (true, ..=256) => "disk-P15-256GiB",
+        (true, ..=512) => "disk-P20-512GiB",
+        (true, _) => "disk-P30-1TiB",
+        (false, ..=32) => "disk-S4-32GiB",
+        (false, _) => "disk-S10-128GiB",
     };
-    vec![store::component(location, tier, Unit::Hour, 1.0)]
+    vec![store::component(location, tier, Unit::Month, 1.0)]
 }
 
 /// Makes a disk for a claim in a cluster, ready at once.

@@ -1,9 +1,9 @@
 //! Clusters: creation with every check AKS makes first, changes, deletion with everything that the node group holds.
 
 use super::{
-    CLUSTER, check_idle, credentials, infra, is_busy, nodes,
-    pool::{self, Setting},
-    pools, rules, set_state, versions,
+    CLUSTER, check_idle, credentials, infra, is_busy, nodes, pool, pools,
+    profile::{self, Setting},
+    removal, rules, set_state, versions,
 };
 use crate::{
     model::Unit,
@@ -27,13 +27,10 @@ use std::time::Duration;
 const INFRA: &str = "infra";
 const NODES: &str = "nodes";
 const UPDATED: &str = "updated";
-const SWEEP: &str = "sweep";
 
 const GLANCE: Duration = secs(10);
-const SWEEP_GLANCE: Duration = secs(30);
-/// How long machines may take, and how long a deletion tries.
+/// How long machines may take.
 const PATIENCE: Duration = mins(12);
-const SWEEP_PATIENCE: Duration = mins(40);
 
 /// `PUT …/managedClusters/{name}`.
 pub(super) fn put(cx: &mut Cx<'_, '_>) -> Outcome {
@@ -66,12 +63,12 @@ fn create(cx: &mut Cx<'_, '_>, id: &str, location: &str) -> Outcome {
     let network = body["properties"]["networkProfile"].clone();
     let mut profiles = body["properties"]["agentPoolProfiles"].as_array().cloned().unwrap_or_default();
     if profiles.is_empty() {
-        return Err(pool::parameter("agentPoolProfiles", "at least one agent pool must be given"));
+        return Err(profile::parameter("agentPoolProfiles", "at least one agent pool must be given"));
     }
     let setting = Setting { location, network: &network, version: &version.patch, now };
     for profile in &mut profiles {
         let name = text(profile, "name").to_owned();
-        pool::complete(&name, profile, &setting)?;
+        profile::complete(&name, profile, &setting)?;
     }
     check_profiles(&profiles)?;
     let mut cluster = new_object(cx, id, location, body);
@@ -95,7 +92,10 @@ fn check_profiles(profiles: &[Value]) -> Result<(), ArmError> {
     let mut names: Vec<&str> = profiles.iter().map(|profile| text(profile, "name")).collect();
     names.sort_unstable();
     if let Some(twice) = names.windows(2).find(|pair| pair[0] == pair[1]) {
-        return Err(pool::parameter("agentPoolProfile.name", format!("agent pool name '{}' is given twice", twice[0])));
+        return Err(profile::parameter(
+            "agentPoolProfile.name",
+            format!("agent pool name '{}' is given twice", twice[0]),
+        ));
     }
     if !profiles.iter().any(|profile| text(profile, "mode") == "System") {
         let message = "Must define at least one system pool: agentPoolProfiles[].mode.";
@@ -231,7 +231,7 @@ fn update_pools(cx: &mut Cx<'_, '_>, cluster: &Object, asked: &Value) -> Result<
             }
             None => {
                 let mut profile = profile.clone();
-                pool::complete(&name, &mut profile, &setting)?;
+                profile::complete(&name, &mut profile, &setting)?;
                 let id = format!("{}/agentPools/{name}", cluster.id);
                 pool::object(cx.tx, &id, &location, &profile)
             }
@@ -265,55 +265,6 @@ pub(super) fn patch(cx: &mut Cx<'_, '_>) -> Outcome {
     store::stamp(cx.tx, &mut cluster);
     cx.tx.put(cluster.clone());
     Ok(lro::answer(cx, &cluster, false, Some(&op)))
-}
-
-/// `DELETE …/managedClusters/{name}`.
-pub(super) fn delete(cx: &mut Cx<'_, '_>) -> Outcome {
-    let id = cx.id();
-    let Some(cluster) = of_kind(cx.tx, CLUSTER, &id).cloned() else { return Ok(Answer::empty(204)) };
-    store::check_match(cx, Some(&cluster))?;
-    check_locks(cx.tx, &cluster.id, true)?;
-    if cluster.state == "Deleting"
-        && let Some(op) = lro::attached(&cluster)
-    {
-        return Ok(Answer::empty(202).and(lro::headers(cx, &op)));
-    }
-    // A deletion goes before whatever is under way.
-    if let Some(op) = lro::attached(&cluster).filter(|_| is_busy(&cluster.state)) {
-        lro::cancel(cx.tx, &op);
-    }
-    let op = lro::begin(cx, "Microsoft.ContainerService", &cluster.region, &cluster.id, "DeleteManagedCluster");
-    start_delete(cx.tx, &cluster, Some(&op));
-    Ok(Answer::empty(202).and(lro::headers(cx, &op)))
-}
-
-/// Begins to delete a cluster with the group it is in.
-pub(in super::super) fn begin_delete(tx: &mut Tx<'_>, cluster: &Object) {
-    if cluster.state != "Deleting" {
-        if let Some(op) = lro::attached(cluster).filter(|_| is_busy(&cluster.state)) {
-            lro::cancel(tx, &op);
-        }
-        start_delete(tx, cluster, None);
-    }
-}
-
-fn start_delete(tx: &mut Tx<'_>, cluster: &Object, op: Option<&str>) {
-    set_state(tx, &cluster.id, "Deleting");
-    let span = tx.between(secs(60), secs(120));
-    let (due, now) = (due(tx, span, SWEEP), tx.now().to_string());
-    for pool in pools(tx, &cluster.id) {
-        if let Some(op) = lro::attached(&pool).filter(|_| is_busy(&pool.state)) {
-            lro::cancel(tx, &op);
-        }
-        set_state(tx, &pool.id, "Deleting");
-        store::change(tx, &pool.id, |pool| pool.due = None);
-    }
-    store::change(tx, &cluster.id, |cluster| {
-        cluster.due = due;
-        cluster.doomed = false;
-        cluster.doc[HIDDEN]["since"] = json!(now);
-        cluster.doc[HIDDEN]["op"] = json!(op);
-    });
 }
 
 /// `POST …/abort`.
@@ -370,12 +321,12 @@ pub(super) fn happen(tx: &mut Tx<'_>, cluster: &Object, what: &str) {
         INFRA => build(tx, cluster),
         NODES => wait_for_nodes(tx, cluster),
         UPDATED => updated(tx, cluster),
-        SWEEP => sweep(tx, cluster),
+        removal::SWEEP => removal::sweep(tx, cluster),
         _ => {}
     }
 }
 
-fn since(cluster: &Object) -> Timestamp {
+pub(super) fn since(cluster: &Object) -> Timestamp {
     text(&cluster.doc, "_.since").parse().unwrap_or(cluster.created_at)
 }
 
@@ -456,57 +407,11 @@ fn succeed(tx: &mut Tx<'_>, cluster: &Object) {
     nodes::tell(tx, &cluster.id);
 }
 
-fn fail(tx: &mut Tx<'_>, cluster: &Object, why: ArmError) {
+pub(super) fn fail(tx: &mut Tx<'_>, cluster: &Object, why: ArmError) {
     for pool in pools(tx, &cluster.id).iter().filter(|pool| is_busy(&pool.state)) {
         set_state(tx, &pool.id, "Failed");
     }
     set_state(tx, &cluster.id, "Failed");
     store::change(tx, &cluster.id, |cluster| cluster.doomed = false);
     lro::finish_of(tx, cluster, Err(why));
-}
-
-/// The control plane goes, then the node group with all that AKS put into it; what somebody else put there stops it.
-fn sweep(tx: &mut Tx<'_>, cluster: &Object) {
-    let group = infra::group_id(cluster);
-    let foreign: Vec<Object> = store::all(tx)
-        .filter(|object| {
-            object.parent.is_some() && crate::sandbox::azure::path::within(&object.id, &group) && object.id != group
-        })
-        .filter(|object| !matches!(object.created_by, Origin::Controller | Origin::Builtin))
-        .filter(|object| !matches!(object.service.as_str(), "authorization" | "sandbox"))
-        .cloned()
-        .collect();
-    infra::detach(tx, cluster);
-    let left = if foreign.is_empty() { groups::sweep(tx, &group) } else { sweep_own(tx, &group) };
-    if left.is_empty() && foreign.is_empty() {
-        if of_kind(tx, store::GROUP, &group).is_some() {
-            store::remove(tx, &group);
-        }
-        lro::finish_of(tx, cluster, Ok(()));
-        kubernetes::forget_cluster(tx, &cluster.scope(), &cluster.id);
-        store::remove(tx, &cluster.id);
-        return;
-    }
-    if tx.now() < since(cluster) + SWEEP_PATIENCE {
-        return schedule(tx, &cluster.id, SWEEP_GLANCE, SWEEP);
-    }
-    let ids: Vec<String> =
-        foreign.into_iter().map(|object| object.id).chain(left.into_iter().map(|(id, _)| id)).collect();
-    let message = format!(
-        "Deletion of resource group '{}' did not finish within the allowed time as resources with identifiers '{}' could not be deleted. The provisioning state of the resource group will be rolled back.",
-        crate::sandbox::azure::path::name_of(&group),
-        ids.join(",")
-    );
-    fail(tx, cluster, ArmError::conflict("ResourceGroupDeletionTimeout", message));
-}
-
-/// Removes the machines all the same: they are AKS's own.
-fn sweep_own(tx: &mut Tx<'_>, group: &str) -> Vec<(String, Option<ArmError>)> {
-    let sets = store::each(tx, crate::sandbox::azure::compute::SCALE_SET);
-    let sets: Vec<String> =
-        sets.filter(|set| crate::sandbox::azure::path::within(&set.id, group)).map(|set| set.id.clone()).collect();
-    for set in sets {
-        store::remove(tx, &set);
-    }
-    Vec::new()
 }

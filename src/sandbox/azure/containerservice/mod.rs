@@ -9,13 +9,15 @@ mod host;
 mod infra;
 mod nodes;
 mod pool;
+mod profile;
+mod removal;
 mod rules;
 mod versions;
 
-pub(super) use cluster::begin_delete;
 #[cfg(test)]
 pub(super) use host::GROUP_ID;
 pub(super) use nodes::machine_ready;
+pub(super) use removal::begin_delete;
 
 use super::{
     entra::Caller,
@@ -47,7 +49,7 @@ pub(super) fn call(cx: &mut Cx<'_, '_>) -> Outcome {
         }
         ("PUT", "managedClusters", _) => cluster::put(cx),
         ("PATCH", "managedClusters", _) => cluster::patch(cx),
-        ("DELETE", "managedClusters", _) => cluster::delete(cx),
+        ("DELETE", "managedClusters", _) => removal::delete(cx),
         ("POST", "managedClusters/listClusterUserCredential", _) => credentials::user(cx),
         ("POST", "managedClusters/listClusterMonitoringUserCredential", _) => credentials::user(cx),
         ("POST", "managedClusters/listClusterAdminCredential", _) => credentials::admin(cx),

@@ -5,7 +5,7 @@ use crate::{
     model::{Cloud, PriceKey, Region, Unit, Usage},
     sandbox::{
         azure::{
-            compute::{MACHINE, SCALE_SET, sizes, usages},
+            compute::{self, MACHINE, SCALE_SET, sizes, usages},
             network,
             path::within,
             store::{self, HIDDEN, due, of_kind, secs},
@@ -188,6 +188,11 @@ fn machine(
     let key =
         PriceKey::Instance { cloud: Cloud::Azure, region: Region(cluster.region.clone()), instance_type: size, spot };
     machine.usage = vec![Usage::fixed(key, Unit::Hour, 1.0)];
+    // A system disk on the machine's own storage costs nothing.
+    if text(profile, "osDiskType") == "Managed" {
+        let gib = profile["osDiskSizeGB"].as_i64().unwrap_or(128);
+        machine.usage.extend(compute::disk_usage(&cluster.region, "Premium_LRS", gib));
+    }
     machine.doc[HIDDEN] = json!({
         "pool": pool.id, "subnet": infra::subnet_of(cluster, profile), "ip": ip, "ready": false, "host": name,
     });

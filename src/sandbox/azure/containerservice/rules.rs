@@ -1,6 +1,6 @@
 //! What AKS judges of a cluster before it begins: identity, network, tier, Entra, subnets and the rights on them.
 
-use super::{pool::parameter, principal};
+use super::{principal, profile::parameter};
 use crate::sandbox::{
     azure::{
         access, managedidentity, network,

@@ -1,6 +1,6 @@
 //! The Kubernetes versions that AKS offers, judged at the sandbox's own time, and what may be upgraded to what.
 
-use super::{owner, pool, pools};
+use super::{owner, pool, pools, profile};
 use crate::sandbox::azure::{
     locations,
     store::type_of,
@@ -232,7 +232,7 @@ pub(super) fn pool_upgrades(cx: &mut Cx<'_, '_>) -> Outcome {
         "id": id, "name": "default", "type": format!("{}/upgradeProfiles", type_of(&found)),
         "properties": {
             "kubernetesVersion": version, "osType": "Linux", "upgrades": targets(&version, now),
-            "latestNodeImageVersion": pool::IMAGE,
+            "latestNodeImageVersion": profile::IMAGE,
         },
     })))
 }
