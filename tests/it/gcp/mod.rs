@@ -2,9 +2,13 @@
 //! and lives under exactly the permissions that `policy` prints.
 
 mod credentials;
+mod faults;
+mod leftovers;
+mod lives;
 mod policy;
 mod preflight;
 mod refusals;
+mod rig;
 
 use crate::lives::rig::World;
 use crate::support::Said;

@@ -20,7 +20,7 @@ const LAYERS: [&[Kind]; 7] = [
     &[remains::TARGET_HTTP_PROXY, remains::TARGET_HTTPS_PROXY, remains::TARGET_POOL, remains::ADDRESS],
     &[remains::URL_MAP, remains::SSL_CERTIFICATE],
     &[remains::BACKEND_SERVICE],
-    &[remains::HEALTH_CHECK, remains::HTTP_HEALTH_CHECK, remains::HTTPS_HEALTH_CHECK],
+    &[remains::HEALTH_CHECK, remains::HTTP_HEALTH_CHECK],
     &[remains::NEG, remains::INSTANCE_GROUP, remains::INSTANCE],
     &[remains::FIREWALL, remains::ROUTE],
 ];
@@ -209,7 +209,9 @@ fn mark_of(name: &str) -> Option<&str> {
     }
     let after =
         |start: &str| name.strip_prefix(start).and_then(|rest| rest.split('-').next()).filter(|mark| is_mark(mark));
-    after("k8s1-").or_else(|| after("k8s2-fw-l7-")).or_else(|| {
+    // `k8s2-um-<mark>-…`, `k8s2-cr-<mark>-…`: a kind comes first.
+    let second = || name.strip_prefix("k8s2-")?.split('-').find(|part| is_mark(part));
+    after("k8s1-").or_else(second).or_else(|| {
         let node = name.ends_with("-node") || name.contains("-node-");
         after("k8s-").filter(|_| node)
     })
@@ -326,6 +328,7 @@ mod tests {
     fn marks_are_read_from_every_kind_of_name() {
         for (name, mark) in [
             ("k8s1-0123abcd-default-web-80-5f6a7b8c", Some("0123abcd")),
+            ("k8s2-um-0123abcd-default-web-x", Some("0123abcd")),
             ("k8s-fw-l7--0123abcd01234567", Some("0123abcd01234567")),
             ("k8s-be-30080--0123abcd01234567", Some("0123abcd01234567")),
             ("k8s-0123abcd01234567-node-http-hc", Some("0123abcd01234567")),

@@ -47,7 +47,7 @@ const fn kind(
 }
 
 /// Every kind a cluster's controllers make. Where a kind is in one place only, the other columns repeat it.
-pub const KINDS: [Kind; 17] = [
+pub const KINDS: [Kind; 16] = [
     FORWARDING_RULE,
     TARGET_POOL,
     TARGET_HTTP_PROXY,
@@ -56,7 +56,6 @@ pub const KINDS: [Kind; 17] = [
     BACKEND_SERVICE,
     HEALTH_CHECK,
     HTTP_HEALTH_CHECK,
-    HTTPS_HEALTH_CHECK,
     SSL_CERTIFICATE,
     ADDRESS,
     NEG,
@@ -125,14 +124,6 @@ pub const HTTP_HEALTH_CHECK: Kind = kind(
     "httpHealthChecks",
     "http-health-checks",
     ops!("httpHealthChecks", "httpHealthChecks", "httpHealthChecks"),
-);
-/// The same of old.
-pub const HTTPS_HEALTH_CHECK: Kind = kind(
-    "gcp/https-health-check",
-    "HTTPS health check",
-    "httpsHealthChecks",
-    "https-health-checks",
-    ops!("httpsHealthChecks", "httpsHealthChecks", "httpsHealthChecks"),
 );
 /// For HTTPS.
 pub const SSL_CERTIFICATE: Kind = kind(

@@ -32,11 +32,18 @@ impl Stranger {
         format!("{} {}", self.kind.noun, self.thing.name)
     }
 
+    /// Routes that Google makes and takes away with the network.
+    fn is_the_networks_own(&self) -> bool {
+        let system = ["default-route-", "peering-route-"].iter().any(|start| self.thing.name.starts_with(start));
+        self.kind.kind == remains::ROUTE.kind && system
+    }
+
     /// Whether it goes with the stack: ours by name or label, or of the cluster's making, which the teardown sweeps.
     pub(in crate::providers::gcp) fn is_going(&self, stack: &Stack) -> bool {
         self.thing.name.contains(&id_part(stack))
             || labels::tags(&self.thing.labels).get(TAG_STACK).is_some_and(|value| *value == stack.to_string())
             || made_by_gke(&self.kind, &self.thing, stack.name.as_str())
+            || self.is_the_networks_own()
             || self.thing.status == "STOPPING"
     }
 }
@@ -64,7 +71,7 @@ pub(in crate::providers::gcp) fn made_by_gke(kind: &Kind, thing: &wire::Thing, c
     let controllers = ["k8s-", "k8s1-", "k8s2-", "l7-", "gkegw1-", "gkemcg1-"];
     let controller = controllers.iter().any(|start| name.starts_with(start));
     match kind.kind {
-        "gcp/route" => gke || name.starts_with("default-route-") || name.starts_with("peering-route-"),
+        "gcp/route" => gke,
         "gcp/instance" => gke && thing.labels.get("goog-k8s-cluster-name").is_some_and(|it| it == cluster),
         _ => gke || controller || (of_a_service(name) && (says_kubernetes(thing) || kind.kind == "gcp/target-pool")),
     }
@@ -89,7 +96,6 @@ pub(in crate::providers::gcp) async fn everywhere(cx: &GcpCx, kind: &Kind) -> Re
         "gcp/firewall" => Some("compute:firewalls.list"),
         "gcp/route" => Some("compute:routes.list"),
         "gcp/http-health-check" => Some("compute:httpHealthChecks.list"),
-        "gcp/https-health-check" => Some("compute:httpsHealthChecks.list"),
         _ => None,
     };
     if let Some(op) = global {
