@@ -89,7 +89,7 @@ pub(in crate::sandbox) fn egress_closed(tx: &Tx<'_>, project: &str, network: &st
     }
 }
 
-/// What the NATs of a router are billed by: the machines behind them, and their address.
+/// What the NATs of a router are billed by: the machines behind them. Their addresses are not counted.
 pub(in crate::sandbox) fn nat_usage(tx: &Tx<'_>, router: &Named, doc: &Value) -> Vec<Usage> {
     let Place::Region(region) = &router.place else { return Vec::new() };
     if doc["nats"].as_array().is_none_or(Vec::is_empty) {
@@ -101,10 +101,7 @@ pub(in crate::sandbox) fn nat_usage(tx: &Tx<'_>, router: &Named, doc: &Value) ->
         let interface = &machine.doc["networkInterfaces"][0];
         interface["network"] == json!(network) && interface["accessConfigs"].is_null()
     });
-    vec![
-        component(region, "cloud-nat-per-vm(<=32)", Unit::Hour, behind.count().min(32) as f64),
-        component(region, "ip-vm", Unit::Hour, 1.0),
-    ]
+    vec![component(region, "cloud-nat-per-vm(<=32)", Unit::Hour, behind.count().min(32) as f64)]
 }
 
 /// Machines came or went: the NATs of their network are billed by how many there are.

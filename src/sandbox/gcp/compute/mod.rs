@@ -29,16 +29,12 @@ use crate::sandbox::world::{Object, Origin, Tx};
 use serde_json::{Map, Value, json};
 use std::{collections::BTreeMap, time::Duration};
 
-/// Collections that are another's sort in a place of their own.
+/// The sort of a collection: `globalAddresses` and `regionUrlMaps` are addresses and URL maps in places of their own.
 fn sort_of(collection: &str) -> Option<Sort> {
-    let plural = match collection {
-        "globalAddresses" => "addresses",
-        "globalForwardingRules" => "forwardingRules",
-        "regionBackendServices" => "backendServices",
-        "regionHealthChecks" => "healthChecks",
-        own => own,
-    };
-    Sort::of(plural)
+    let own = ["global", "region"].iter().find_map(|place| collection.strip_prefix(place)).unwrap_or(collection);
+    let mut letters = own.chars();
+    let plural: String = letters.next().map(|first| first.to_ascii_lowercase()).into_iter().chain(letters).collect();
+    Sort::of(&plural)
 }
 
 /// Where a call's path leads.
@@ -195,7 +191,7 @@ fn delete(cx: &mut Cx<'_, '_>, named: &Named) -> Answer {
         return Err(Refused::not_ready(&named.path()));
     }
     let word = format!("{}|{}", named.sort.singular, named.path());
-    if named.sort == ROUTE && object.created_by == Origin::Builtin {
+    if named.sort == ROUTE && !object.text("nextHopNetwork").is_empty() {
         return Err(Refused::invalid("The local route cannot be deleted."));
     }
     if named.sort == ADDRESS

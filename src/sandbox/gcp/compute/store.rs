@@ -35,6 +35,7 @@ pub(in crate::sandbox) const TARGET_POOL: Sort = sort("targetPools", "targetPool
 pub(in crate::sandbox) const BACKEND: Sort = sort("backendServices", "backendService", false);
 pub(in crate::sandbox) const HEALTH_CHECK: Sort = sort("healthChecks", "healthCheck", false);
 pub(in crate::sandbox) const HTTP_CHECK: Sort = sort("httpHealthChecks", "httpHealthCheck", false);
+pub(in crate::sandbox) const HTTPS_CHECK: Sort = sort("httpsHealthChecks", "httpsHealthCheck", false);
 pub(in crate::sandbox) const URL_MAP: Sort = sort("urlMaps", "urlMap", false);
 pub(in crate::sandbox) const HTTP_PROXY: Sort = sort("targetHttpProxies", "targetHttpProxy", false);
 pub(in crate::sandbox) const HTTPS_PROXY: Sort = sort("targetHttpsProxies", "targetHttpsProxy", false);
@@ -46,7 +47,7 @@ pub(in crate::sandbox) const INSTANCE: Sort = sort("instances", "instance", true
 pub(in crate::sandbox) const DISK: Sort = sort("disks", "disk", true);
 
 /// Every sort that is kept.
-pub(in crate::sandbox) const SORTS: [Sort; 20] = [
+pub(in crate::sandbox) const SORTS: [Sort; 21] = [
     NETWORK,
     SUBNETWORK,
     ROUTER,
@@ -58,6 +59,7 @@ pub(in crate::sandbox) const SORTS: [Sort; 20] = [
     BACKEND,
     HEALTH_CHECK,
     HTTP_CHECK,
+    HTTPS_CHECK,
     URL_MAP,
     HTTP_PROXY,
     HTTPS_PROXY,
