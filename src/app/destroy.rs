@@ -4,12 +4,12 @@
 use super::{cloud, command::Place, durations, inside, kubeconfig, money, outcome, protect, stacks};
 use crate::engine::proof::{self, TAG_STEP};
 use crate::engine::{
-    Backend, Item, Mode, Options, Outcome, Plan, Report, ResourceRef, Session, StackState, Standing, StepId, StepState,
+    Backend, Identity, Item, Mode, Options, Outcome, Plan, Report, ResourceRef, Session, StackState, Standing, StepId, StepState,
     Swept, Teardown,
 };
 use crate::env::{Env, StopCause};
 use crate::error::{CliError, Exit};
-use crate::model::doc::{self, Destroy, DestroyOutcome, Gone, Remaining};
+use crate::model::doc::{self, Destroy, DestroyOutcome, Gone, ONE_WAY, Remaining};
 use crate::model::{ClusterName, ResolvedSpec, Stack, StackId};
 use crate::providers::{Provider, StackSeen, VolumeFate};
 use crate::ui::Answer;
@@ -449,7 +449,11 @@ fn conclude(
             id: Some(item.resource.id.clone()),
         })
         .collect();
-    doc.kept = report.kept.iter().map(|item| outcome::remaining(item, plan, None)).collect();
+    let for_good = |item: &Item| {
+        let step = plan.and_then(|plan| plan.step(&item.step));
+        step.is_some_and(|step| matches!(step.identity, Identity::OneWay { .. })).then(|| ONE_WAY.to_owned())
+    };
+    doc.kept = report.kept.iter().map(|item| outcome::remaining(item, plan, for_good(item))).collect();
     doc.remaining = report.remaining.iter().map(|item| outcome::remaining(item, plan, why(item))).collect();
     doc.mutating_calls = report.mutating_calls;
     doc.audit = report.audit.as_ref().map(outcome::audit);

@@ -201,16 +201,25 @@ pub(super) fn rows(plan: &Plan, spec: &ResolvedSpec, cost: &Estimate) -> Vec<Pla
 
 fn label(component: &str) -> String {
     match component {
-        "eks-cluster" | "eks-control-plane" | "control-plane" => "control plane".to_owned(),
+        "eks-cluster" | "eks-control-plane" | "control-plane" | "gke-cluster" => "control plane".to_owned(),
         "nat-gateway" => "NAT gateway".to_owned(),
         "public-ipv4" | "public-ip" => "public address".to_owned(),
         "ebs-gp3" | "disk-gp3" => "gp3 disk".to_owned(),
-        other => other.to_owned(),
+        other if other.starts_with("aks-") => "control plane".to_owned(),
+        other if other.starts_with("cloud-nat") => "Cloud NAT, by machine".to_owned(),
+        other if other.starts_with("public-ip") => "public address".to_owned(),
+        other if other.starts_with("pd-") || other.starts_with("hyperdisk-") => format!("{other} disk"),
+        other => match other.strip_prefix("disk-").and_then(|disk| disk.split_once('-')) {
+            // Azure bills disks by their step: `disk-P10-128GiB`.
+            Some((step, size)) if size.ends_with("GiB") => format!("{step} disk, {size}"),
+            _ => other.to_owned(),
+        },
     }
 }
 
 fn savings(component: &str, spec: &ResolvedSpec) -> String {
-    if component != "nat-gateway" || spec.network.nat == Nat::None {
+    let is_nat = component == "nat-gateway" || component.starts_with("cloud-nat");
+    if !is_nat || spec.network.nat == Nat::None {
         return String::new();
     }
     let then = match spec.provider {

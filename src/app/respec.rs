@@ -2,7 +2,9 @@
 
 use crate::cost::catalogue;
 use crate::error::CliError;
-use crate::model::spec::{AwsSpec, AzureSpec, Budget, GcpSpec, InstanceNeeds, InstanceWish, NetworkSpec, PoolSpec};
+use crate::model::spec::{
+    AwsSpec, AzureSpec, Budget, GcpSpec, InstanceNeeds, InstanceWish, NetworkSpec, PoolSpec, ResolvedPool,
+};
 use crate::model::{Cloud, ClusterSpec, ResolvedSpec};
 use serde_json::{Map, Value};
 
@@ -36,8 +38,7 @@ pub(super) fn as_wished(spec: &ResolvedSpec) -> ClusterSpec {
                 .iter()
                 .map(|pool| PoolSpec {
                     name: pool.name.clone(),
-                    instance_type: (pool.other_types.is_empty())
-                        .then(|| InstanceWish::Named(pool.instance_type.clone())),
+                    instance_type: (pool.other_types.is_empty()).then(|| machine(spec.provider, pool)),
                     instance_types: match pool.other_types.is_empty() {
                         true => Vec::new(),
                         false => pool.types().map(str::to_owned).collect(),
@@ -83,6 +84,19 @@ pub(super) fn as_wished(spec: &ResolvedSpec) -> ClusterSpec {
     }
 }
 
+/// The machine of a pool: its type, or what it comes to where GPUs are put into it that its type does not tell of.
+fn machine(cloud: Cloud, pool: &ResolvedPool) -> InstanceWish {
+    let known = catalogue().machine_type(cloud, &pool.instance_type);
+    match (&pool.gpu, known) {
+        (Some((kind, count)), Some(known)) if known.accelerator.is_none() => InstanceWish::Needs(InstanceNeeds {
+            cpu: Some(known.vcpus),
+            memory_gib: Some(known.memory_gib),
+            gpu: Some(format!("{kind}:{count}")),
+        }),
+        _ => InstanceWish::Named(pool.instance_type.clone()),
+    }
+}
+
 /// `over` laid over `base`: what `over` leaves out stays. Pools are matched by name; a list of pools is the whole list.
 pub(super) fn merge(base: &ClusterSpec, over: &ClusterSpec) -> Result<ClusterSpec, CliError> {
     let bug = |cause: serde_json::Error| CliError::new("KW-BUG", format!("a spec cannot be merged: {cause}"));
@@ -105,7 +119,22 @@ fn keep_what_meets_the_needs(base: &ClusterSpec, merged: &mut ClusterSpec) {
         {
             pool.instance_type = Some(InstanceWish::Named(name.clone()));
         }
+        if let (Some(InstanceWish::Needs(needs)), Some(InstanceWish::Needs(had))) = (&pool.instance_type, recorded)
+            && covers(had, needs)
+        {
+            pool.instance_type = Some(InstanceWish::Needs(had.clone()));
+        }
     }
+}
+
+/// Whether a machine that was taken for some needs has what is needed now.
+fn covers(had: &InstanceNeeds, needs: &InstanceNeeds) -> bool {
+    let same_gpu = match (&had.gpu, &needs.gpu) {
+        (Some(had), Some(wish)) => had.eq_ignore_ascii_case(wish),
+        (had, wish) => had.is_none() && wish.is_none(),
+    };
+    let enough = |had: Option<f64>, wish: Option<f64>| had.unwrap_or(0.0) >= wish.unwrap_or(0.0);
+    same_gpu && enough(had.cpu, needs.cpu) && enough(had.memory_gib, needs.memory_gib)
 }
 
 fn meets(cloud: Cloud, name: &str, needs: &InstanceNeeds) -> bool {
@@ -275,6 +304,27 @@ mod tests {
             ]
         );
         assert!(differences(&base, &merge(&base, &ClusterSpec::default()).expect("merges")).is_empty());
+    }
+
+    #[test]
+    fn a_gpu_that_is_put_into_a_machine_stays_a_wish() {
+        let pool = |kind: Value| spec(json!({"provider": "gcp", "nodePools": [{"name": "g", "instanceType": kind}]}));
+        let base = pool(json!({"cpu": 4.0, "memoryGib": 26.0, "gpu": "T4:1"}));
+        for (wish, changes) in [
+            (json!({"cpu": 4.0, "memoryGib": 16.0, "gpu": "t4:1"}), 0),
+            (json!({"cpu": 4.0, "memoryGib": 32.0, "gpu": "T4:1"}), 1),
+            (json!({"cpu": 4.0, "memoryGib": 16.0, "gpu": "L4:1"}), 2),
+        ] {
+            let merged = merge(&base, &pool(wish.clone())).expect("merges");
+            assert_eq!(differences(&base, &merged).len(), changes, "{wish}: {:?}", differences(&base, &merged));
+        }
+        let resolved = json!({
+            "name": "g", "instanceType": "n1-standard-4", "count": 1, "min": 1, "max": 1, "spot": false, "diskGib": 50,
+            "arch": "amd64", "gpu": ["T4", 1],
+        });
+        let resolved: ResolvedPool = serde_json::from_value(resolved).expect("a pool");
+        let needs = InstanceNeeds { cpu: Some(4.0), memory_gib: Some(15.0), gpu: Some("T4:1".to_owned()) };
+        assert_eq!(machine(Cloud::Gcp, &resolved), InstanceWish::Needs(needs));
     }
 
     #[test]

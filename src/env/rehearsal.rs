@@ -250,7 +250,7 @@ impl Env {
 
     /// The environment that other clients need, as lines for a shell.
     pub fn client_exports(&self, endpoints: &Endpoints, dir: &Path) -> String {
-        let region = self.settings.region.as_ref().map_or("us-east-1", |region| region.as_str());
+        let region = |_| self.settings.region.clone();
         let quoted = |text: &str| format!("'{}'", text.replace('\'', r"'\''"));
         child::client_env(endpoints, dir, region)
             .into_iter()

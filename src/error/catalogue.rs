@@ -222,8 +222,8 @@ pub const CATALOGUE: &[Entry] = &[
     entry(
         "KW-ACCOUNT",
         Class::Auth,
-        "The credentials belong to another account than the one that is pinned or recorded.",
-        "`--profile` or `AWS_PROFILE` with credentials of that account.",
+        "The credentials, or the project or subscription that was chosen, are another account's than the one that is pinned or recorded.",
+        "AWS: `--profile` or `AWS_PROFILE` with credentials of that account; Google Cloud: `--project`; Azure: `--subscription`.",
     ),
     entry(
         "KW-AWS-CLOCK",
@@ -328,10 +328,22 @@ pub const CATALOGUE: &[Entry] = &[
         "Correct what the words name in the spec and continue; `kubewright destroy NAME` removes what there is.",
     ),
     entry(
+        "KW-GARBLED",
+        Class::Unreachable,
+        "What answered cannot be read as the cloud's: half a reply, a page for people, a proxy in between.",
+        "Run the same command again: what was begun continues. Check proxies and the endpoint variables.",
+    ),
+    entry(
         "KW-GCP-CREDENTIALS",
         Class::Auth,
         "No Google credentials were found, or Google refused them. Nothing was tried.",
         "`gcloud auth application-default login`, `GOOGLE_APPLICATION_CREDENTIALS` with a key or federation file, or rehearse with `--sandbox`.",
+    ),
+    entry(
+        "KW-GCP-PROJECT",
+        Class::Auth,
+        "The Google Cloud project is not there, is being deleted, or is hidden from these credentials.",
+        "Name the right one with `--project`; `gcloud projects list` shows what these credentials see.",
     ),
     entry(
         "KW-GCP-EXPIRED",
@@ -346,22 +358,16 @@ pub const CATALOGUE: &[Entry] = &[
         "Have that permission given, or use other credentials. `kubewright policy NAME` prints all that the cluster needs, as a custom role.",
     ),
     entry(
-        "KW-GCP-PROJECT",
+        "KW-GCP-API-DISABLED",
         Class::Auth,
-        "The Google Cloud project is not there, is being deleted, or is hidden from these credentials.",
-        "Name the right one with `--project`; `gcloud projects list` shows what these credentials see.",
+        "A service of Google's that is needed is off in the project.",
+        "The hint switches it on; `provision` does so itself where it may.",
     ),
     entry(
         "KW-GCP-BILLING",
         Class::Auth,
         "The project has no billing account that pays, so that nothing can be made in it.",
         "`gcloud billing projects link PROJECT --billing-account ID`, then run the same command again.",
-    ),
-    entry(
-        "KW-GCP-API-DISABLED",
-        Class::Auth,
-        "A service of Google's that is needed is off in the project.",
-        "The hint switches it on; `provision` does so itself where it may.",
     ),
     entry(
         "KW-GCP-QUOTA",

@@ -3,11 +3,9 @@
 //! Only what is listed passes; credentials, profiles, proxies and kubeconfigs of the user never do.
 
 use super::{Endpoints, aws::sts, azure, gcp};
-use std::{
-    collections::BTreeMap,
-    ffi::{OsStr, OsString},
-    path::Path,
-};
+use crate::cost::catalogue;
+use crate::model::{Cloud, Region};
+use std::{collections::BTreeMap, ffi::OsString, path::Path};
 
 /// Variables that pass unchanged.
 const KEPT: &[&str] =
@@ -19,6 +17,8 @@ const OURS_DROPPED: &[&str] = &[
     "KUBEWRIGHT_SANDBOX",
     "KUBEWRIGHT_PROFILE",
     "KUBEWRIGHT_ROLE_ARN",
+    "KUBEWRIGHT_PROJECT",
+    "KUBEWRIGHT_SUBSCRIPTION",
     "KUBEWRIGHT_DOTENV",
     "KUBEWRIGHT_STATE",
     "KUBEWRIGHT_KUBECONFIG",
@@ -33,8 +33,17 @@ fn passes(name: &str) -> bool {
         || name.starts_with("KUBEWRIGHT_") && !OURS_DROPPED.contains(&name) && !name.ends_with("_ENDPOINT")
 }
 
-/// What other clients (aws, kubectl, boto3) need to meet the sandbox, by name.
-pub fn client_env(endpoints: &Endpoints, dir: &Path, region: &str) -> BTreeMap<String, OsString> {
+/// What other clients (aws, gcloud, az, kubectl) need to meet the sandbox, by name. `region` says each cloud's usual one.
+pub fn client_env(
+    endpoints: &Endpoints,
+    dir: &Path,
+    region: impl Fn(Cloud) -> Option<Region>,
+) -> BTreeMap<String, OsString> {
+    let usual = |cloud: Cloud| {
+        let known = |region: &Region| catalogue().regions(cloud).iter().any(|name| name == region.as_str());
+        let said = region(cloud).filter(known).map(|region| region.0);
+        OsString::from(said.unwrap_or_else(|| cloud.terms().example_region.to_owned()))
+    };
     let (key, secret) = sts::default_keys();
     let text = |value: &str| OsString::from(value);
     let path = |name: &str| dir.join(name).into_os_string();
@@ -44,8 +53,10 @@ pub fn client_env(endpoints: &Endpoints, dir: &Path, region: &str) -> BTreeMap<S
         ("AWS_ENDPOINT_URL".to_owned(), text(&endpoints.aws)),
         ("AWS_ACCESS_KEY_ID".to_owned(), text(&key)),
         ("AWS_SECRET_ACCESS_KEY".to_owned(), text(&secret)),
-        ("AWS_REGION".to_owned(), text(region)),
-        ("AWS_DEFAULT_REGION".to_owned(), text(region)),
+        ("AWS_REGION".to_owned(), usual(Cloud::Aws)),
+        ("AWS_DEFAULT_REGION".to_owned(), usual(Cloud::Aws)),
+        ("CLOUDSDK_COMPUTE_REGION".to_owned(), usual(Cloud::Gcp)),
+        ("AZURE_DEFAULTS_LOCATION".to_owned(), usual(Cloud::Azure)),
         ("AWS_EC2_METADATA_DISABLED".to_owned(), text("true")),
         ("AWS_CONFIG_FILE".to_owned(), path("aws-config")),
         ("AWS_SHARED_CREDENTIALS_FILE".to_owned(), path("aws-credentials")),
@@ -64,17 +75,16 @@ pub fn child_env(
     dir: &Path,
 ) -> Vec<(OsString, OsString)> {
     let parent: BTreeMap<OsString, OsString> = parent.into_iter().collect();
-    let region = ["AWS_REGION", "AWS_DEFAULT_REGION"]
+    let told: BTreeMap<String, String> = parent
         .iter()
-        .find_map(|name| parent.get(OsStr::new(name)))
-        .and_then(|region| region.to_str())
-        .filter(|region| super::aws::regions::exists(region));
+        .filter_map(|(name, value)| Some((name.to_str()?.to_owned(), value.to_str()?.to_owned())))
+        .collect();
     let mut env: BTreeMap<OsString, OsString> = parent
         .iter()
         .filter(|(name, _)| name.to_str().is_some_and(passes))
         .map(|(k, v)| (k.clone(), v.clone()))
         .collect();
-    let clients = client_env(endpoints, dir, region.unwrap_or("us-east-1"));
+    let clients = client_env(endpoints, dir, |cloud| cloud.region_in(&told));
     env.extend(clients.into_iter().map(|(name, value)| (OsString::from(name), value)));
     for (name, value) in [
         ("HOME", dir.join("home").into_os_string()),
@@ -91,6 +101,7 @@ pub fn child_env(
 mod tests {
     use super::*;
     use crate::sandbox::dir::Ports;
+    use std::ffi::OsStr;
 
     #[test]
     fn nothing_of_the_users_clouds_gets_in() {

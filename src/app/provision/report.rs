@@ -135,6 +135,8 @@ fn action(identity: &Identity, state: Option<&StepState>) -> Action {
 
 fn zones(zones: &[String], region: &str) -> String {
     match zones.split_first() {
+        // Zones that are called alike in every region say nothing without it.
+        Some((first, _)) if !first.starts_with(region) => format!("{region} {}", zones.join(",")),
         Some((first, rest)) => {
             let letters: Vec<&str> = rest.iter().map(|zone| zone.strip_prefix(region).unwrap_or(zone)).collect();
             std::iter::once(first.as_str()).chain(letters).collect::<Vec<_>>().join(",")

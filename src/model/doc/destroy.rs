@@ -80,3 +80,6 @@ pub struct Protect {
     /// Mutating calls of this run.
     pub mutating_calls: u64,
 }
+
+/// Why something is kept that is switched on for good, as APIs of a project: no destroy undoes it.
+pub const ONE_WAY: &str = "switched on for good";

@@ -14,7 +14,7 @@ mod sandbox;
 mod schema;
 mod status;
 
-pub use destroy::{Destroy, DestroyOutcome, Gone, Protect, Remaining};
+pub use destroy::{Destroy, DestroyOutcome, Gone, ONE_WAY, Protect, Remaining};
 pub use event::{EventDetail, EventLine, EventPhase, Progress};
 pub use history::{Chain, History, HistoryEntry, HistoryRun, HistoryVerify, Verified};
 pub use init::Init;

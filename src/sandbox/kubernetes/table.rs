@@ -49,7 +49,7 @@ enum Width {
 }
 use Width::{Always, Wide};
 
-const NAME: Column = Column("Name", Always, |row, _| row["metadata"]["name"].clone());
+const NAME: Column = Column("Name", Always, |row, _| json!(shown_name(row)));
 const AGE: Column = Column("Age", Always, |row, now| json!(age(&row["metadata"]["creationTimestamp"], now)));
 
 /// The columns of a kind, as an API server of 1.35 has them.
@@ -133,6 +133,12 @@ fn columns(kind: &Kind) -> Vec<Column> {
         _ => all.push(AGE),
     }
     all
+}
+
+/// The name; the class of claims that name none is marked.
+fn shown_name(row: &Value) -> String {
+    let default = row["metadata"]["annotations"][super::views::DEFAULT_CLASS] == json!("true");
+    format!("{}{}", text(&row["metadata"]["name"]), if default { " (default)" } else { "" })
 }
 
 /// These objects as a table.

@@ -22,9 +22,7 @@ impl View for Destroy {
                     "{name}: {} of {all} deleted, second look: 0 resources, $0.00/h remain",
                     self.deleted.len()
                 );
-                if !self.kept.is_empty() {
-                    line.push_str(&format!("; kept by request: {}", list(&self.kept)));
-                }
+                line.push_str(&self.left());
                 line
             }
             DestroyOutcome::Incomplete => {
@@ -35,9 +33,7 @@ impl View for Destroy {
                     self.remaining.iter().map(|item| item.id.as_str()).collect::<Vec<_>>().join(", "),
                     hourly_short(self.usd_per_hour_remaining)
                 );
-                if !self.kept.is_empty() {
-                    line.push_str(&format!("; kept by request: {}", list(&self.kept)));
-                }
+                line.push_str(&self.left());
                 line
             }
         };
@@ -60,13 +56,28 @@ impl View for Destroy {
 }
 
 impl Destroy {
+    /// What stays on purpose: kept because somebody said so, or never undone.
+    fn left(&self) -> String {
+        let (switched, kept): (Vec<_>, Vec<_>) =
+            self.kept.iter().partition(|item| item.why.as_deref() == Some(crate::model::doc::ONE_WAY));
+        let mut text = String::new();
+        if !kept.is_empty() {
+            text.push_str(&format!("; kept by request: {}", list(&kept)));
+        }
+        if !switched.is_empty() {
+            let names: Vec<&str> = switched.iter().map(|item| item.id.rsplit('/').next().unwrap_or(&item.id)).collect();
+            text.push_str(&format!("; stays switched on: {}", names.join(", ")));
+        }
+        text
+    }
+
     /// Whether a line of the audit is about something that is listed as remaining.
     fn tells(&self, line: &str) -> bool {
         self.remaining.iter().any(|item| line.split(' ').any(|word| word == item.id))
     }
 }
 
-fn list(items: &[Remaining]) -> String {
+fn list(items: &[&Remaining]) -> String {
     items.iter().map(|item| format!("{} {}", item.id, hourly(item.usd_per_hour))).collect::<Vec<_>>().join(", ")
 }
 

@@ -1,5 +1,5 @@
 //! GKE by the real binary in the sandbox: what is asked before the first write, what is refused and with which words,
-//! and lives under exactly the permissions that `policy` prints.
+//! lives under exactly the permissions that `policy` prints, and whole lives seen through Google's own REST.
 
 mod credentials;
 mod faults;
