@@ -162,6 +162,18 @@ impl CliError {
         self
     }
 
+    /// Whether somebody wanted to be gone, or time was up.
+    pub fn is_interruption(&self) -> bool {
+        matches!(self.class, Class::Interrupted | Class::Timeout)
+    }
+
+    /// With more to do next.
+    #[must_use]
+    pub fn hint_all(mut self, hints: &[String]) -> Self {
+        self.hints.extend_from_slice(hints);
+        self
+    }
+
     /// As JSON.
     pub fn to_doc(&self) -> doc::Error {
         doc::Error {

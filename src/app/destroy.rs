@@ -1,18 +1,19 @@
 //! `destroy`: show what goes, ask for the name, remove it, prove that nothing remains. With the journal or from the
 //! tags alone.
 
-use super::{cloud, command::Place, durations, inside, kubeconfig, money, outcome, protect, stacks};
+use super::{cloud, command::Place, durations, inside, kubeconfig, money, outcome, spread, stacks};
 use crate::engine::proof::{self, TAG_STEP};
 use crate::engine::{
-    Backend, Identity, Item, Mode, Options, Outcome, Plan, Report, ResourceRef, Session, StackState, Standing, StepId, StepState,
-    Swept, Teardown,
+    Backend, Identity, Item, Mode, Options, Outcome, Plan, Report, ResourceRef, Session, StackState, Standing, StepId,
+    StepState, Swept, Teardown,
 };
 use crate::env::{Env, StopCause};
 use crate::error::{CliError, Exit};
 use crate::model::doc::{self, Destroy, DestroyOutcome, Gone, ONE_WAY, Remaining};
-use crate::model::{ClusterName, ResolvedSpec, Stack, StackId};
+use crate::model::{ClusterName, Stack, StackId};
 use crate::providers::{Provider, StackSeen, VolumeFate};
 use crate::ui::Answer;
+use jiff::Timestamp;
 use std::{collections::BTreeSet, sync::Arc};
 
 /// What was asked for.
@@ -98,7 +99,9 @@ pub async fn run(env: &Env, request: DestroyRequest) -> Result<Exit, CliError> {
         env.ui.show(env.now(), &doc, Some(&error));
         return Err(error);
     }
-    execute(env, target, work, request.volumes).await
+    let (doc, error) = execute(env, target, work, request.volumes).await?;
+    env.ui.show(env.now(), &doc, error.as_ref());
+    error.map_or(Ok(Exit::DONE), Err)
 }
 
 fn known(env: &Env, request: &DestroyRequest) -> Result<Option<stacks::Known>, CliError> {
@@ -232,6 +235,57 @@ fn not_ours(name: &ClusterName, cluster: &crate::providers::CloudCluster) -> Cli
     error
 }
 
+/// What became of a stack that was to be taken down unasked.
+pub(super) enum Taken {
+    /// It was not touched: its objects say that it is not to go.
+    Spared {
+        /// The latest expiry that any of them tells.
+        expires_at: Option<Timestamp>,
+        /// Whether any of them is protected.
+        protected: bool,
+    },
+    /// It was gone after.
+    Done {
+        /// What went and what did not.
+        doc: Destroy,
+        /// Why not all of it.
+        error: Option<CliError>,
+    },
+}
+
+/// Takes down a stack that `reap` found, asking nobody. Its objects are looked at first: one that is protected, or an
+/// expiry for which `spared` says so, keeps it.
+pub(super) async fn take_down(
+    env: &Env,
+    provider: Arc<dyn Provider>,
+    account: String,
+    seen: StackSeen,
+    spared: &dyn Fn(Option<Timestamp>) -> bool,
+) -> Result<Taken, CliError> {
+    let place = Place::of(env, &seen.stack.name, provider.as_ref());
+    // The journal of this very stack, where there is one, knows what hangs on its objects without tags of its own.
+    let known = stacks::any(env, &seen.stack.name, Some(seen.stack.id)).ok().flatten();
+    let known = known.filter(|known| known.state.plan().is_some() && known.state.standing() != Standing::Destroyed);
+    let protected_here = known.as_ref().is_some_and(stacks::Known::is_protected);
+    let expires_here = known.as_ref().and_then(stacks::Known::expires_at);
+    let stack = seen.stack.clone();
+    let target = Target { provider, stack, known, seen: Some(seen), account: Some(account), place };
+    let work = env.reading(gather(env, &target, VolumeFate::ByPolicy)).await?;
+    let expires_at = work.expires_at.max(expires_here);
+    let protected = protected_here || work.protected_by.is_some();
+    if protected || spared(expires_at) {
+        return Ok(Taken::Spared { expires_at, protected });
+    }
+    let (doc, error) = execute(env, target, work, VolumeFate::ByPolicy).await?;
+    Ok(Taken::Done { doc, error })
+}
+
+/// What a stack costs an hour, as far as its tags tell.
+pub(super) fn hourly_of(provider: &dyn Provider, seen: &StackSeen) -> Option<f64> {
+    let plan = provider.plan(seen.spec.as_ref()?, &seen.stack, std::collections::BTreeMap::new()).ok()?;
+    money::sum(plan.steps.iter().map(money::of_step))
+}
+
 /// What is to be done, and what the cluster has made beside it.
 struct Work {
     teardown: Teardown,
@@ -239,6 +293,8 @@ struct Work {
     usd_per_hour: Option<f64>,
     /// An object of the stack whose tags forbid its removal.
     protected_by: Option<ResourceRef>,
+    /// The latest expiry that the tags of any object tell.
+    expires_at: Option<Timestamp>,
 }
 
 async fn gather(env: &Env, target: &Target, volumes: VolumeFate) -> Result<Work, CliError> {
@@ -246,6 +302,7 @@ async fn gather(env: &Env, target: &Target, volumes: VolumeFate) -> Result<Work,
     let plan = target.plan().map(AsRef::as_ref);
     let swept = sweep(backend.as_ref(), &target.stack, plan).await;
     let protected_by = swept.as_ref().ok().and_then(|swept| swept.protected_by.clone());
+    let expires_at = swept.as_ref().ok().and_then(|swept| swept.expires_at);
     match (&target.known, target.plan()) {
         (Some(known), Some(plan)) => {
             let mut teardown = Teardown::from_plan(plan, &known.state);
@@ -256,12 +313,13 @@ async fn gather(env: &Env, target: &Target, volumes: VolumeFate) -> Result<Work,
             }
             let standing = plan.steps.iter().filter(|step| step.identity.is_undone());
             let objects = standing.filter(|step| !known.state.step(&step.id).is_unmade()).count();
-            Ok(Work { teardown, objects, usd_per_hour: outcome::hourly(plan, &known.state), protected_by })
+            let usd_per_hour = outcome::hourly(plan, &known.state);
+            Ok(Work { teardown, objects, usd_per_hour, protected_by, expires_at })
         }
         _ => {
             let Sweep { objects, teardown, .. } = swept?;
-            let spec = target.seen.as_ref().and_then(|seen| seen.spec.as_ref());
-            Ok(Work { teardown, objects, usd_per_hour: spec.and_then(|spec| hourly_of(target, spec)), protected_by })
+            let usd_per_hour = target.seen.as_ref().and_then(|seen| hourly_of(target.provider.as_ref(), seen));
+            Ok(Work { teardown, objects, usd_per_hour, protected_by, expires_at })
         }
     }
 }
@@ -271,13 +329,15 @@ struct Sweep {
     objects: usize,
     teardown: Teardown,
     protected_by: Option<ResourceRef>,
+    expires_at: Option<Timestamp>,
 }
 
 async fn sweep(backend: &dyn Backend, stack: &Stack, plan: Option<&Plan>) -> Result<Sweep, CliError> {
     let mut swept = backend.sweep(stack).await?;
-    let protected_by = protect::speakers(stack, &swept)
+    let protected_by = spread::speakers(stack, &swept)
         .find(|(_, tags)| proof::protects(tags))
         .map(|(owned, _)| owned.reference().clone());
+    let expires_at = spread::speakers(stack, &swept).filter_map(|(_, tags)| proof::expires_at(tags)).max();
     // With the plan at hand, what hangs on its objects without tags of its own (routes, attachments) is in the plan
     // under its own name; a search can only name it anew and would delete it twice.
     let known = |step: &StepId| plan.is_some_and(|plan| plan.step(step).is_some());
@@ -290,13 +350,7 @@ async fn sweep(backend: &dyn Backend, stack: &Stack, plan: Option<&Plan>) -> Res
         }
     }
     let points = backend.sweep_points(&swept);
-    Ok(Sweep { objects: swept.len(), teardown: Teardown::from_swept(stack, swept, points), protected_by })
-}
-
-/// What a stack costs whose spec is known only from its tags.
-fn hourly_of(target: &Target, spec: &ResolvedSpec) -> Option<f64> {
-    let plan = target.provider.plan(spec, &target.stack, std::collections::BTreeMap::new()).ok()?;
-    money::sum(plan.steps.iter().map(money::of_step))
+    Ok(Sweep { objects: swept.len(), teardown: Teardown::from_swept(stack, swept, points), protected_by, expires_at })
 }
 
 async fn show(env: &Env, request: &DestroyRequest, target: &Target, work: &Work) -> Result<(), CliError> {
@@ -344,7 +398,12 @@ async fn confirm(env: &Env, request: &DestroyRequest) -> Result<(), CliError> {
     }
 }
 
-async fn execute(env: &Env, target: Target, work: Work, volumes: VolumeFate) -> Result<Exit, CliError> {
+async fn execute(
+    env: &Env,
+    target: Target,
+    work: Work,
+    volumes: VolumeFate,
+) -> Result<(Destroy, Option<CliError>), CliError> {
     let held = stacks::hold(env, &target.stack, "destroy").await?;
     let (journal, mut state) = match &target.known {
         Some(known) => stacks::open_for_writing(env, &held, Some(known))?,
@@ -371,7 +430,7 @@ async fn execute(env: &Env, target: Target, work: Work, volumes: VolumeFate) -> 
         let account = target.account.as_deref().unwrap_or_default();
         kubeconfig::forget_destroyed(env, target.provider.as_ref(), account, &cluster).await;
     }
-    conclude(env, &target, plan.as_deref(), &state, &report)
+    Ok(conclude(env, &target, plan.as_deref(), &state, &report))
 }
 
 /// What the search found, as a plan by which a teardown without one can be watched.
@@ -431,7 +490,7 @@ fn conclude(
     plan: Option<&Plan>,
     state: &StackState,
     report: &Report,
-) -> Result<Exit, CliError> {
+) -> (Destroy, Option<CliError>) {
     let mut doc = document(target, DestroyOutcome::Destroyed);
     let why = |item: &Item| {
         report
@@ -461,8 +520,7 @@ fn conclude(
     let stopped = env.stop.cause().or_else(|| (report.outcome == Outcome::TimedOut).then_some(StopCause::Timeout));
     let Some(error) = outcome::cause(report, stopped) else {
         doc.usd_per_hour_remaining = Some(0.0);
-        env.ui.show(env.now(), &doc, None);
-        return Ok(Exit::DONE);
+        return (doc, None);
     };
     doc.outcome = DestroyOutcome::Incomplete;
     let in_doubt = state.steps().any(|(_, step)| !step.is_unmade() && !matches!(step, StepState::Ready { .. }));
@@ -485,6 +543,5 @@ fn conclude(
         let again = if plan.is_some() { target.place.commands().destroy } else { target.place.by_tags() };
         error.hints.push(format!("go on with  {again}"));
     }
-    env.ui.show(env.now(), &doc, Some(&error));
-    Err(error)
+    (doc, Some(error))
 }

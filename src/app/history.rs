@@ -3,7 +3,7 @@
 
 mod verify;
 
-use super::{outcome, stacks, status};
+use super::{accrual, outcome, stacks};
 use crate::engine::{Event, Mode, Plan, Record, RunOutcome, Standing, StepError, StepId};
 use crate::env::Env;
 use crate::error::{CliError, Exit};
@@ -110,7 +110,7 @@ fn history(env: &Env, request: &HistoryRequest, known: &stacks::Known) -> Result
         .to_owned(),
         destroyed_at: known.destroyed_at(),
         usd_per_hour: plan.and_then(|plan| outcome::hourly(plan, &known.state)),
-        accrued_usd: status::accrued(known, env.now()),
+        accrued_usd: accrual::accrued(known, env.now()),
         runs,
         events,
         chain: chain(known),

@@ -1,9 +1,13 @@
 //! The work of each verb, on plain values: plan, ask, do, report. Knows no clap type and no terminal.
 
+mod accrual;
 mod cloud;
 mod command;
+pub mod cost;
 pub mod destroy;
 mod durations;
+pub mod extend;
+mod guess;
 pub mod history;
 pub mod init;
 mod inside;
@@ -15,9 +19,11 @@ pub mod policy;
 pub mod protect;
 pub mod provision;
 mod readiness;
+pub mod reap;
 pub mod recover;
 mod respec;
 pub mod schema;
+mod spread;
 mod stacks;
 pub mod status;
 mod tags;

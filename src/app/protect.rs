@@ -5,21 +5,14 @@
 //! protects. So it is safe to be killed anywhere: turning on is noted before the first tag is set, turning off counts
 //! only once a second look has found no object that still says otherwise.
 
+use super::spread::Word;
 use super::{cloud, stacks};
-use crate::engine::proof::{TAG_PROTECT, protects, prove_found};
-use crate::engine::{Event, Owned, Standing, Swept};
+use crate::engine::proof::{TAG_PROTECT, protects};
+use crate::engine::{Event, Standing};
 use crate::env::Env;
 use crate::error::{CliError, Exit};
+use crate::model::ClusterName;
 use crate::model::doc::{self, Protect};
-use crate::model::{ClusterName, Stack};
-use crate::providers::Provider;
-use std::collections::{BTreeMap, BTreeSet};
-use std::time::Duration;
-
-/// How often the objects are looked at again before they count as not following.
-const LOOKS: u32 = 8;
-/// Between two looks: listings lag behind the calls that change tags.
-const BETWEEN: Duration = Duration::from_secs(3);
 
 /// Runs the verb.
 pub async fn run(env: &Env, name: &ClusterName, on: bool) -> Result<Exit, CliError> {
@@ -39,24 +32,15 @@ pub async fn run(env: &Env, name: &ClusterName, on: bool) -> Result<Exit, CliErr
     let provider = env.reading(place).await?.provider;
     let held = stacks::hold(env, &known.stack, "protect").await?;
     let (mut journal, _) = stacks::open_for_writing(env, &held, Some(&known))?;
-    let mut left = differing(env, provider.as_ref(), &known.stack, on).await?;
+    let word = Word { key: TAG_PROTECT, value: on.to_string(), says: &move |tags| protects(tags) == on };
+    let left = word.differing(env, provider.as_ref(), &known.stack).await?;
     let news = known.is_protected() != on || !left.is_empty();
     if news {
         let by = env.builder();
         let what = if on { stacks::protection_note(true, &by) } else { stacks::lifting_note(&by) };
         journal.append(env.now(), None, &Event::Note { what })?;
     }
-    for _ in 0..LOOKS {
-        if left.is_empty() {
-            break;
-        }
-        left =
-            follow(env, provider.as_ref(), &known.stack, on, &left).await.map_err(|error| halfway(error, name, on))?;
-    }
-    if let Some(one) = left.first() {
-        let what = format!("{} {} does not show the new tag yet", one.reference().kind, one.id());
-        return Err(halfway(CliError::new("KW-UNREACHABLE", what), name, on));
-    }
+    word.spread(env, provider.as_ref(), &known.stack, left).await.map_err(|error| halfway(error, name, on))?;
     if news && !on {
         let what = stacks::protection_note(false, &env.builder());
         journal.append(env.now(), None, &Event::Note { what })?;
@@ -75,51 +59,6 @@ pub async fn run(env: &Env, name: &ClusterName, on: bool) -> Result<Exit, CliErr
     };
     env.ui.show(env.now(), &doc, None);
     Ok(Exit::DONE)
-}
-
-/// Tags what differs, and says what differs then.
-async fn follow(
-    env: &Env,
-    provider: &dyn Provider,
-    stack: &Stack,
-    on: bool,
-    left: &[Owned],
-) -> Result<Vec<Owned>, CliError> {
-    let tag = BTreeMap::from([(TAG_PROTECT.to_owned(), on.to_string())]);
-    env.reading(async { Ok(provider.retag(stack, left, &tag).await?) }).await?;
-    let left = differing(env, provider, stack, on).await?;
-    if left.is_empty() {
-        return Ok(left);
-    }
-    env.reading(async {
-        env.clock.sleep(BETWEEN).await;
-        Ok(())
-    })
-    .await?;
-    differing(env, provider, stack, on).await
-}
-
-/// The objects of the stack that say otherwise.
-async fn differing(env: &Env, provider: &dyn Provider, stack: &Stack, on: bool) -> Result<Vec<Owned>, CliError> {
-    let swept = env.reading(async { Ok(provider.backend().sweep(stack).await?) }).await?;
-    let differs = |(owned, tags): &(Owned, &BTreeMap<String, String>)| {
-        provider.retags(&owned.reference().kind) && protects(tags) != on
-    };
-    Ok(speakers(stack, &swept).filter(differs).map(|(owned, _)| owned).collect())
-}
-
-/// The objects whose tags speak for the stack: those that both of our tags prove to be its own.
-pub(in crate::app) fn speakers<'a>(
-    stack: &'a Stack,
-    swept: &'a [Swept],
-) -> impl Iterator<Item = (Owned, &'a BTreeMap<String, String>)> {
-    swept.iter().filter_map(|item| {
-        let mut seen = item.seen.clone();
-        // Where it stands is no matter here: what carries no tags of its own says nothing.
-        seen.evidence.caused = None;
-        let owned = prove_found(stack, seen, &BTreeSet::new(), None).ok()?;
-        Some((owned, &item.seen.evidence.tags))
-    })
 }
 
 /// Stopped between the first object and the last: what that means, and how to go on.

@@ -34,10 +34,15 @@ const fn kind<T: JsonSchema>(name: &'static str, about: &'static str) -> Kind {
 
 /// Every kind of document that is written, by name.
 const KINDS: &[Kind] = &[
+    kind::<doc::CostCompare>("cost-compare", "where a need is met for the least money"),
     kind::<Estimate>("cost-estimate", "what a plan costs; part of `plan`"),
+    kind::<doc::CostForecast>("cost-forecast", "what a stack will cost in a span"),
+    kind::<doc::CostList>("cost-list", "what all stacks cost"),
+    kind::<doc::CostShow>("cost-show", "what a stack has cost, object by object"),
     kind::<doc::Destroy>("destroy", "what a destroy removed, kept, and left"),
     kind::<doc::Nothing>("error", "a failure with nothing else to say"),
     kind::<doc::EventLine>(EVENT, "one line of --events"),
+    kind::<doc::Extend>("extend", "when a stack expires now"),
     kind::<doc::History>("history", "what happened to a stack"),
     kind::<doc::HistoryVerify>("history-verify", "whether journals are as they were written"),
     kind::<doc::Init>("init", "a cluster.yaml that was written"),
@@ -46,6 +51,7 @@ const KINDS: &[Kind] = &[
     kind::<doc::Policy>("policy", "the least that a cluster's life needs to be allowed"),
     kind::<doc::Protect>("protect", "whether a stack is protected"),
     kind::<doc::Provision>("provision", "what a build made"),
+    kind::<doc::Reap>("reap", "stacks that are due to go, and what became of them"),
     kind::<doc::SandboxShow>("sandbox-show", "the pretend clouds' own view"),
     kind::<SchemaList>("schema-list", "the schemas there are"),
     kind::<doc::Status>("status", "clusters, and the places that did not answer"),
@@ -76,7 +82,7 @@ pub fn run(env: &Env, name: &str) -> Result<Exit, CliError> {
     let schema = of(name).ok_or_else(|| CliError::usage(format!("there is no schema `{name}`")))?;
     let text = match env.settings.format {
         Format::Yaml => serde_yaml::to_string(&schema).expect("JSON values are YAML values"),
-        Format::Table | Format::Json | Format::Name => pretty(&schema),
+        Format::Table | Format::Json | Format::Name | Format::Csv | Format::Markdown => pretty(&schema),
     };
     env.ui.raw(&text);
     Ok(Exit::DONE)

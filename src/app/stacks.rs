@@ -1,7 +1,7 @@
 //! The stacks this machine has journals of: finding, reading, locking.
 
 use super::command::Place;
-use crate::engine::{Event, Journal, JournalError, Record, RunId, StackState, Standing, StepError};
+use crate::engine::{Event, Journal, JournalError, Record, RunId, StackState, Standing, StepError, proof};
 use crate::env::Env;
 use crate::error::CliError;
 use crate::model::{Cloud, ClusterName, Secrets, Stack, StackId};
@@ -13,6 +13,8 @@ const PROTECTED: &str = "protection on";
 const UNPROTECTED: &str = "protection off";
 /// The intent to lift it: until it is lifted everywhere it counts as on.
 const LIFTING: &str = "protection is being lifted";
+/// What `extend` writes, with the epoch second behind it.
+const EXPIRES: &str = "expires at ";
 /// What `provision` writes about the file that a stack is built from.
 const BUILT_FROM: &str = "built from ";
 
@@ -44,6 +46,17 @@ impl Known {
         })
     }
 
+    /// When it expires: the latest that plan or `extend` said here.
+    pub(super) fn expires_at(&self) -> Option<jiff::Timestamp> {
+        let planned = self.state.plan().and_then(|plan| plan.tags.get(proof::TAG_EXPIRES_AT)?.parse::<i64>().ok());
+        let noted = self.records.iter().filter_map(|record| match &record.event {
+            Event::Note { what } => what.strip_prefix(EXPIRES)?.split(' ').next()?.parse::<i64>().ok(),
+            _ => None,
+        });
+        let latest = noted.chain(planned).max()?;
+        jiff::Timestamp::from_second(latest).ok()
+    }
+
     /// When it was proven gone.
     pub(super) fn destroyed_at(&self) -> Option<jiff::Timestamp> {
         let ended = self.state.last_run().and_then(|run| run.ended);
@@ -54,6 +67,11 @@ impl Known {
 /// The note that turns protection on or off.
 pub(super) fn protection_note(on: bool, by: &str) -> String {
     format!("{} by {by}", if on { PROTECTED } else { UNPROTECTED })
+}
+
+/// The note that moves the expiry.
+pub(super) fn expiry_note(at: jiff::Timestamp, by: &str) -> String {
+    format!("{EXPIRES}{} ({}) by {by}", at.as_second(), at.strftime("%Y-%m-%d %H:%MZ"))
 }
 
 /// The note that comes before the first call that lifts it.
@@ -139,9 +157,35 @@ pub(super) fn live(env: &Env, name: &ClusterName) -> Result<Option<Known>, CliEr
     let found = dir(env).live(name)?;
     match found.as_slice() {
         [] => Ok(None),
-        [one] => read(env, one).map(Some),
+        [one] => {
+            let known = read(env, one)?;
+            warn_of_expiry(env, &known);
+            Ok(Some(known))
+        }
         many => Err(ambiguous(name, many)),
     }
+}
+
+/// From when on everybody who names a stack is told that it expires.
+const SOON: Duration = Duration::from_secs(30 * 60);
+
+/// Says that a stack expires soon, or has: to everybody who names it, while it lives.
+pub(super) fn warn_of_expiry(env: &Env, known: &Known) {
+    if known.state.standing() == Standing::Destroyed {
+        return;
+    }
+    let Some(left) = known.expires_at().map(|at| at.as_second() - env.now().as_second()) else { return };
+    if left > SOON.as_secs().cast_signed() {
+        return;
+    }
+    let name = &known.stack.name;
+    let when = match u64::try_from(left) {
+        Ok(left) => format!("expires in {} min", left / 60),
+        Err(_) => "is past its expiry".to_owned(),
+    };
+    env.ui.warn(&format!(
+        "`{name}` {when}; `kubewright extend {name} 2h` gives it longer, the next `reap` takes it down"
+    ));
 }
 
 /// Whether a stack of this name lives here, by a quick look.
@@ -400,11 +444,10 @@ fn described(dir: &StateDir, stack: &Stack, now: Option<jiff::Timestamp>) -> Opt
     if let Some(plan) = state.plan() {
         let usd = super::outcome::hourly(plan, &state);
         about.push(usd.map_or_else(|| "$?/h".to_owned(), |usd| format!("${usd:.2}/h")));
-        let expires = plan.tags.get(crate::engine::proof::TAG_EXPIRES_AT).and_then(|text| text.parse::<i64>().ok());
-        if expires.zip(now).is_some_and(|(expires, now)| expires <= now.as_second()) {
-            about.push("expired".to_owned());
-        }
     }
     let known = Known { stack: stack.clone(), state, records: read.records, head: None, torn: 0 };
+    if known.expires_at().zip(now).is_some_and(|(expires, now)| expires <= now) {
+        about.push("expired".to_owned());
+    }
     Some((about.join(", "), known.is_protected()))
 }

@@ -1,9 +1,9 @@
 //! `status`: one cluster in depth or all own stacks; from the journals alone, or with the cloud's word.
 
 mod wait;
-mod wide;
+pub(in crate::app) mod wide;
 
-use super::{cloud, money, outcome, provision::host_and_port, readiness, stacks, tags};
+use super::{accrual, cloud, money, outcome, provision::host_and_port, readiness, stacks, tags};
 use crate::engine::{
     Event, Journal, JournalError, Observer, Options, Plan, Record, RunId, RunOutcome, Session, Standing, StepId,
     StepState, Tick, proof,
@@ -115,7 +115,7 @@ async fn look(env: &Env, request: &StatusRequest) -> Result<Status, CliError> {
     let mut status = empty();
     let known = match &request.name {
         None => stacks::all_live(env)?,
-        Some(name) => match stacks::any(env, name, None)? {
+        Some(name) => match stacks::any(env, name, None)?.inspect(|known| stacks::warn_of_expiry(env, known)) {
             Some(known) if known.state.standing() != Standing::Destroyed => vec![Ok(known)],
             gone if request.local => return Err(absent(name, gone.as_ref())),
             gone => {
@@ -189,8 +189,7 @@ fn unknown_here(account: &str, provider: &dyn Provider, seen: &CloudCluster) -> 
             cluster.owner = Some(ours(seen.tags.get(tags::TAG_BUILDER).cloned(), Some(proof::TAG_STACK)));
         }
     }
-    cluster.expires_at =
-        seen.tags.get(proof::TAG_EXPIRES_AT).and_then(|text| Timestamp::from_second(text.parse().ok()?).ok());
+    cluster.expires_at = proof::expires_at(&seen.tags);
     cluster.protect = proof::protects(&seen.tags);
     fill_from_cloud(&mut cluster, seen);
     cluster
@@ -288,9 +287,8 @@ fn from_journal(env: &Env, known: &stacks::Known) -> StatusCluster {
     if let Some(plan) = plan {
         cluster.owner = Some(ours(plan.tags.get(tags::TAG_BUILDER).cloned(), None));
         cluster.usd_per_hour = outcome::hourly(plan, state);
-        cluster.accrued_usd = accrued(known, env.now());
-        cluster.expires_at =
-            plan.tags.get(proof::TAG_EXPIRES_AT).and_then(|text| Timestamp::from_second(text.parse().ok()?).ok());
+        cluster.accrued_usd = accrual::accrued(known, env.now());
+        cluster.expires_at = known.expires_at();
         if let Ok(spec) = serde_json::from_value::<ResolvedSpec>(plan.spec.clone()) {
             cluster.version = Some(spec.version.clone());
             cluster.provider_config = config_of(&spec);
@@ -325,32 +323,6 @@ fn config_of(spec: &ResolvedSpec) -> Option<serde_json::Value> {
         Cloud::Azure => serde_json::to_value(&spec.azure),
     };
     of.ok().filter(|value| !value.is_null())
-}
-
-/// What the stack has cost: each object from the moment it was confirmed running until it was proven gone.
-pub(super) fn accrued(known: &stacks::Known, now: Timestamp) -> Option<f64> {
-    let plan = known.state.plan()?;
-    let mut usd = 0.0;
-    for step in plan.steps.iter().filter(|step| !step.usage.is_empty()) {
-        let hourly = money::of_step(step)?;
-        let mut since: Option<Timestamp> = None;
-        let mut hours = 0.0;
-        let span = |from: Timestamp, to: Timestamp| (to.as_second() - from.as_second()).max(0) as f64 / 3_600.0;
-        for record in &known.records {
-            match &record.event {
-                Event::Ready { step: id, .. } if *id == step.id => {
-                    since.get_or_insert(record.at);
-                }
-                Event::Deleted { step: id, extra: false, .. } if *id == step.id => {
-                    hours += since.take().map_or(0.0, |from| span(from, record.at));
-                }
-                _ => {}
-            }
-        }
-        hours += since.map_or(0.0, |from| span(from, now));
-        usd += hourly * hours;
-    }
-    Some((usd * 1e4).round() / 1e4)
 }
 
 async fn live(env: &Env, known: &stacks::Known, cluster: &mut StatusCluster) -> Result<(), CliError> {

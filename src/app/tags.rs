@@ -36,6 +36,11 @@ pub(super) fn of(
     tags
 }
 
+/// Says in these tags when the stack expires.
+pub(super) fn set_expiry(tags: &mut BTreeMap<String, String>, at: Timestamp) {
+    tags.insert(TAG_EXPIRES_AT.to_owned(), at.as_second().to_string());
+}
+
 /// Says in these tags whether the stack is protected. Where it is not, nothing is said.
 pub(super) fn set_protection(tags: &mut BTreeMap<String, String>, on: bool) {
     if on {

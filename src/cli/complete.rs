@@ -6,8 +6,8 @@ mod shells;
 mod words;
 
 pub(super) use candidates::{
-    destroyable_stacks, machines, pools, providers, recorded_stacks, regions, stack_ids, stacks, topics, versions,
-    zones,
+    destroyable_stacks, machines, pools, providers, recorded_stacks, regions, stack_ids, stacks, topics, vendors,
+    versions, zones,
 };
 pub(super) use shells::ALL as SHELLS;
 

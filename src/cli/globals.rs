@@ -17,6 +17,10 @@ pub enum OutputArg {
     Yaml,
     /// Names only
     Name,
+    /// Comma-separated; `cost` only
+    Csv,
+    /// A table of Markdown; `cost` only
+    Markdown,
 }
 
 impl From<OutputArg> for Format {
@@ -26,6 +30,8 @@ impl From<OutputArg> for Format {
             OutputArg::Json => Self::Json,
             OutputArg::Yaml => Self::Yaml,
             OutputArg::Name => Self::Name,
+            OutputArg::Csv => Self::Csv,
+            OutputArg::Markdown => Self::Markdown,
         }
     }
 }
@@ -128,7 +134,7 @@ impl Globals {
         let plain = |text: &str| Ok::<_, NameError>(text.to_owned());
         parsed(&mut self.output, "KUBEWRIGHT_OUTPUT", get("KUBEWRIGHT_OUTPUT"), |text| {
             <OutputArg as clap::ValueEnum>::from_str(text, true)
-                .map_err(|_| format!("`{text}` is not one of table, json, yaml, name"))
+                .map_err(|_| format!("`{text}` is not one of table, json, yaml, name, csv, markdown"))
         })?;
         parsed(&mut self.events, "KUBEWRIGHT_EVENTS", get("KUBEWRIGHT_EVENTS"), plain)?;
         parsed(&mut self.timeout, "KUBEWRIGHT_TIMEOUT", get("KUBEWRIGHT_TIMEOUT"), parse_span)?;

@@ -1,7 +1,9 @@
 //! The command line: one file per verb with its flags and a short run. clap's types end here; `app` takes plain values.
 
 pub mod complete;
+mod cost;
 mod destroy;
+mod extend;
 mod generate;
 mod globals;
 mod help;
@@ -12,6 +14,7 @@ mod parse;
 mod policy;
 mod protect;
 mod provision;
+mod reap;
 mod recover;
 mod sandbox;
 mod schema;
@@ -63,6 +66,12 @@ pub enum Command {
     Token(token::TokenArgs),
     /// Guard a cluster against destroy and reap, or lift that
     Protect(protect::ProtectArgs),
+    /// List what is past its expiry, half torn down, or left by a dead builder; with --delete take it down
+    Reap(reap::ReapArgs),
+    /// Move a cluster's expiry, counted from the one it has
+    Extend(extend::ExtendArgs),
+    /// Say what a cluster will cost, where it would cost less, and what it has cost; needs no credentials
+    Cost(cost::CostArgs),
     /// Print the least that a cluster's life needs to be allowed, as policies or roles; needs no credentials
     Policy(policy::PolicyArgs),
     /// Show what happened to a stack
@@ -84,6 +93,11 @@ pub enum Command {
 }
 
 impl Command {
+    /// Whether its answers are tables, for `-o csv` and `-o markdown`.
+    pub const fn has_tables(&self) -> bool {
+        matches!(self, Self::Cost(_))
+    }
+
     /// Whether the verb is about the sandbox itself or needs no cloud, so that `--sandbox` does not re-execute it.
     pub const fn is_local(&self) -> bool {
         matches!(
@@ -104,6 +118,9 @@ pub async fn run(env: &mut Env, command: Command) -> Result<Exit, CliError> {
         Command::Kubeconfig(args) => kubeconfig::run(env, args).await,
         Command::Token(args) => token::run(env, args).await,
         Command::Protect(args) => protect::run(env, args).await,
+        Command::Reap(args) => reap::run(env, args).await,
+        Command::Extend(args) => extend::run(env, args).await,
+        Command::Cost(args) => cost::run(env, args).await,
         Command::Policy(args) => policy::run(env, args),
         Command::History(args) => history::run(env, args),
         Command::Schema(args) => schema::run(env, &args),

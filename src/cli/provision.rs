@@ -146,7 +146,8 @@ impl SpecArgs {
     }
 }
 
-fn money(text: &str) -> Result<f64, NameError> {
+/// Reads an amount of money.
+pub(super) fn money(text: &str) -> Result<f64, NameError> {
     match text.parse::<f64>() {
         Ok(usd) if usd.is_finite() && usd >= 0.0 => Ok(usd),
         _ => Err(NameError(format!("`{text}` is not an amount in USD, such as 1.50"))),

@@ -58,5 +58,8 @@ fn prepare(cli: Cli) -> Result<(Cli, Settings, env::Vars), CliError> {
     let vars = env::Vars::read(globals.dotenv.as_deref())?;
     let globals = globals.with_variables(&vars.all)?;
     let settings = globals.settings();
+    if settings.format.is_grid() && !command.has_tables() {
+        return Err(CliError::usage("`-o csv` and `-o markdown` are for the tables of `cost`").hint("-o json"));
+    }
     Ok((Cli { globals, command }, settings, vars))
 }

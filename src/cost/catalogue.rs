@@ -49,6 +49,44 @@ struct Component {
     source: String,
 }
 
+/// Whose prices: a cloud that clusters are built on, or one that only rents machines.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Vendor {
+    /// With managed clusters.
+    Cloud(Cloud),
+    /// Machines with GPUs.
+    Lambda,
+}
+
+impl Vendor {
+    /// All of them.
+    pub const ALL: [Self; 4] =
+        [Self::Cloud(Cloud::Aws), Self::Cloud(Cloud::Gcp), Self::Cloud(Cloud::Azure), Self::Lambda];
+
+    /// The word users type.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Cloud(cloud) => cloud.as_str(),
+            Self::Lambda => "lambda",
+        }
+    }
+}
+
+impl From<Cloud> for Vendor {
+    fn from(cloud: Cloud) -> Self {
+        Self::Cloud(cloud)
+    }
+}
+
+impl std::str::FromStr for Vendor {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let known = || Self::ALL.map(Self::as_str).join(", ");
+        Self::ALL.into_iter().find(|it| it.as_str() == text).ok_or_else(|| format!("`{text}` is none of {}", known()))
+    }
+}
+
 /// A machine type, the same in every region.
 #[derive(Debug, Clone, PartialEq)]
 pub struct MachineType<'a> {
@@ -113,8 +151,9 @@ impl Catalogue {
         Some(Self { header: serde_json::from_slice(header).ok()?, blocks })
     }
 
-    fn table(&self, cloud: Cloud) -> Option<&CloudTable> {
-        self.header.clouds.iter().find(|table| table.cloud == cloud.as_str())
+    fn table(&self, vendor: impl Into<Vendor>) -> Option<&CloudTable> {
+        let vendor = vendor.into();
+        self.header.clouds.iter().find(|table| table.cloud == vendor.as_str())
     }
 
     /// The date people see.
@@ -123,17 +162,17 @@ impl Catalogue {
     }
 
     /// Where a cloud's machine prices come from, in words.
-    pub fn source(&self, cloud: Cloud) -> &str {
+    pub fn source(&self, cloud: impl Into<Vendor>) -> &str {
         self.table(cloud).map_or("", |table| &table.source)
     }
 
     /// The date of a cloud's machine prices.
-    pub fn as_of(&self, cloud: Cloud, spot: bool) -> &str {
+    pub fn as_of(&self, cloud: impl Into<Vendor>, spot: bool) -> &str {
         self.table(cloud).map_or("", |table| if spot { &table.spot_as_of } else { &table.on_demand_as_of })
     }
 
     /// Every region of a cloud that has a price.
-    pub fn regions(&self, cloud: Cloud) -> &[String] {
+    pub fn regions(&self, cloud: impl Into<Vendor>) -> &[String] {
         self.table(cloud).map_or(&[], |table| &table.regions)
     }
 
@@ -163,6 +202,25 @@ impl Catalogue {
                 .iter()
                 .filter_map(move |row| self.prices(table, row).find(|price| price.region == region.as_str()))
         })
+    }
+
+    /// Every machine type of a vendor with its prices, each in all its regions by rising price.
+    pub fn prices_of(
+        &self,
+        vendor: impl Into<Vendor>,
+    ) -> impl Iterator<Item = (MachineType<'_>, impl Iterator<Item = InstancePrice<'_>>)> {
+        self.table(vendor)
+            .into_iter()
+            .flat_map(move |table| table.types.iter().map(move |row| (row.machine(), self.prices(table, row))))
+    }
+
+    /// The names of all accelerators, sorted.
+    pub fn accelerators(&self) -> Vec<&str> {
+        let all = self.header.clouds.iter().flat_map(|table| table.types.iter().map(|row| row.3.as_str()));
+        let mut names: Vec<&str> = all.filter(|name| !name.is_empty()).collect();
+        names.sort_unstable();
+        names.dedup();
+        names
     }
 
     /// The price of a component. Where the region is not in the table the cloud's reference region stands in, marked.

@@ -3,7 +3,13 @@
 //! Knows prices, not clouds: no I/O, no clock. An unknown price is unknown, never zero.
 
 mod catalogue;
+mod compare;
 mod estimate;
+mod fit;
+mod need;
 
-pub use catalogue::{Catalogue, ComponentPrice, InstancePrice, MachineType, catalogue, reference_region};
+pub use catalogue::{Catalogue, ComponentPrice, InstancePrice, MachineType, Vendor, catalogue, reference_region};
+pub use compare::{Offer, Wish, compare, is_region};
 pub use estimate::{Estimate, HOURS_PER_MONTH, Line, Range, Totals, estimate, usd_per_hour};
+pub use fit::allocatable;
+pub use need::Need;

@@ -19,6 +19,11 @@ pub const TAG_EXPIRES_AT: &str = "kubewright-expires-at";
 /// The tag key that says `destroy` and `reap` must not touch the stack.
 pub const TAG_PROTECT: &str = "kubewright-protect";
 
+/// The expiry that tags tell, if they tell one.
+pub fn expires_at(tags: &BTreeMap<String, String>) -> Option<jiff::Timestamp> {
+    jiff::Timestamp::from_second(tags.get(TAG_EXPIRES_AT)?.parse().ok()?).ok()
+}
+
 /// Whether these tags, found on an object of a stack, protect that stack.
 pub fn protects(tags: &BTreeMap<String, String>) -> bool {
     tags.get(TAG_PROTECT).is_some_and(|value| value == "true" || value == "1")

@@ -82,6 +82,12 @@ pub const CATALOGUE: &[Entry] = &[
         "Check the name, `--region` and `--profile`; `kubewright status` lists the stacks known here.",
     ),
     entry(
+        "KW-NO-MATCH",
+        Class::NotFound,
+        "No machine of the price table has what `--need` asks for, in the regions and of the kinds that were allowed.",
+        "Ask for less, allow more regions or vendors, ARM machines with --arm, or on-demand ones without --spot.",
+    ),
+    entry(
         "KW-NOTHING-RECORDED",
         Class::NotFound,
         "There is no journal of that name on this machine.",
@@ -222,8 +228,8 @@ pub const CATALOGUE: &[Entry] = &[
     entry(
         "KW-ACCOUNT",
         Class::Auth,
-        "The credentials, or the project or subscription that was chosen, are another account's than the one that is pinned or recorded.",
-        "AWS: `--profile` or `AWS_PROFILE` with credentials of that account; Google Cloud: `--project`; Azure: `--subscription`.",
+        "The credentials belong to another account than the one that is pinned or recorded.",
+        "`--profile` or `AWS_PROFILE` with credentials of that account.",
     ),
     entry(
         "KW-AWS-CLOCK",
@@ -338,6 +344,18 @@ pub const CATALOGUE: &[Entry] = &[
         Class::Auth,
         "No Google credentials were found, or Google refused them. Nothing was tried.",
         "`gcloud auth application-default login`, `GOOGLE_APPLICATION_CREDENTIALS` with a key or federation file, or rehearse with `--sandbox`.",
+    ),
+    entry(
+        "KW-GCP-EXPIRED",
+        Class::Auth,
+        "The Google credentials have ended, or their key was deleted.",
+        "Sign in again (`gcloud auth application-default login`); the same command then continues.",
+    ),
+    entry(
+        "KW-GCP-DENIED",
+        Class::Auth,
+        "Google does not allow these credentials to do that. The message names the permission.",
+        "Have that permission given, or use other credentials. `kubewright policy NAME` prints all that the cluster needs, as a custom role.",
     ),
     entry(
         "KW-GCP-PROJECT",

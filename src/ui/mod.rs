@@ -5,6 +5,7 @@
 mod bars;
 mod calls;
 mod events;
+mod grid;
 mod lines;
 mod meter;
 mod prompt;
@@ -21,7 +22,9 @@ pub use prompt::Answer;
 pub use style::Style;
 pub use table::Table;
 pub use view::View;
+pub use views::cost::EstimateView;
 pub use views::plan::{PlanView, Row as PlanRow, price_table};
+pub use views::reap::because as due_because;
 
 use crate::engine::{Clock, Observer, Record, Tick};
 use crate::error::CliError;
@@ -29,6 +32,7 @@ use crate::model::{
     Secrets,
     doc::{Document, Nothing},
 };
+use grid::Grid;
 use jiff::Timestamp;
 use serde::Serialize;
 use std::sync::{
@@ -49,12 +53,21 @@ pub enum Format {
     Yaml,
     /// Names only, one a line.
     Name,
+    /// A table, comma-separated.
+    Csv,
+    /// A table of Markdown.
+    Markdown,
 }
 
 impl Format {
     /// Whether a program reads it: exactly one document, on failure too.
     pub const fn is_document(self) -> bool {
         matches!(self, Self::Json | Self::Yaml)
+    }
+
+    /// Whether it is for results that are tables only.
+    pub const fn is_grid(self) -> bool {
+        matches!(self, Self::Csv | Self::Markdown)
     }
 }
 
@@ -231,6 +244,8 @@ impl Ui {
             Format::Json => self.out.line(&json(&document)),
             Format::Yaml => self.out.write(&yaml(&document)),
             Format::Name => body.names().iter().for_each(|name| self.out.line(name)),
+            Format::Csv => self.out.write(&body.grid().as_ref().map(Grid::csv).unwrap_or_default()),
+            Format::Markdown => self.out.write(&body.grid().as_ref().map(Grid::markdown).unwrap_or_default()),
             Format::Table => {
                 let text = body.human(at, self.options.sandbox);
                 if !text.is_empty() {

@@ -1,5 +1,6 @@
 //! A result: one struct, shown to people, to programs and to pipes.
 
+pub use super::grid::Grid;
 use jiff::Timestamp;
 use serde::Serialize;
 
@@ -13,4 +14,9 @@ pub trait View: Serialize {
 
     /// For `-o name`.
     fn names(&self) -> Vec<String>;
+
+    /// For `-o csv` and `-o markdown`; none where the result is no table.
+    fn grid(&self) -> Option<Grid> {
+        None
+    }
 }

@@ -106,7 +106,10 @@ fn what_has_no_counterpart_is_told_before_anything_is_asked() {
         ("gcp", "region: eastus", "is not a Google Cloud region"),
         ("azure", "nodePools: [{ name: a, instanceType: m6a.large }]", "write it as in `Standard_D2as_v5`"),
     ] {
-        home.write("c.yaml", &format!("apiVersion: kubewright/v1\nkind: Cluster\nname: demo\nprovider: {cloud}\n{line}\n"));
+        home.write(
+            "c.yaml",
+            &format!("apiVersion: kubewright/v1\nkind: Cluster\nname: demo\nprovider: {cloud}\n{line}\n"),
+        );
         let said = home.rehearse(&["provision", "-f", "c.yaml", "--dry-run"]).expect(2);
         assert!(said.err.contains(words), "{cloud} {line}: {}", said.err);
     }

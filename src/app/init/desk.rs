@@ -1,6 +1,7 @@
 //! What `init` can be answered from: the cloud where it can be asked, else what this build knows; and what answers cost.
 
 use super::ask::Ask;
+use crate::app::guess::guessed;
 use crate::app::{cloud, durations, money};
 use crate::cost::catalogue;
 use crate::engine::{Paces, Plan};
@@ -87,22 +88,7 @@ impl Desk {
     /// The spec with every choice made from what this build knows; none where it knows no such cloud or region.
     fn guess(&self, spec: &ClusterSpec) -> Option<Result<ResolvedSpec, Vec<String>>> {
         let provider = self.provider.as_ref().filter(|_| self.known)?;
-        let mut spec = spec.clone();
-        // Zones and versions are the cloud's to judge, and its list may be newer than ours: neither changes a price.
-        spec.version = None;
-        if let Some(network) = &mut spec.network
-            && let Some(zones) = network.zones.take()
-        {
-            network.zone_count = u8::try_from(zones.len()).ok();
-        }
-        let stranger = || Identity {
-            account: spec.account.clone().unwrap_or_else(|| self.cloud.terms().nobody.to_owned()),
-            principal: String::new(),
-            source: String::new(),
-            expires_at: None,
-        };
-        let who = self.who.clone().unwrap_or_else(stranger);
-        let guessed = provider.guess(&spec, &who);
+        let guessed = guessed(provider.as_ref(), spec, self.who.as_ref());
         Some(guessed.map_err(|problems| problems.into_iter().map(|problem| problem.message).collect()))
     }
 

@@ -293,6 +293,9 @@ async fn again(env: &Env, request: &ProvisionRequest, wish: Wish, known: stacks:
         // What is still to be made says what `protect` said since; a finished stack keeps its plan to the letter.
         if standing == Standing::Unfinished {
             tags::set_protection(&mut plan.tags, known.is_protected());
+            if let Some(at) = known.expires_at() {
+                tags::set_expiry(&mut plan.tags, at);
+            }
         }
         (recorded, plan)
     } else {

@@ -2,7 +2,7 @@
 
 use super::prepare::Prepared;
 use crate::app::kubeconfig::Written;
-use crate::app::{durations, money, outcome};
+use crate::app::{durations, money, outcome, stacks};
 use crate::engine::{Identity, Outcome, Paced, Plan, Report, StackState, StepState, proof};
 use crate::env::{Env, after};
 use crate::error::CliError;
@@ -192,7 +192,7 @@ fn base(_: &Env, prepared: &Prepared, state: &StackState, outcome: ProvisionOutc
         cluster: None,
         kubeconfig: None,
         usd_per_hour: outcome::hourly(plan, state),
-        expires_at: expires_at(plan),
+        expires_at: expires_at(plan).max(prepared.known.as_ref().and_then(stacks::Known::expires_at)),
         audit: None,
         commands: Some(prepared.place.commands()),
     }

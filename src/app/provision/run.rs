@@ -2,7 +2,7 @@
 
 use super::{OnFailure, ProvisionRequest, WaitFor, prepare::Prepared, report};
 use crate::app::kubeconfig::{self, Written};
-use crate::app::{durations, money, outcome, protect, readiness, stacks, token};
+use crate::app::{durations, money, outcome, readiness, spread, stacks, token};
 use crate::engine::{
     Event, Mode, Observer, Options, Outcome, Owned, Plan, Report, Session, StackState, StepId, StepState, Teardown,
 };
@@ -204,7 +204,7 @@ async fn renew_anchors(
     let (provider, stack) = (&prepared.cloud.provider, &prepared.plan.stack);
     let wanted = provider.anchor_tags(&prepared.spec);
     let swept = env.reading(async { Ok(session.backend.sweep(stack).await?) }).await?;
-    let stale = protect::speakers(stack, &swept).filter(|(_, tags)| {
+    let stale = spread::speakers(stack, &swept).filter(|(_, tags)| {
         let anchors = wanted.keys().next().is_some_and(|first| tags.contains_key(first));
         anchors && wanted.iter().any(|(key, value)| tags.get(key) != Some(value))
     });

@@ -89,7 +89,7 @@ fn failure(cloud: Cloud, account: Option<&str>, region: &str, error: &CliError) 
 /// The clouds to look at: the one that is named; else those with credentials or stacks of this machine; where nothing
 /// is known at all, every one, so that each says what it lacks. One whose regions do not hold the one that was typed has
 /// nothing to say.
-fn clouds(env: &Env, own: &[stacks::Known]) -> Result<Vec<Cloud>, CliError> {
+pub(in crate::app) fn clouds(env: &Env, own: &[stacks::Known]) -> Result<Vec<Cloud>, CliError> {
     if let Some(cloud) = cloud::named(env, None)? {
         return Ok(vec![cloud]);
     }
@@ -112,7 +112,11 @@ fn clouds(env: &Env, own: &[stacks::Known]) -> Result<Vec<Cloud>, CliError> {
 
 /// Everything of one cloud within reach: the account that is configured, those that its credentials reach besides, and
 /// those that journals of this machine know.
-async fn accounts(env: &Env, cloud: Cloud, own: &[stacks::Known]) -> Vec<Result<Account, StatusFailure>> {
+pub(in crate::app) async fn accounts(
+    env: &Env,
+    cloud: Cloud,
+    own: &[stacks::Known],
+) -> Vec<Result<Account, StatusFailure>> {
     let unread = |account: Option<&str>, error: &CliError| failure(cloud, account, EVERYWHERE, error);
     let first = cloud::connect_anywhere(env, cloud, None).await;
     let mut further: BTreeSet<String> = BTreeSet::new();
@@ -165,7 +169,7 @@ fn not_looked_at(plan: &Plan) -> CliError {
 }
 
 /// One account with what was found in its regions.
-struct Account {
+pub(in crate::app) struct Account {
     connected: Connected,
     found: Vec<(Arc<dyn Provider>, Result<Survey, CliError>)>,
     /// What belongs to no region.
@@ -220,6 +224,34 @@ impl Account {
 
     fn refused(&self) -> usize {
         self.found.iter().filter(|(_, found)| !found.as_ref().is_ok_and(|found| found.refused.is_empty())).count()
+    }
+
+    /// Its id.
+    pub(in crate::app) fn id(&self) -> &str {
+        &self.connected.who.account
+    }
+
+    /// The places that were not read.
+    pub(in crate::app) fn failures(&self) -> &[StatusFailure] {
+        &self.failures
+    }
+
+    /// The stacks of ours that objects tell of, region by region, with a provider for each; some may come twice.
+    pub(in crate::app) fn stacks(&self) -> impl Iterator<Item = (Arc<dyn Provider>, StackSeen)> {
+        let read = self.found.iter().filter_map(|(there, found)| Some((there, found.as_ref().ok()?)));
+        let by_region =
+            read.flat_map(|(there, found)| found.stacks.iter().map(|seen| (Arc::clone(there), seen.clone())));
+        let by_traces = self.traces.iter().filter_map(|(region, seen)| {
+            let (there, _) = self.found.iter().find(|(there, found)| there.region() == region && found.is_ok())?;
+            Some((Arc::clone(there), seen.clone()))
+        });
+        by_region.chain(by_traces)
+    }
+
+    /// Whether a cluster of this stack stands and is not being deleted.
+    pub(in crate::app) fn has_cluster(&self, stack: &model::Stack) -> bool {
+        let mut clusters = self.found.iter().flat_map(|(_, found)| found.iter().flat_map(|found| &found.clusters));
+        clusters.any(|it| it.stack.as_ref() == Some(stack) && super::phase_of(it) != Phase::Deleting)
     }
 
     /// Whether this stack is in this account.

@@ -3,6 +3,7 @@
 use super::words;
 use crate::app::{AtHand, at_hand, places};
 use crate::cli::Cli;
+use crate::cost::Vendor;
 use crate::error::CATALOGUE;
 #[cfg(test)]
 use crate::model::Cloud;
@@ -62,6 +63,11 @@ fn names(wanted: impl Fn(&AtHand) -> bool) -> Vec<CompletionCandidate> {
 /// Clouds of this build.
 pub(in crate::cli) fn providers() -> ArgValueCandidates {
     ArgValueCandidates::new(|| places::BUILT.iter().map(|cloud| CompletionCandidate::new(cloud.as_str())).collect())
+}
+
+/// Whose prices there are.
+pub(in crate::cli) fn vendors() -> ArgValueCandidates {
+    ArgValueCandidates::new(|| Vendor::ALL.iter().map(|it| CompletionCandidate::new(it.as_str())).collect())
 }
 
 /// Regions, of the cloud that the words name.

@@ -1,6 +1,7 @@
-//! `kubewright.destroy/v1` and `kubewright.protect/v1`.
+//! `kubewright.destroy/v1`, `kubewright.protect/v1` and `kubewright.extend/v1`.
 
 use super::{Audit, Stack};
+use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::Serialize;
 
@@ -65,6 +66,20 @@ pub struct Destroy {
     pub mutating_calls: u64,
     /// The second look; null when there was none.
     pub audit: Option<Audit>,
+}
+
+/// The body of `extend`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Extend {
+    /// The stack.
+    pub stack: Stack,
+    /// When it would have expired; null where it never would.
+    pub expired_at: Option<Timestamp>,
+    /// When it expires now.
+    pub expires_at: Timestamp,
+    /// Mutating calls of this run.
+    pub mutating_calls: u64,
 }
 
 /// The body of `protect`.

@@ -2,6 +2,7 @@
 //!
 //! Money is a USD number, unknown is null; times are RFC 3339 UTC; keys are camelCase.
 
+mod cost;
 mod destroy;
 mod event;
 mod history;
@@ -10,11 +11,13 @@ mod kubeconfig;
 mod plan;
 mod policy;
 mod provision;
+mod reap;
 mod sandbox;
 mod schema;
 mod status;
 
-pub use destroy::{Destroy, DestroyOutcome, Gone, ONE_WAY, Protect, Remaining};
+pub use cost::{Accrued, CostCompare, CostForecast, CostList, CostListed, CostShow, Needed, OfferPrice, Offered};
+pub use destroy::{Destroy, DestroyOutcome, Extend, Gone, ONE_WAY, Protect, Remaining};
 pub use event::{EventDetail, EventLine, EventPhase, Progress};
 pub use history::{Chain, History, HistoryEntry, HistoryRun, HistoryVerify, Verified};
 pub use init::Init;
@@ -22,6 +25,7 @@ pub use kubeconfig::{ContextAction, Exec, KubeconfigReport};
 pub use plan::{Action, Basis, BudgetVerdict, Eta, Plan, PlanStep, Preflight};
 pub use policy::{Policy, PolicyDocument};
 pub use provision::{Cluster, Commands, Kubeconfig, Provision, ProvisionOutcome};
+pub use reap::{Due, DueOutcome, DueReason, Reap};
 pub use sandbox::{
     SandboxAction, SandboxFault, SandboxObject, SandboxOp, SandboxRequests, SandboxShow, SandboxTotals, SandboxWorld,
 };

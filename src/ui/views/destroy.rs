@@ -1,9 +1,9 @@
 //! What a destroy says at the end, and `protect`.
 
 use super::{audit_lines, marked};
-use crate::model::doc::{Audit, Destroy, DestroyOutcome, Protect, Remaining};
+use crate::model::doc::{Audit, Destroy, DestroyOutcome, Extend, Protect, Remaining};
 use crate::ui::{
-    style::{hourly, hourly_short},
+    style::{hourly, hourly_short, moment},
     view::View,
 };
 use jiff::Timestamp;
@@ -79,6 +79,24 @@ impl Destroy {
 
 fn list(items: &[&Remaining]) -> String {
     items.iter().map(|item| format!("{} {}", item.id, hourly(item.usd_per_hour))).collect::<Vec<_>>().join(", ")
+}
+
+impl View for Extend {
+    const KIND: &'static str = "extend";
+
+    fn human(&self, now: Timestamp, sandbox: bool) -> String {
+        let before = self.expired_at.map_or_else(String::new, |at| format!(" (before: {})", moment(at, now)));
+        let line = format!(
+            "{}  expires {}{before}; the expiry is a tag, `kubewright reap --delete` enforces it",
+            self.stack.name,
+            moment(self.expires_at, now)
+        );
+        marked(line, sandbox)
+    }
+
+    fn names(&self) -> Vec<String> {
+        vec![self.stack.name.clone()]
+    }
 }
 
 impl View for Protect {

@@ -1,5 +1,6 @@
 //! How each verb's result reads.
 
+pub mod cost;
 mod destroy;
 mod history;
 mod init;
@@ -7,6 +8,7 @@ mod kubeconfig;
 pub mod plan;
 mod policy;
 mod provision;
+pub mod reap;
 mod sandbox;
 mod schema;
 mod status;

@@ -6,6 +6,8 @@ mod bad_input;
 mod completion;
 mod contract;
 #[cfg(all(feature = "aws", feature = "sandbox"))]
+mod cost;
+#[cfg(all(feature = "aws", feature = "sandbox"))]
 mod credentials;
 #[cfg(all(feature = "aws", feature = "sandbox"))]
 mod dotenv;
@@ -22,6 +24,8 @@ mod kubeconfig;
 mod life;
 #[cfg(all(feature = "aws", feature = "sandbox"))]
 mod protect;
+#[cfg(all(feature = "aws", feature = "sandbox"))]
+mod reap;
 mod refusals;
 #[cfg(all(feature = "aws", feature = "sandbox"))]
 mod secrets;

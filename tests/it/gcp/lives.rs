@@ -10,8 +10,7 @@ fn a_life_from_nothing_to_nothing() {
     assert_eq!(doc["outcome"], "created", "{doc:#}");
     assert_eq!(doc["audit"]["clean"], true, "{doc:#}");
     assert_eq!(doc["mutatingCalls"].as_u64(), Some(world.show().requests.mutating), "both count the same calls");
-    let kinds: Vec<&str> =
-        doc["resources"].as_array().unwrap().iter().filter_map(|it| it["kind"].as_str()).collect();
+    let kinds: Vec<&str> = doc["resources"].as_array().unwrap().iter().filter_map(|it| it["kind"].as_str()).collect();
     for kind in [
         "gcp/service",
         "gcp/network",
@@ -76,13 +75,21 @@ fn a_lost_journal_is_rebuilt_and_nothing_is_made_twice() {
 #[test]
 fn pools_stand_beside_the_first_and_totals_are_totals() {
     let world = World::new();
-    let words =
-        ["demo", "--nodes", "3", "--pool", "name=burst,min=0,max=4,spot", "--pool", "name=gpu,type=n1-standard-4,count=1"];
+    let words = [
+        "demo",
+        "--nodes",
+        "3",
+        "--pool",
+        "name=burst,min=0,max=4,spot",
+        "--pool",
+        "name=gpu,type=n1-standard-4,count=1",
+    ];
     world.build(&words);
     let clusters = world.rest("GET", &format!("v1/projects/{PROJECT}/locations/-/clusters"), None);
     let pools = clusters["clusters"][0]["nodePools"].as_array().unwrap();
     let pool = |name: &str| pools.iter().find(|it| it["name"] == name).unwrap_or_else(|| panic!("no pool {name}"));
-    let total = |it: &Value| it["initialNodeCount"].as_u64().unwrap_or(0) * it["locations"].as_array().unwrap().len() as u64;
+    let total =
+        |it: &Value| it["initialNodeCount"].as_u64().unwrap_or(0) * it["locations"].as_array().unwrap().len() as u64;
     assert_eq!(total(pool("default")), 3);
     assert_eq!(pool("burst")["autoscaling"]["totalMaxNodeCount"], 4);
     assert_eq!(pool("burst")["config"]["spot"], true);
@@ -101,7 +108,8 @@ fn a_network_brought_along_is_adopted_and_left() {
     let network = json!({"name": "mine", "autoCreateSubnetworks": false});
     world.rest("POST", &format!("{compute}/global/networks"), Some(network));
     world.minutes(2);
-    let ranges = json!([{"rangeName": "p", "ipCidrRange": "10.4.0.0/16"}, {"rangeName": "s", "ipCidrRange": "10.5.0.0/20"}]);
+    let ranges =
+        json!([{"rangeName": "p", "ipCidrRange": "10.4.0.0/16"}, {"rangeName": "s", "ipCidrRange": "10.5.0.0/20"}]);
     let subnet = json!({"name": "nodes", "network": format!("projects/{PROJECT}/global/networks/mine"),
         "ipCidrRange": "10.3.0.0/20", "privateIpGoogleAccess": true, "secondaryIpRanges": ranges});
     world.rest("POST", &format!("{compute}/regions/us-central1/subnetworks"), Some(subnet));

@@ -4,6 +4,7 @@ use super::{Home, Said, serving::Serving};
 use serde_json::Value;
 use std::{
     collections::BTreeMap,
+    io::{Read, Write},
     path::{Path, PathBuf},
     process::Command,
 };
@@ -46,6 +47,18 @@ impl Served {
         let clock = format!("{}/_sandbox/clock", self.export("AWS_ENDPOINT_URL"));
         env.push(("KUBEWRIGHT_SANDBOX_CLOCK".to_owned(), clock));
         Machine { home, env }
+    }
+
+    /// Lets virtual hours go by at once.
+    pub(crate) fn skip_hours(&self, hours: u64) {
+        let at = self.export("AWS_ENDPOINT_URL").trim_start_matches("http://").to_owned();
+        let body = format!("{{\"ms\":{}}}", hours * 3_600_000);
+        let mut stream = std::net::TcpStream::connect(&at).unwrap();
+        let head = format!("POST /_sandbox/clock/skip HTTP/1.1\r\nhost: {at}\r\nconnection: close\r\n");
+        write!(stream, "{head}content-length: {}\r\n\r\n{body}", body.len()).unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
     }
 
     /// The world.
