@@ -21,8 +21,8 @@ provider: aws
 region: {REGION}
 network: {{ nat: per-zone }}
 """
-# The first thing of ours that carries marks, which the control that takes them away waits for.
-MARKED = "vpc"
+# Kind and state of the first thing of ours whose marks can be taken away.
+MARKED = {("vpc", "available"), ("vpc", "pending")}
 TRUST = '{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"Service":"%s"},"Action":"sts:AssumeRole"}]}'
 
 

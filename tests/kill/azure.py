@@ -138,8 +138,8 @@ def emptied(account, _, sandbox):
 HARMS = {"orphan": orphan, "duplicate": duplicate, "deleted": deleted, "retagged": retagged}
 MORE_HARM = {"a foreign network written over": emptied}
 
-# The first thing of ours that carries marks, which the control that takes them away waits for.
-MARKED = "resourceGroups"
+# Kind and state of the first thing of ours whose marks can be taken away.
+MARKED = {("resourceGroups", "Succeeded")}
 
 
 def unmark(account, thing):

@@ -224,7 +224,7 @@ def azure_clients(binary):
         other = one(everything["clusters"], "theirs")
         check(other["managedBy"] == "other" and one(everything["clusters"], "demo")["managedBy"] == "kubewright", "whose they are")
         seen_alike(other, made)
-        home.run("destroy", "theirs", "--confirm", "theirs", "--provider", "azure", "--region", REGION, code=4)
+        home.run("destroy", "theirs", "--confirm", "theirs", "--provider", "azure", "--region", REGION, code=8)
         pool = azure.of(ContainerServiceClient).agent_pools.begin_create_or_update("theirs", "theirs", "pool2", {"properties": {"count": 1, "vmSize": "Standard_D2as_v5", "mode": "User"}}).result()
         check(pool.provisioning_state == "Succeeded", f"the second pool is {pool.provisioning_state}")
         seen_alike(one(home.json("status", "--all")["clusters"], "theirs"), clusters.get("theirs", "theirs"))

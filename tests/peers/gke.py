@@ -213,7 +213,7 @@ def google_client(binary):
         other = one(everything["clusters"], "theirs")
         check(other["managedBy"] == "other" and one(everything["clusters"], "demo")["managedBy"] == "kubewright", "whose they are")
         seen_alike(other, google.clusters().get(name=f"{where}/clusters/theirs").execute())
-        home.run("destroy", "theirs", "--confirm", "theirs", "--provider", "gcp", "--region", REGION, code=4)
+        home.run("destroy", "theirs", "--confirm", "theirs", "--provider", "gcp", "--region", REGION, code=8)
         google.until_done(google.clusters().delete(name=f"{where}/clusters/theirs").execute())
         check(all(cluster["stack"]["name"] != "theirs" for cluster in home.json("status", "--all")["clusters"]), "it is gone, and still shown")
 

@@ -1,6 +1,7 @@
 //! The way into AKS clusters: where the API server is, with a token of ours.
 
 use super::client::AzureCx;
+use super::models::ClusterProperties;
 use super::refs::ArmId;
 use super::steps::cluster;
 use super::{access, error, token};
@@ -13,6 +14,13 @@ use std::time::Duration;
 
 /// Azure says that a new role takes up to five minutes to count ("Use Azure RBAC for Kubernetes authorization").
 const LET_IN_WITHIN: Duration = Duration::from_secs(330);
+
+/// Whether Azure names the way to a cluster in this state: it has to have a name, and AKS refuses while it is being made
+/// or removed.
+fn can_be_asked(properties: &ClusterProperties) -> bool {
+    let state = properties.provisioning_state.as_deref().unwrap_or_default();
+    properties.fqdn.is_some() && !["deleting", "creating"].iter().any(|it| state.eq_ignore_ascii_case(it))
+}
 
 async fn client_of(cx: &AzureCx, id: &ArmId) -> Result<Option<k8s::Client>, StepError> {
     let Some(access) = access::user(cx, id).await? else { return Ok(None) };
@@ -57,24 +65,15 @@ pub(super) async fn held(cx: &AzureCx, cluster: &str, node_group: &ArmId) -> Res
 impl WayIn for AzureCx {
     async fn connect(&self, id: &str) -> Result<Option<k8s::Client>, StepError> {
         let id = ArmId(id.to_owned());
-        let Some((_, found)) = cluster::get(self, &id).await? else { return Ok(None) };
-        // Before it serves there is nobody to ask, and nothing in it.
-        let creating = found.properties.provisioning_state.is_some_and(|it| it.eq_ignore_ascii_case("creating"));
-        if creating || found.properties.fqdn.is_none() {
-            return Ok(None);
+        match cluster::get(self, &id).await? {
+            Some((_, found)) if can_be_asked(&found.properties) => client_of(self, &id).await,
+            _ => Ok(None),
         }
-        client_of(self, &id).await
     }
 
+    // A failed one may work all the same; what is in one that goes cannot be asked for.
     async fn enter(&self, id: &str) -> Result<Option<k8s::Client>, StepError> {
-        let id = ArmId(id.to_owned());
-        let Some((_, found)) = cluster::get(self, &id).await? else { return Ok(None) };
-        let state = found.properties.provisioning_state.unwrap_or_default().to_ascii_lowercase();
-        // A failed one may work all the same.
-        if found.properties.fqdn.is_none() || ["deleting", "creating"].contains(&state.as_str()) {
-            return Ok(None);
-        }
-        client_of(self, &id).await
+        self.connect(id).await
     }
 
     fn count_mutating_call(&self) {
