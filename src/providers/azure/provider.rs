@@ -419,7 +419,6 @@ fn wanted_tenant(words: &str, own: &str) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::providers::azure::error;
 
     #[test]
     fn a_foreign_tenant_is_named_with_the_way_to_it() {
