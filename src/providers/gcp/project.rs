@@ -205,7 +205,7 @@ mod tests {
 
     #[test]
     fn ids_of_other_clouds_are_no_projects() {
-        for good in ["kubewright-sandbox", "acme-prod-1", "123456789012", "example.com:acme-prod"] {
+        for good in ["kubewright-builds", "acme-prod-1", "123456789012", "example.com:acme-prod"] {
             assert_eq!(not_an_id(good), None, "{good}");
         }
         for bad in [

@@ -1,3 +1,5 @@
+//! Plans of GKE clusters: which steps there are, what each needs, and that the same spec makes the same plan.
+
 use super::*;
 use crate::model::spec::{Nat, ReleaseChannel, ResolvedNetwork, ResolvedPool};
 use crate::model::{Region, spec::ExistingNetwork};
