@@ -38,7 +38,7 @@ fn a_good_plan_is_asked_about_from_project_to_permissions() {
 
 #[test]
 fn a_limit_that_is_too_low_stops_before_anything_is_made() {
-    let world = in_use("CPUS=6,NETWORKS=1");
+    let world = in_use("CPUS=6,NETWORKS=2");
     let before = mutating(&world);
     let said = go(&world, &["provision", "demo", "--yes", "-o", "json"]).expect(5);
     let error = &said.json()["error"];
