@@ -236,6 +236,7 @@ fn not_ours(name: &ClusterName, cluster: &crate::providers::CloudCluster) -> Cli
 }
 
 /// What became of a stack that was to be taken down unasked.
+#[expect(clippy::large_enum_variant, reason = "one at a time, taken apart where it is made; a box would only be noise")]
 pub(super) enum Taken {
     /// It was not touched: its objects say that it is not to go.
     Spared {

@@ -1,6 +1,6 @@
 //! What a plan costs, what the budgets say, and the table that shows both before the question.
 
-use crate::cost::{Estimate, catalogue, estimate, usd_per_hour};
+use crate::cost::{Estimate, HOURS_PER_MONTH, catalogue, estimate, usd_per_hour};
 use crate::engine::{Plan, PlannedStep};
 use crate::error::CliError;
 use crate::model::doc::BudgetVerdict;
@@ -10,7 +10,6 @@ use crate::providers::Provider;
 use crate::ui::PlanRow;
 use std::collections::BTreeMap;
 
-const HOURS_PER_MONTH: f64 = 730.0;
 /// Above this share of a limit the plan warns, unless the budget says otherwise.
 const WARN_AT: f64 = 0.8;
 

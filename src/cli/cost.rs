@@ -1,9 +1,8 @@
 //! `kubewright cost`: what a cluster will cost, where it would cost less, what it has cost.
 
 use super::provision::{SpecArgs, money};
-use crate::app::cost::{self, CompareRequest, EstimateRequest};
+use crate::app::cost::{self, CompareRequest, EstimateRequest, Vendor};
 use crate::app::provision::Limits;
-use crate::cost::Vendor;
 use crate::env::Env;
 use crate::error::{CliError, Exit};
 use crate::model::{ClusterName, NameError, StackId, time::parse_span};

@@ -8,8 +8,9 @@ mod estimate;
 mod fit;
 mod need;
 
+pub use crate::model::doc::{Estimate, HOURS_PER_MONTH, Line, Range, Totals};
 pub use catalogue::{Catalogue, ComponentPrice, InstancePrice, MachineType, Vendor, catalogue, reference_region};
 pub use compare::{Offer, Wish, compare, is_region};
-pub use estimate::{Estimate, HOURS_PER_MONTH, Line, Range, Totals, estimate, usd_per_hour};
+pub use estimate::{estimate, usd_per_hour};
 pub use fit::allocatable;
 pub use need::Need;

@@ -179,8 +179,8 @@ mod tests {
         let back = recorder.keep("gcp", &parts, b"{\"a\":1}", Some(answer)).await.unwrap();
         assert_eq!(back.into_body().collect().await.unwrap().to_bytes(), "{\"name\":\"x\"}");
         assert!(recorder.keep("gcp", &parts, b"", None).await.is_none(), "a dropped connection stays one");
-        let [file] = std::fs::read_dir(dir.path().join("in/it")).unwrap().collect::<Vec<_>>().try_into().unwrap();
-        let text = std::fs::read_to_string(file.unwrap().path()).unwrap();
+        let [file] = store::file_names(&dir.path().join("in/it")).try_into().unwrap();
+        let text = store::read_text(&dir.path().join("in/it").join(file), 1 << 20).unwrap();
         let lines: Vec<Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
         let first = json!({
             "cloud": "gcp", "method": "GET", "path": "/v1/projects/p?fields=name", "headers": {"if-match": "7"}, "body": "{\"a\":1}",

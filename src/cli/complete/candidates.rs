@@ -1,9 +1,9 @@
 //! What can stand at each place: clusters, clouds, regions, zones, versions, machines, pools, topics of help.
 
 use super::words;
+use crate::app::cost::Vendor;
 use crate::app::{AtHand, at_hand, places};
 use crate::cli::Cli;
-use crate::cost::Vendor;
 use crate::error::CATALOGUE;
 #[cfg(test)]
 use crate::model::Cloud;

@@ -4,6 +4,7 @@
 
 mod cost;
 mod destroy;
+mod estimate;
 mod event;
 mod history;
 mod init;
@@ -18,6 +19,7 @@ mod status;
 
 pub use cost::{Accrued, CostCompare, CostForecast, CostList, CostListed, CostShow, Needed, OfferPrice, Offered};
 pub use destroy::{Destroy, DestroyOutcome, Extend, Gone, ONE_WAY, Protect, Remaining};
+pub use estimate::{Estimate, HOURS_PER_MONTH, Line, Range, Totals};
 pub use event::{EventDetail, EventLine, EventPhase, Progress};
 pub use history::{Chain, History, HistoryEntry, HistoryRun, HistoryVerify, Verified};
 pub use init::Init;

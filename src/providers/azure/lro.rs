@@ -26,6 +26,7 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 
 /// How an operation stands.
 #[derive(Debug, Clone, PartialEq)]
+#[expect(clippy::large_enum_variant, reason = "one at a time, taken apart where it is made; a box would only be noise")]
 enum State {
     /// Under way: Azure's own word, and how long it wants to be left alone.
     Running(String, Duration),

@@ -64,9 +64,12 @@ const GPUS: [Gpu; 10] = [
     gpu("RTX-PRO-6000", "nvidia-rtx-pro-6000", "", ""),
 ];
 
+/// How many GPUs, and the most virtual CPUs and GiB beside them.
+type Room = (u32, f64, f64);
+
 /// GPUs that are attached to N1 machines: how many there may be, with the most virtual CPUs and GiB beside them.
 /// Compute Engine, "GPU machine types", "N1 + GPU", read 2026-11.
-const ATTACHED: [(&str, &[(u32, f64, f64)]); 4] = [
+const ATTACHED: [(&str, &[Room]); 4] = [
     ("T4", &[(1, 48.0, 312.0), (2, 48.0, 312.0), (4, 96.0, 624.0)]),
     ("P4", &[(1, 24.0, 156.0), (2, 48.0, 312.0), (4, 96.0, 624.0)]),
     ("P100", &[(1, 16.0, 104.0), (2, 32.0, 208.0), (4, 64.0, 208.0)]),

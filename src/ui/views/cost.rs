@@ -1,8 +1,7 @@
 //! `cost`: tables of money, and bars that show where it goes.
 
 use super::{marked, place};
-use crate::cost::{Estimate, HOURS_PER_MONTH};
-use crate::model::doc::{CostCompare, CostForecast, CostList, CostShow, Offered};
+use crate::model::doc::{CostCompare, CostForecast, CostList, CostShow, Estimate, HOURS_PER_MONTH, Line, Offered};
 use crate::ui::{
     Table,
     style::{hourly, moment},
@@ -49,7 +48,7 @@ impl View for EstimateView {
         };
         let mut table = Table::new(headings);
         let mut lines: Vec<_> = cost.lines.iter().collect();
-        let now = |line: &crate::cost::Line| line.usd_per_hour.map_or(f64::MAX, |range| range.desired);
+        let now = |line: &Line| line.usd_per_hour.map_or(f64::MAX, |range| range.desired);
         lines.sort_by(|a, b| now(b).total_cmp(&now(a)));
         for line in lines {
             let hour = line.usd_per_hour;

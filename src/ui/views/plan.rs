@@ -1,6 +1,6 @@
 //! The plan with its cost and time, as shown before the question and by `--dry-run`.
 
-use crate::model::doc;
+use crate::model::doc::{self, HOURS_PER_MONTH};
 use crate::ui::{
     Style, Table,
     style::{PASTE, about, moment},
@@ -58,8 +58,6 @@ pub struct PlanView {
     #[serde(skip)]
     pub adopted: Vec<String>,
 }
-
-const HOURS_PER_MONTH: f64 = 730.0;
 
 /// Columns below which only what, how many and how much an hour fits.
 const ROOMY: usize = 60;

@@ -1,7 +1,7 @@
 //! `status`: one cluster in depth, or a table of all.
 
 use super::place;
-use crate::model::doc::{Phase, Status, StatusCluster};
+use crate::model::doc::{HOURS_PER_MONTH, Phase, Status, StatusCluster};
 use crate::ui::{
     Table,
     style::{hourly, moment},
@@ -9,7 +9,6 @@ use crate::ui::{
 };
 use jiff::Timestamp;
 
-const HOURS_PER_MONTH: f64 = 730.0;
 /// What `managedBy` says of clusters that kubewright did not make.
 const OTHER: &str = "other";
 

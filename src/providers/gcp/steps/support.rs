@@ -72,6 +72,7 @@ pub(in crate::providers::gcp) fn blocked(what: &str, why: impl std::fmt::Display
 
 /// How the making of something stands.
 #[derive(Debug, Clone)]
+#[expect(clippy::large_enum_variant, reason = "one at a time, taken apart where it is made; a box would only be noise")]
 pub(super) enum Making {
     /// Under way; in words.
     Running(String),
@@ -199,8 +200,8 @@ fn percent_of(progress: Option<&Value>) -> Option<u64> {
     let all = counted(progress);
     let total: u64 = all.iter().map(|(.., total)| total).sum();
     let done: u64 = all.iter().map(|(_, done, total)| done.min(total)).sum();
-    if total > 0 {
-        return Some(done * 100 / total);
+    if let Some(percent) = (done * 100).checked_div(total) {
+        return Some(percent);
     }
     let stages = progress?.get("stages")?.as_array().filter(|all| !all.is_empty())?;
     let done = stages.iter().filter(|stage| stage.get("status").and_then(Value::as_str) == Some("DONE")).count();
