@@ -11,8 +11,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 /// How often the objects are looked at again before they count as not following.
-const LOOKS: u32 = 8;
-/// Between two looks: listings lag behind the calls that change tags.
+const LOOKS: u32 = 40;
+/// Between two looks: listings lag behind the calls that change tags, and a cluster that is being changed takes no other
+/// change before that is done.
 const BETWEEN: Duration = Duration::from_secs(3);
 
 /// What the objects are to say.
@@ -71,7 +72,13 @@ impl Word<'_> {
         left: &[Owned],
     ) -> Result<Vec<Owned>, CliError> {
         let tag = BTreeMap::from([(self.key.to_owned(), self.value.clone())]);
-        env.reading(async { Ok(provider.retag(stack, left, &tag).await?) }).await?;
+        let told = env.reading(async { Ok(provider.retag(stack, left, &tag).await) }).await?;
+        if let Err(error) = told {
+            if !error.class.is_retried() {
+                return Err(error.into());
+            }
+            env.ui.detail(&format!("not yet: {error}"));
+        }
         let left = self.differing(env, provider, stack).await?;
         if left.is_empty() {
             return Ok(left);

@@ -59,6 +59,8 @@ struct Kept {
 pub fn quick(vars: &Variables, request: &TokenRequest, now: Timestamp) -> Option<String> {
     let set = |name: &str| vars.get(name).filter(|value| !value.is_empty());
     let home = crate::env::home(vars).ok()?;
+    // Of which cloud a token is decides which variables and files make it another's.
+    request.plugin()?;
     let token = quick_static(vars, request, &home, now).or_else(|| {
         let kept: Kept = serde_json::from_str(&kept_text(&home, &token_file(vars, request))?).ok()?;
         let token = ClusterToken { token: Secret::new(kept.token), expires_at: kept.expires_at };
@@ -113,6 +115,9 @@ fn plugin_error(error: CliError, request: &TokenRequest) -> CliError {
 fn remember(env: &Env, request: &TokenRequest, token: &ClusterToken, cloud: Cloud, account: &str) {
     remember_account(env, cloud, account);
     let kept = Kept { token: token.token.reveal().clone(), expires_at: token.expires_at };
+    if request.plugin().is_none() {
+        return;
+    }
     if let Ok(text) = serde_json::to_vec(&kept) {
         keep(env, &token_file(&env.vars.all, request), &text);
     }
@@ -227,6 +232,7 @@ mod tests {
 
     fn request(account: Option<&str>) -> TokenRequest {
         TokenRequest {
+            cloud: Some(Cloud::Aws),
             cluster: "demo".to_owned(),
             region: Some("us-east-1".to_owned()),
             account: account.map(str::to_owned),

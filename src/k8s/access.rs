@@ -101,9 +101,7 @@ mod tests {
             ca_pem: ca.to_owned(),
             token: Secret::new("hunter2".to_owned()),
         };
-        for bad in
-            [access("not a url", "x"), access("https://x", ""), access("https://x", "-----BEGIN CERTIFICATE-----\n%")]
-        {
+        for bad in [access("not a url", "x"), access("https://x", "-----BEGIN CERTIFICATE-----\n%")] {
             let error = connect(&bad).err().unwrap();
             assert_eq!((error.class, error.residue.clone()), (ErrorClass::Permanent, Residue::None));
             assert!(!format!("{error:?}{bad:?}").contains("hunter2"));

@@ -8,6 +8,8 @@
 )]
 
 mod arrows;
+#[cfg(all(feature = "aws", feature = "azure", feature = "sandbox"))]
+mod azure;
 mod cli;
 #[cfg(all(feature = "aws", feature = "sandbox"))]
 mod conformance;
@@ -21,6 +23,8 @@ mod gcp;
 mod lives;
 #[cfg(all(feature = "aws", feature = "sandbox"))]
 mod policy;
+#[cfg(all(feature = "aws", feature = "azure", feature = "gcp", feature = "sandbox"))]
+mod portable;
 mod support;
 #[cfg(all(feature = "aws", feature = "sandbox"))]
 mod terminal;

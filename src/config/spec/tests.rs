@@ -145,7 +145,7 @@ aws: {{ clusterRoleArn: eks }}
 ", "v".repeat(257))), @r#"
 c.yaml:4:9: region: `us-east-1a` is not an AWS region; that is a zone; write `us-east-1` here and zones under `network.zones`
 c.yaml:5:10: account: `12345` is not an AWS account, which has 12 digits
-c.yaml:6:23: network.zoneCount: cannot be combined with `network.existing`, whose subnets decide it; remove one of the two
+c.yaml:6:23: network.zoneCount: zoneCount is 1, but `zones` names 2; remove one of the two
 c.yaml:6:33: network.zones: cannot be combined with `network.existing`, whose subnets decide it; remove one of the two
 c.yaml:6:46: network.zones[1]: `b` is not an availability zone; write it as in `us-east-1a`
 c.yaml:6:61: network.apiAllow[0]: `10.0.0.0/8` is a private range; these are the public addresses that may reach the API server; nodes inside the network reach it anyway, so remove it

@@ -1,7 +1,7 @@
 //! Operations that end badly: failed, called off, forgotten; machines that are not to be had; limits.
 
 use super::rig::{AKS, Azure};
-use serde_json::{Value, json};
+use serde_json::Value;
 
 fn cluster(azure: &Azure) -> String {
     format!("{}/providers/Microsoft.ContainerService/managedClusters/demo", azure.group())

@@ -100,7 +100,7 @@ fn places_versions_and_machines_come_from_what_this_build_knows() {
     assert!(other[0].contains('$') && !other[0].contains("0.0864"), "{other:?}");
     assert_eq!(typed(&["--region", "eu-central-1"]), ["eu-central-1\tFrankfurt"]);
     assert!(typed(&["--region=eu-central-1"])[0].starts_with("--region=eu-central-1"));
-    assert_eq!(names(&home, &["kubewright", "provision", "--provider", ""]), ["aws"]);
+    assert_eq!(names(&home, &["kubewright", "provision", "--provider", ""]), ["aws", "gcp", "azure"]);
     assert!(
         names(&home, &["kubewright", "provision", "--provider", "azure", "--region", "eastus"])
             .contains(&"eastus2".to_owned())

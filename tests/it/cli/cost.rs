@@ -86,7 +86,7 @@ fn impossible_needs_are_told_apart() {
 #[test]
 fn what_a_cluster_has_cost_is_the_sum_of_its_objects() {
     let served = Served::start("");
-    let ana = served.machine("ana");
+    let ana = served.aws_machine("ana");
     ana.run(&["provision", "demo", "--provider", "aws", "--wait", "cloud", "--ttl", "10h", "--yes"]).expect(0);
     served.skip_hours(3);
     let show = ana.run(&["cost", "show", "demo", "-o", "json"]).expect(0).json();
@@ -113,7 +113,7 @@ fn what_a_cluster_has_cost_is_the_sum_of_its_objects() {
 #[test]
 fn an_expiry_moves_on_every_machine_and_never_back() {
     let served = Served::start("");
-    let (ana, bob) = (served.machine("ana"), served.machine("bob"));
+    let (ana, bob) = (served.aws_machine("ana"), served.aws_machine("bob"));
     ana.run(&["provision", "demo", "--provider", "aws", "--wait", "cloud", "--ttl", "2h", "--yes"]).expect(0);
     let first: i64 = served.tag("kubewright-expires-at")[0].parse().unwrap();
     let said = ana.run(&["extend", "demo", "8h", "-o", "json"]).expect(0).json();
@@ -138,7 +138,7 @@ fn an_expiry_moves_on_every_machine_and_never_back() {
 #[test]
 fn what_never_expires_is_not_given_an_end_by_accident() {
     let served = Served::start("");
-    let ana = served.machine("ana");
+    let ana = served.aws_machine("ana");
     ana.run(&["provision", "demo", "--provider", "aws", "--wait", "cloud", "--yes"]).expect(0);
     let refused = ana.run(&["extend", "demo", "8h"]).expect(2);
     assert!(refused.err.contains("extend demo 8h --from-now"), "{}", refused.err);

@@ -18,7 +18,7 @@ fn told(said: &Said, id: &str) {
 #[test]
 fn keys_that_cannot_be_used_are_told_before_anything_is_made() {
     let clouds = Served::start("");
-    let machine = clouds.machine("ana");
+    let machine = clouds.aws_machine("ana");
     let verbs = [
         &["provision", "demo", "--provider", "aws", "--region", "us-east-1", "--yes", "-o", "json"][..],
         &["kubeconfig", "demo", "--provider", "aws", "--region", "us-east-1", "-o", "json"],
@@ -49,7 +49,7 @@ fn keys_that_cannot_be_used_are_told_before_anything_is_made() {
 #[test]
 fn a_token_is_never_made_with_the_keys_of_another_account() {
     let clouds = Served::start("");
-    let machine = clouds.machine("ana");
+    let machine = clouds.aws_machine("ana");
     let words = |account: &'static str| {
         ["token", "--cluster", "demo", "--region", "us-east-1", "--account", account, "--provider", "aws"]
     };

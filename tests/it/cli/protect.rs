@@ -22,7 +22,7 @@ fn mutating(served: &Served) -> u64 {
 #[test]
 fn what_one_machine_says_counts_on_every_other() {
     let served = Served::start("");
-    let (ana, bob) = (served.machine("ana"), served.machine("bob"));
+    let (ana, bob) = (served.aws_machine("ana"), served.aws_machine("bob"));
     build(&ana, &[], 0);
     let before = mutating(&served);
     let (changed, calls) = switch(&ana, "on");
@@ -59,7 +59,7 @@ fn what_one_machine_says_counts_on_every_other() {
 fn lifted_halfway_it_is_not_lifted() {
     // Neither the network nor the roles can be had: the build stays unfinished, and so does the lifting.
     let mut served = Served::start("ec2:CreateNatGateway=error-before,iam:TagRole=error-before");
-    let (ana, bob) = (served.machine("ana"), served.machine("bob"));
+    let (ana, bob) = (served.aws_machine("ana"), served.aws_machine("bob"));
     build(&ana, &["--set", "protect=true"], 9);
     let halfway = ana.run(&["protect", "demo", "off"]).expect(11);
     assert!(halfway.err.contains("counts as protected until"), "{}", halfway.err);
@@ -86,7 +86,7 @@ fn lifted_halfway_it_is_not_lifted() {
 #[test]
 fn without_the_cloud_nothing_is_noted() {
     let served = Served::start("");
-    let ana = served.machine("ana");
+    let ana = served.aws_machine("ana");
     build(&ana, &[], 0);
     let before = std::fs::read(ana.journal()).unwrap();
     let mut signed_out = ana.command();

@@ -33,7 +33,9 @@ fn row(name: &str, reason: &str, outcome: &str) -> (String, String, String) {
 /// The names that objects of the world carry.
 fn standing(served: &Served) -> Vec<String> {
     let shown = served.show();
-    let of = |it: &Value| it["tags"]["cluster_name"].as_str().map(str::to_owned);
+    // What terminated is shown for a while, as EC2 does.
+    let of =
+        |it: &Value| it["tags"]["cluster_name"].as_str().filter(|_| it["state"] != "terminated").map(str::to_owned);
     let mut names: Vec<String> = shown["objects"].as_array().unwrap().iter().filter_map(of).collect();
     names.sort();
     names.dedup();
@@ -43,7 +45,7 @@ fn standing(served: &Served) -> Vec<String> {
 #[test]
 fn what_is_past_its_expiry_goes_by_its_tags_and_nothing_else_does() {
     let served = Served::start("");
-    let (ana, bob) = (served.machine("ana"), served.machine("bob"));
+    let (ana, bob) = (served.aws_machine("ana"), served.aws_machine("bob"));
     build(&ana, "short", &["--ttl", "1h"], 0);
     build(&ana, "kept", &["--ttl", "1h", "--set", "protect=true"], 0);
     build(&ana, "longer", &["--ttl", "1h"], 0);
@@ -71,7 +73,7 @@ fn what_is_past_its_expiry_goes_by_its_tags_and_nothing_else_does() {
 #[test]
 fn what_a_dead_builder_left_goes_once_nobody_can_be_building_it() {
     let mut served = Served::start("eks:CreateCluster=error-before");
-    let (ana, bob) = (served.machine("ana"), served.machine("bob"));
+    let (ana, bob) = (served.aws_machine("ana"), served.aws_machine("bob"));
     build(&ana, "torso", &[], 9);
     served.restart("");
     served.skip_hours(2);
@@ -84,7 +86,7 @@ fn what_a_dead_builder_left_goes_once_nobody_can_be_building_it() {
 #[test]
 fn a_removal_that_stopped_is_finished_and_what_will_not_go_is_exit_9() {
     let mut served = Served::start("");
-    let ana = served.machine("ana");
+    let ana = served.aws_machine("ana");
     build(&ana, "demo", &[], 0);
     served.restart("ec2:DeleteNatGateway=error-before");
     ana.run(&["destroy", "demo", "--confirm", "demo"]).expect(9);
@@ -99,7 +101,7 @@ fn a_removal_that_stopped_is_finished_and_what_will_not_go_is_exit_9() {
 #[test]
 fn two_at_once_take_a_stack_down_once() {
     let served = Served::start("");
-    let ana = served.machine("ana");
+    let ana = served.aws_machine("ana");
     build(&ana, "demo", &["--ttl", "1h"], 0);
     served.skip_hours(2);
     let words = ["reap", "--delete", "--provider", "aws", "--region", "us-east-1", "-o", "json"];
@@ -120,7 +122,7 @@ fn two_at_once_take_a_stack_down_once() {
 #[test]
 fn a_place_that_does_not_answer_is_exit_11_and_hides_nothing() {
     let served = Served::start("");
-    let ana = served.machine("ana");
+    let ana = served.aws_machine("ana");
     build(&ana, "demo", &["--ttl", "1h"], 0);
     served.skip_hours(2);
     let mut away = ana.command();

@@ -177,7 +177,11 @@ fn credentials_from_everywhere_stay_hidden_when_the_cloud_echoes_them() {
             // Half of them meet the server that knows us, the others the one that does not.
             let server = if (at + verb) % 2 == 0 { &knows } else { &refuses };
             let mut command = home.command();
-            command.envs(PLANTED).env("AWS_ENDPOINT_URL", server.url()).env("AWS_REGION", "us-east-1");
+            command
+                .envs(PLANTED)
+                .env("KUBEWRIGHT_PROVIDER", "aws")
+                .env("AWS_ENDPOINT_URL", server.url())
+                .env("AWS_REGION", "us-east-1");
             command.env("AWS_EC2_METADATA_DISABLED", "true").arg("-vv").args(*words);
             plant(&mut command);
             let said = Said::of(&mut command);

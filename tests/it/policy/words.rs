@@ -61,11 +61,12 @@ fn what_makes_no_sense_is_refused() {
     let home = Home::new();
     for (words, code, why) in [
         (&["policy"][..], 2, "which cluster?"),
-        (&["policy", "demo", "--region", "us-esat-1"], 2, "us-east-1"),
-        (&["policy", "demo", "--region", "us-east-1", "--account", "12"], 2, "12 digits"),
-        (&["policy", "demo", "--region", "us-east-1", "--for", "fun"], 2, "possible values"),
-        (&["policy", "demo", "--region", "us-east-1", "--set", "network.nta=none"], 2, "nat"),
-        (&["policy", "demo", "--provider", "gcp", "--region", "us-east1"], 2, "not in this build"),
+        (&["policy", "demo", "--region", "us-east-1"], 2, "which cloud?"),
+        (&["policy", "demo", "--provider", "aws", "--region", "us-esat-1"], 2, "us-east-1"),
+        (&["policy", "demo", "--provider", "aws", "--region", "us-east-1", "--account", "12"], 2, "12 digits"),
+        (&["policy", "demo", "--provider", "aws", "--region", "us-east-1", "--for", "fun"], 2, "possible values"),
+        (&["policy", "demo", "--provider", "aws", "--region", "us-east-1", "--set", "network.nta=none"], 2, "nat"),
+        (&["policy", "demo", "--provider", "gcp", "--region", "us-east-1"], 2, "a region of aws"),
     ] {
         let said = home.run(words).expect(code);
         assert!(said.err.contains(why), "{words:?}: {}", said.err);

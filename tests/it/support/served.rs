@@ -37,7 +37,15 @@ impl Served {
         &self.exports()[name]
     }
 
-    /// A machine beside the others.
+    /// A machine of somebody who is signed in to AWS alone.
+    pub(crate) fn aws_machine(&self, user: &str) -> Machine {
+        let mut machine = self.machine(user);
+        let others = ["GOOGLE_", "CLOUDSDK_", "AZURE_", "KUBEWRIGHT_GCP_", "KUBEWRIGHT_ARM_"];
+        machine.env.retain(|(name, _)| !others.iter().any(|prefix| name.starts_with(prefix)));
+        machine
+    }
+
+    /// A machine beside the others, signed in to every cloud.
     pub(crate) fn machine(&self, user: &str) -> Machine {
         let home = Home::new();
         let exported = self.exports().iter().filter(|(name, _)| *name != "KUBECONFIG");

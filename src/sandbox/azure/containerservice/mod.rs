@@ -136,7 +136,9 @@ fn identity(tx: &Tx<'_>, cluster: &Object) -> Value {
             identity["tenantId"] = json!(super::TENANT);
         }
         "UserAssigned" => {
-            for (id, value) in identity["userAssignedIdentities"].as_object_mut().into_iter().flatten() {
+            for (id, value) in
+                identity.get_mut("userAssignedIdentities").and_then(Value::as_object_mut).into_iter().flatten()
+            {
                 if let Some(own) = of_kind(tx, super::managedidentity::IDENTITY, id) {
                     *value = json!({
                         "clientId": own.doc["properties"]["clientId"], "principalId": own.doc["properties"]["principalId"],

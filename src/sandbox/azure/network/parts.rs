@@ -155,7 +155,7 @@ fn routes(body: &mut Value) -> Result<(), ArmError> {
 
 /// Gives each named part of a list its id.
 fn number(body: &mut Value, id: &str, list: &str) {
-    let parts = body["properties"][list].as_array_mut().into_iter().flatten();
+    let parts = body["properties"].get_mut(list).and_then(Value::as_array_mut).into_iter().flatten();
     for part in parts {
         let name = text(part, "name").to_owned();
         part["id"] = json!(format!("{id}/{list}/{name}"));

@@ -316,7 +316,7 @@ fn router(cx: &mut Cx<'_, '_>, named: &Named, mut doc: Value) -> Result<Made, Re
 pub(super) fn check_nats(tx: &Tx<'_>, named: &Named, doc: &mut Value) -> Result<(), Refused> {
     let network = doc["network"].as_str().unwrap_or_default().to_owned();
     let mut names = Vec::new();
-    let Some(nats) = doc["nats"].as_array_mut() else { return Ok(()) };
+    let Some(nats) = doc.get_mut("nats").and_then(Value::as_array_mut) else { return Ok(()) };
     for (index, nat) in nats.iter_mut().enumerate() {
         let at = |field: &str| format!("resource.nats[{index}].{field}");
         let name = nat["name"].as_str().unwrap_or_default().to_owned();
@@ -340,7 +340,7 @@ pub(super) fn check_nats(tx: &Tx<'_>, named: &Named, doc: &mut Value) -> Result<
             Some(_) => {}
             None => return Err(Refused::required(&at("natIpAllocateOption"))),
         }
-        for ip in nat["natIps"].as_array_mut().into_iter().flatten() {
+        for ip in nat.get_mut("natIps").and_then(Value::as_array_mut).into_iter().flatten() {
             let text = ip.as_str().unwrap_or_default();
             let address = Named::read(text, &named.project)
                 .filter(|address| address.sort == ADDRESS && address.place == named.place);
@@ -359,7 +359,7 @@ pub(super) fn check_nats(tx: &Tx<'_>, named: &Named, doc: &mut Value) -> Result<
             Some(_) => {}
             None => return Err(Refused::required(&at("sourceSubnetworkIpRangesToNat"))),
         }
-        for subnet in nat["subnetworks"].as_array_mut().into_iter().flatten() {
+        for subnet in nat.get_mut("subnetworks").and_then(Value::as_array_mut).into_iter().flatten() {
             let text = subnet["name"].as_str().unwrap_or_default().to_owned();
             let own =
                 Named::read(&text, &named.project).filter(|own| own.sort == SUBNETWORK && own.place == named.place);

@@ -165,8 +165,10 @@ fn aggregated(cx: &mut Cx<'_, '_>, collection: &str) -> Answer {
         scoped.insert("global".to_owned(), json!({"warning": warning}));
     }
     let path = format!("projects/{project}/aggregated/{plural}");
+    // Two of them are called after many.
+    let called = if ["healthChecks", "urlMaps"].contains(&plural) { plural } else { singular };
     let mut reply = json!({
-        "kind": format!("compute#{singular}AggregatedList"), "id": path, "items": scoped, "selfLink": format!("{LINK}{path}"),
+        "kind": format!("compute#{called}AggregatedList"), "id": path, "items": scoped, "selfLink": format!("{LINK}{path}"),
     });
     if let Some(next) = next {
         reply["nextPageToken"] = json!(next);

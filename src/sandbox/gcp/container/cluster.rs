@@ -320,7 +320,7 @@ pub(super) fn gone(tx: &mut Tx<'_>, cluster: &Object) {
         ];
         if let Some(subnet) = subnet {
             subnet.update(tx, |object| {
-                if let Some(all) = object.doc["secondaryIpRanges"].as_array_mut() {
+                if let Some(all) = object.doc.get_mut("secondaryIpRanges").and_then(Value::as_array_mut) {
                     all.retain(|range| !range["rangeName"].as_str().is_some_and(|name| own.contains(&name)));
                 }
             });
