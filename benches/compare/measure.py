@@ -132,7 +132,7 @@ class Rehearsal:
 
 
 def eks(binary, rehearsal):
-    place = ["--cluster", "demo-0", "--region", "us-east-1"]
+    place = ["--cluster", "demo-0", "--provider", "aws", "--region", "us-east-1"]
     keys = rehearsal.clients
     # Keys in a file are no keys of the environment: the token that was kept is handed out again.
     shared = rehearsal.home / "credentials"

@@ -1,7 +1,9 @@
 //! The clouds' clients, made from flags and variables.
 
 use super::Env;
-use crate::engine::{AuthGate, ErrorClass, StepError};
+use crate::engine::AuthGate;
+#[cfg(any(feature = "azure", feature = "gcp"))]
+use crate::engine::{ErrorClass, StepError};
 use crate::error::CliError;
 use crate::model::{Cloud, Region};
 use crate::providers::{self, OpenOptions, Provider};

@@ -43,7 +43,7 @@ def resigned(url, cluster, key, secret, session, region):
 
 
 def token_of(home, *words):
-    done = subprocess.run([home.binary, "token", *words], env=home.environment(), cwd=home.path, stdin=subprocess.DEVNULL, capture_output=True, timeout=60)
+    done = subprocess.run([home.binary, "token", "--provider", "aws", *words], env=home.environment(), cwd=home.path, stdin=subprocess.DEVNULL, capture_output=True, timeout=60)
     check(done.returncode == 0, f"token {' '.join(words)}: {done.stderr.decode()}")
     answer = json.loads(done.stdout)
     check(answer["kind"] == "ExecCredential", f"kubectl would not take {answer.keys()}")

@@ -33,9 +33,7 @@ fn subscription() -> Value {
 pub(super) fn call(cx: &mut Cx<'_, '_>) -> Outcome {
     match (cx.verb, cx.target.full_type().as_str(), cx.target.named()) {
         ("GET", "subscriptions", true) => Ok(Answer::ok(subscription())),
-        ("GET", "subscriptions", false) => {
-            Ok(Answer::ok(json!({"value": [subscription()], "count": {"type": "Total", "value": 1}})))
-        }
+        ("GET", "subscriptions", false) => Ok(Answer::ok(json!({"value": [subscription()], "nextLink": ""}))),
         ("GET", "tenants", _) => {
             let tenant = json!({"id": format!("/tenants/{TENANT}"), "tenantId": TENANT, "displayName": "kubewright sandbox", "tenantCategory": "Home"});
             Ok(Answer::list(vec![tenant]))
