@@ -250,7 +250,7 @@ fn complete_egress(properties: &mut Value, custom: bool) -> Result<(), ArmError>
             if !others {
                 or_default(properties, "networkProfile.loadBalancerProfile.managedOutboundIPs.count", json!(1));
             }
-            or_default(properties, "networkProfile.loadBalancerProfile.backendPoolType", json!("nodeIPConfiguration"));
+            or_default(properties, "networkProfile.loadBalancerProfile.backendPoolType", json!("NodeIPConfiguration"));
             let ports =
                 dig(properties, "networkProfile.loadBalancerProfile.allocatedOutboundPorts").as_i64().unwrap_or(0);
             if !(0..=64_000).contains(&ports) || ports % 8 != 0 {
