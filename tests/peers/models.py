@@ -14,7 +14,7 @@ _models = {}
 _SIGNING_NAMES = {"elasticloadbalancing": ("elbv2", "elb"), "servicequotas": ("service-quotas",)}
 # What the service answers although its model, at the version pinned here, does not say so.
 _NEWER_MEMBERS = {"controlPlaneEgressMode"}
-_UNLISTED_VALUES = {("AttachmentStatus", "available"), ("NetworkInterfaceStatus", "pending")}
+_UNLISTED_VALUES = {("AttachmentStatus", "available"), ("NetworkInterfaceStatus", "pending"), ("NetworkInterfaceType", "nat_gateway")}
 _READS = re.compile(r"^(Describe|Get|List|Simulate|AssumeRole|Decode|Lookup)")
 
 

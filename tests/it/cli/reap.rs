@@ -33,7 +33,7 @@ fn row(name: &str, reason: &str, outcome: &str) -> (String, String, String) {
 /// The names that objects of the world carry.
 fn standing(served: &Served) -> Vec<String> {
     let shown = served.show();
-    // What terminated is shown for a while, as EC2 does.
+    // What is gone is shown for a while, as EC2 does.
     let of =
         |it: &Value| it["tags"]["cluster_name"].as_str().filter(|_| it["state"] != "terminated").map(str::to_owned);
     let mut names: Vec<String> = shown["objects"].as_array().unwrap().iter().filter_map(of).collect();
