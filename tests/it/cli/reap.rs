@@ -34,12 +34,19 @@ fn row(name: &str, reason: &str, outcome: &str) -> (String, String, String) {
 fn standing(served: &Served) -> Vec<String> {
     let shown = served.show();
     // What is gone is shown for a while, as EC2 does.
-    let of =
-        |it: &Value| it["tags"]["cluster_name"].as_str().filter(|_| it["state"] != "terminated").map(str::to_owned);
+    let stays = |it: &Value| it["state"] != "terminated" && it["state"] != "deleted";
+    let of = |it: &Value| it["tags"]["cluster_name"].as_str().filter(|_| stays(it)).map(str::to_owned);
     let mut names: Vec<String> = shown["objects"].as_array().unwrap().iter().filter_map(of).collect();
     names.sort();
     names.dedup();
     names
+}
+
+/// Kind and state of everything that carries a name.
+fn left_of(served: &Served, name: &str) -> Vec<(Value, Value)> {
+    let shown = served.show();
+    let named = shown["objects"].as_array().unwrap().iter().filter(|it| it["tags"]["cluster_name"] == name);
+    named.map(|it| (it["kind"].clone(), it["state"].clone())).collect()
 }
 
 #[test]
@@ -62,7 +69,7 @@ fn what_is_past_its_expiry_goes_by_its_tags_and_nothing_else_does() {
     let gone = reap(&bob, &["--delete"], 0);
     assert_eq!(rows(&gone), [row("kept", "expired", "protected"), row("short", "expired", "destroyed")]);
     assert!(gone["deleted"].as_u64().unwrap() > 20 && gone["remaining"] == 0, "{gone}");
-    assert_eq!(standing(&served), ["forever", "kept", "longer"]);
+    assert_eq!(standing(&served), ["forever", "kept", "longer"], "{:#?}", left_of(&served, "short"));
     assert_eq!(rows(&reap(&bob, &["--delete"], 0)), [row("kept", "expired", "protected")]);
     for name in ["longer", "forever"] {
         let seen = ana.run(&["status", name, "-o", "json"]).expect(0).json();

@@ -96,7 +96,7 @@ fn bad_answers_are_told_at_once_and_good_ones_are_kept() {
     let mut pty = begin(&world, &[], 100);
     // What is answered, what is said to that; what is good has nothing said to it.
     for (question, answers) in [
-        (QUESTIONS[0], &[("gce", "no provider `gce`"), ("azur", "no provider `azur`"), ("1", "")][..]),
+        (QUESTIONS[0], &[("gce", "no provider `gce`"), ("1", "")][..]),
         (QUESTIONS[1], &[("mars", "no aws region `mars`"), ("us-", "us-west-2"), ("ohio", "")]),
         (QUESTIONS[2], &[("Demo_1", "only a-z"), ("x", "at least 2 characters"), ("etl", "")]),
         (QUESTIONS[3], &[("1.19", "does not offer 1.19"), ("latest", "not a Kubernetes minor version"), ("1", "")]),
