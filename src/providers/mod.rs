@@ -17,11 +17,13 @@ pub mod life;
 pub mod names;
 mod offers;
 pub mod patience;
+pub mod plans;
 #[cfg(any(feature = "azure", feature = "gcp"))]
 pub mod rest;
 pub mod versions;
 mod wide;
 pub mod words;
+pub mod work;
 
 pub use offers::{Offers, USUAL, Usual, VersionOffer, embedded_offers, suggested_machines, usual_machine};
 pub use wide::{Bill, Owner, Survey, owner_of};

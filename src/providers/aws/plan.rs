@@ -27,16 +27,12 @@ use super::steps::iam_role::Trusts;
 use super::steps::refs::{RoleArn, RoleName, SecurityGroupId, SubnetId};
 use super::steps::{self, ExtraTags};
 use super::{stages, tags};
-use crate::engine::{
-    Creation, ErrorClass, Identity, Input, Plan, PlannedStep, Residue, StepError, StepId, SweepPoint, Timing,
-};
+use crate::engine::{Creation, Identity, Input, Plan, StepError, StepId, Timing};
 use crate::model::spec::ResolvedAws;
-use crate::model::{Cloud, PriceKey, ResolvedSpec, Stack, Usage};
-use serde::Serialize;
+use crate::model::{Cloud, ResolvedSpec, Stack};
+use crate::providers::plans::{Habits, Steps, refuse, timing};
 use std::collections::BTreeMap;
 
-/// Format of the plan document.
-const VERSION: u32 = 1;
 /// Add-ons that a node needs before it is Ready, or before the first pod asks for an identity.
 pub const BEFORE_NODES: [&str; 3] = ["vpc-cni", "kube-proxy", "eks-pod-identity-agent"];
 /// The storage driver, the one add-on that has an identity of its own.
@@ -74,7 +70,7 @@ pub fn plan(spec: &ResolvedSpec, stack: &Stack, tags: BTreeMap<String, String>) 
         stack,
         aws: spec.aws.clone().unwrap_or_else(no_aws),
         anchor: tags::spec_chunks(spec).unwrap_or_default(),
-        steps: Vec::new(),
+        steps: Steps::new(spec),
     };
     let mut roles = build.roles();
     build.autoscaler_role(&mut roles);
@@ -89,37 +85,12 @@ pub fn plan(spec: &ResolvedSpec, stack: &Stack, tags: BTreeMap<String, String>) 
     let late: Vec<String> =
         build.aws.addons.iter().filter(|name| !BEFORE_NODES.contains(&name.as_str())).cloned().collect();
     build.addons(late.iter().map(String::as_str), &roles, &pools);
-    let steps = build.steps;
-    let sweeps = sweeps(&steps);
-    let whole = Plan {
-        version: VERSION,
-        stack: stack.clone(),
-        provider: Cloud::Aws,
-        account: spec.account.clone(),
-        region: spec.region.clone(),
-        spec: serde_json::to_value(spec).expect("a resolved spec is strings, numbers, lists and maps of them"),
-        tags,
-        steps,
-        sweeps,
-    };
-    whole.checked().map_err(|fault| {
-        StepError::new(ErrorClass::Permanent, "KW-PLAN", fault.to_string()).with_residue(Residue::None)
-    })
+    build.steps.whole(stack, tags, stages::points)
 }
 
 /// The cluster's name in EKS: as the user typed it, so that their other tools find it.
 pub fn cluster_name(stack: &Stack) -> String {
     stack.name.to_string()
-}
-
-/// Where the teardown looks for what the cluster itself made.
-fn sweeps(steps: &[PlannedStep]) -> Vec<SweepPoint> {
-    let kinds: Vec<(StepId, &str)> = steps.iter().map(|step| (step.id.clone(), step.kind.as_str())).collect();
-    stages::points(&kinds)
-}
-
-fn refuse(message: impl Into<String>) -> StepError {
-    StepError::new(ErrorClass::Permanent, "KW-SPEC", message).with_residue(Residue::None)
 }
 
 fn no_aws() -> ResolvedAws {
@@ -156,96 +127,31 @@ struct Build<'a> {
     stack: &'a Stack,
     aws: ResolvedAws,
     anchor: ExtraTags,
-    steps: Vec<PlannedStep>,
+    steps: Steps<'a>,
 }
 
-/// How one kind behaves in time and under repetition.
-#[derive(Clone, Copy)]
-struct Habits {
-    service: &'static str,
-    creation: Creation,
-    tagged: bool,
-    settle_secs: u32,
-    timing: Timing,
-}
-
-/// Medians and 90th percentiles as users report them (a control plane 8 to 12 minutes, nodes 2 to 4, a NAT gateway 1 to
-/// 3); deadlines leave room for what is rare but ends well.
-const fn timing(
-    p50_secs: u32,
-    p90_secs: u32,
-    deadline_secs: u32,
-    delete_p50_secs: u32,
-    delete_deadline_secs: u32,
-) -> Timing {
-    Timing { p50_secs, p90_secs, deadline_secs, delete_p50_secs, delete_deadline_secs }
-}
+// Medians and 90th percentiles as users report them (a control plane 8 to 12 minutes, nodes 2 to 4, a NAT gateway 1 to
+// 3); deadlines leave room for what is rare but ends well.
 
 /// EC2 reads lag up to a minute, a request lives 30 s.
 const EC2_SETTLE: u32 = 90;
 /// IAM and EKS: half a minute each.
 const OTHER_SETTLE: u32 = 60;
 
-impl Habits {
-    const fn ec2(creation: Creation, tagged: bool, timing: Timing) -> Self {
-        Self { service: "ec2", creation, tagged, settle_secs: EC2_SETTLE, timing }
-    }
-    const fn iam(tagged: bool) -> Self {
-        let timing = timing(2, 8, 180, 2, 300);
-        Self { service: "iam", creation: Creation::ByName, tagged, settle_secs: OTHER_SETTLE, timing }
-    }
-    const fn eks(creation: Creation, tagged: bool, timing: Timing) -> Self {
-        Self { service: "eks", creation, tagged, settle_secs: OTHER_SETTLE, timing }
-    }
-    /// Brought along: only read.
-    const fn adopted() -> Self {
-        Self {
-            service: "ec2",
-            creation: Creation::ByName,
-            tagged: false,
-            settle_secs: 0,
-            timing: timing(1, 2, 60, 0, 60),
-        }
-    }
+const fn ec2(creation: Creation, tagged: bool, timing: Timing) -> Habits {
+    Habits { service: "ec2", creation, tagged, settle_secs: EC2_SETTLE, timing }
+}
+
+const fn iam(tagged: bool) -> Habits {
+    let timing = timing(2, 8, 180, 2, 300);
+    Habits { service: "iam", creation: Creation::ByName, tagged, settle_secs: OTHER_SETTLE, timing }
+}
+
+const fn eks(creation: Creation, tagged: bool, timing: Timing) -> Habits {
+    Habits { service: "eks", creation, tagged, settle_secs: OTHER_SETTLE, timing }
 }
 
 impl Build<'_> {
-    fn add(
-        &mut self,
-        id: impl Into<StepId>,
-        kind: &str,
-        params: &impl Serialize,
-        identity: Identity,
-        habits: Habits,
-        needs: Vec<StepId>,
-    ) -> StepId {
-        let id = id.into();
-        self.steps.push(PlannedStep {
-            id: id.clone(),
-            kind: kind.to_owned(),
-            params: serde_json::to_value(params).expect("params are strings, numbers, lists and maps of them"),
-            identity,
-            tagged: habits.tagged,
-            needs,
-            service: habits.service.to_owned(),
-            creation: habits.creation,
-            settle_secs: habits.settle_secs,
-            timing: habits.timing,
-            usage: Vec::new(),
-            dies_with: None,
-        });
-        id
-    }
-
-    /// Bills the step added last.
-    fn bill(&mut self, usage: impl IntoIterator<Item = Usage>) {
-        self.steps.last_mut().expect("called right after a step was added").usage.extend(usage);
-    }
-
-    fn component(&self, name: &str) -> PriceKey {
-        PriceKey::Component { cloud: Cloud::Aws, region: self.spec.region.clone(), name: name.to_owned() }
-    }
-
     fn named(&self, what: &str, max: usize) -> String {
         named(self.stack, what, max)
     }
@@ -323,19 +229,19 @@ impl Build<'_> {
         let name = self.named(what, ROLE_MAX);
         let description = format!("{purpose} of cluster {} (kubewright)", self.stack.name);
         let params = steps::IamRole { name: RoleName(name.clone()), trusts, description, extra_tags };
-        let role = self.add(id, steps::iam_role::KIND, &params, Identity::Name { name }, Habits::iam(true), vec![]);
+        let role = self.steps.add(id, steps::iam_role::KIND, &params, Identity::Name { name }, iam(true), vec![]);
         let mut ready = Vec::new();
         for (short, path) in policies {
             let policy_arn = self.aws_policy(path);
             let params =
                 steps::RolePolicy { role: steps::iam_role::NAME.of(role.clone()), policy_arn: policy_arn.clone() };
             let identity = Identity::Child { parent: role.clone(), key: policy_arn };
-            ready.push(self.add(
+            ready.push(self.steps.add(
                 format!("{id}/policy/{short}").as_str(),
                 steps::role_policy::KIND,
                 &params,
                 identity,
-                Habits::iam(false),
+                iam(false),
                 vec![],
             ));
         }

@@ -12,10 +12,11 @@ use super::layout::{Layout, MAX_ZONES};
 use super::versions::{self, Version};
 use super::zones::{self, Zone};
 use super::{adopted, client, offers};
-use crate::engine::{Clock, ErrorClass, Residue, StepError};
+use crate::engine::{Clock, ErrorClass, StepError};
 use crate::model::spec::{AwsSpec, InstanceWish, PoolSpec, ResolvedAws, ResolvedNetwork, ResolvedPool};
 use crate::model::{Cloud, ClusterSpec, Region, ResolvedSpec};
 use crate::providers::patience::{if_known, patient};
+use crate::providers::work::{self, stop};
 use crate::providers::{Identity, USUAL};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -34,7 +35,7 @@ pub async fn resolve(
     spec: &ClusterSpec,
     who: &Identity,
 ) -> Result<ResolvedSpec, Vec<StepError>> {
-    let mut work = Work { problems: Vec::new(), defaults: Vec::new() };
+    let mut work = Work::default();
     let offline = Offline::of(&mut work, spec, who);
     let names = offline.type_names(&cx.region);
     let zones = patient(clock, || zones::all(cx));
@@ -74,7 +75,7 @@ pub fn guess(
     spec: &ClusterSpec,
     who: &Identity,
 ) -> Result<ResolvedSpec, Vec<StepError>> {
-    let mut work = Work { problems: Vec::new(), defaults: Vec::new() };
+    let mut work = Work::default();
     let offline = Offline::of(&mut work, spec, who);
     if offline.network.existing.is_some() {
         work.problem("KW-NET", "what network.existing names can only be read with credentials");
@@ -143,7 +144,7 @@ fn decide(
 /// # Errors
 /// Every problem that needs no cloud to be found.
 pub fn offline(spec: &ClusterSpec, region: &Region) -> Result<ResolvedSpec, Vec<StepError>> {
-    let mut work = Work { problems: Vec::new(), defaults: Vec::new() };
+    let mut work = Work::default();
     let account = spec.account.clone().unwrap_or_else(|| "000000000000".to_owned());
     let who = Identity { account, principal: String::new(), source: String::new(), expires_at: None };
     let offline = Offline::of(&mut work, spec, &who);
@@ -215,10 +216,7 @@ struct Facts {
     no_versions: Option<StepError>,
 }
 
-struct Work {
-    problems: Vec<StepError>,
-    defaults: Vec<String>,
-}
+type Work = work::Work<super::Aws>;
 
 /// A pool on its way: machine still a wish.
 struct Pool {
@@ -278,36 +276,6 @@ fn candidates(pool: &PoolSpec, region: &Region) -> (Vec<String>, bool) {
 /// The types that may stand for a pool's first.
 fn others(pool: &PoolSpec) -> Vec<String> {
     pool.instance_types.iter().skip(1).cloned().collect()
-}
-
-fn stop(class: ErrorClass, id: &str, message: impl Into<String>) -> StepError {
-    StepError::new(class, id, message).with_residue(Residue::None)
-}
-
-impl Work {
-    fn problem(&mut self, id: &str, message: impl Into<String>) {
-        self.problems.push(stop(ErrorClass::Permanent, id, message));
-    }
-
-    fn hinted(&mut self, id: &str, message: impl Into<String>, hint: impl Into<String>) {
-        self.problems.push(stop(ErrorClass::Permanent, id, message).with_hint(hint));
-    }
-
-    /// Something cannot be chosen, because it cannot be known what there is: AWS's refusal if that is why, else `message`.
-    fn unknown(&mut self, id: &str, refusal: Option<&StepError>, message: &str, hint: &str) {
-        match refusal {
-            Some(refusal) => self.problems.push(refusal.clone().with_hint(format!("or {hint}"))),
-            None => self.hinted(id, message, hint),
-        }
-    }
-
-    /// The value, or the default, which is then named in the plan.
-    fn or<T>(&mut self, given: Option<T>, path: &str, default: T) -> T {
-        given.unwrap_or_else(|| {
-            self.defaults.push(path.to_owned());
-            default
-        })
-    }
 }
 
 impl Pool {

@@ -18,16 +18,12 @@ use super::names;
 use super::refs::{ArmId, PrincipalId};
 use super::steps::{self, managed_identity, provider_registration, resource_group};
 use super::{stages, tags};
-use crate::engine::{
-    Creation, ErrorClass, Identity, Input, Plan, PlannedStep, Residue, StepError, StepId, SweepPoint, Timing,
-};
+use crate::engine::{Creation, Identity, Input, Plan, StepError, StepId, Timing};
 use crate::model::spec::ResolvedAzure;
-use crate::model::{Cloud, PriceKey, ResolvedSpec, Stack, Usage};
-use serde::Serialize;
+use crate::model::{Cloud, ResolvedSpec, Stack};
+use crate::providers::plans::{Habits, Steps, refuse, timing};
 use std::collections::BTreeMap;
 
-/// Format of the plan document.
-const VERSION: u32 = 1;
 /// What a cluster needs of Azure, in the order in which it is asked for.
 pub const PROVIDERS: [&str; 5] = [
     "Microsoft.ContainerService",
@@ -66,7 +62,7 @@ pub fn plan(spec: &ResolvedSpec, stack: &Stack, tags: BTreeMap<String, String>) 
         .with_hint("add a pool with min 1, for example of Standard_D2as_v5"));
     };
     let group = names::group_id(&spec.account, stack);
-    let mut build = Build { spec, stack, azure, group, steps: Vec::new() };
+    let mut build = Build { spec, stack, azure, group, steps: Steps::new(spec) };
     let registered = build.providers();
     build.resource_group(registered);
     let net = build.network()?;
@@ -76,22 +72,7 @@ pub fn plan(spec: &ResolvedSpec, stack: &Stack, tags: BTreeMap<String, String>) 
     let access = build.access();
     build.pools(&net, system);
     build.device_plugin(&access);
-    let steps = build.steps;
-    let sweeps = sweeps(&steps);
-    let whole = Plan {
-        version: VERSION,
-        stack: stack.clone(),
-        provider: Cloud::Azure,
-        account: spec.account.clone(),
-        region: spec.region.clone(),
-        spec: serde_json::to_value(spec).expect("a resolved spec is strings, numbers, lists and maps of them"),
-        tags,
-        steps,
-        sweeps,
-    };
-    whole.checked().map_err(|fault| {
-        StepError::new(ErrorClass::Permanent, "KW-PLAN", fault.to_string()).with_residue(Residue::None)
-    })
+    build.steps.whole(stack, tags, stages::points)
 }
 
 /// The cluster's name in AKS: as the user typed it, so that their other tools find it.
@@ -102,16 +83,6 @@ pub fn cluster_name(stack: &Stack) -> String {
 /// The cluster's id.
 pub fn cluster_id(subscription: &str, stack: &Stack) -> ArmId {
     names::group_id(subscription, stack).inside(steps::cluster::ARM_TYPE, &cluster_name(stack))
-}
-
-/// Where the teardown looks for what the cluster itself made.
-fn sweeps(steps: &[PlannedStep]) -> Vec<SweepPoint> {
-    let kinds: Vec<(StepId, &str)> = steps.iter().map(|step| (step.id.clone(), step.kind.as_str())).collect();
-    stages::points(&kinds)
-}
-
-fn refuse(message: impl Into<String>) -> StepError {
-    StepError::new(ErrorClass::Permanent, "KW-SPEC", message).with_residue(Residue::None)
 }
 
 /// Network, given or made.
@@ -131,81 +102,21 @@ struct Build<'a> {
     stack: &'a Stack,
     azure: ResolvedAzure,
     group: ArmId,
-    steps: Vec<PlannedStep>,
+    steps: Steps<'a>,
 }
 
-/// How one kind behaves in time and under repetition.
-#[derive(Clone, Copy)]
-struct Habits {
-    service: &'static str,
-    tagged: bool,
-    settle_secs: u32,
-    timing: Timing,
-}
-
-/// Medians and 90th percentiles as users report them (a cluster 3 to 6 minutes, a pool 2 to 4, a cluster's end 4 to 10);
-/// deadlines leave room for what is rare but ends well.
-const fn timing(
-    p50_secs: u32,
-    p90_secs: u32,
-    deadline_secs: u32,
-    delete_p50_secs: u32,
-    delete_deadline_secs: u32,
-) -> Timing {
-    Timing { p50_secs, p90_secs, deadline_secs, delete_p50_secs, delete_deadline_secs }
-}
+// Medians and 90th percentiles as users report them (a cluster 3 to 6 minutes, a pool 2 to 4, a cluster's end 4 to 10);
+// deadlines leave room for what is rare but ends well.
 
 /// Reads by id are consistent within seconds; a request lives 60 s.
 const SETTLE: u32 = 75;
 
-impl Habits {
-    const fn of(service: &'static str, tagged: bool, timing: Timing) -> Self {
-        Self { service, tagged, settle_secs: SETTLE, timing }
-    }
-    /// Brought along: only read.
-    const fn adopted(service: &'static str) -> Self {
-        Self { service, tagged: false, settle_secs: 0, timing: timing(1, 2, 60, 0, 60) }
-    }
+/// Every object of Azure is put under a name that is known before.
+const fn arm(service: &'static str, tagged: bool, timing: Timing) -> Habits {
+    Habits { service, creation: Creation::ByName, tagged, settle_secs: SETTLE, timing }
 }
 
 impl Build<'_> {
-    fn add(
-        &mut self,
-        id: impl Into<StepId>,
-        kind: &str,
-        params: &impl Serialize,
-        identity: Identity,
-        habits: Habits,
-        needs: Vec<StepId>,
-    ) -> StepId {
-        let id = id.into();
-        self.steps.push(PlannedStep {
-            id: id.clone(),
-            kind: kind.to_owned(),
-            params: serde_json::to_value(params).expect("params are strings, numbers, lists and maps of them"),
-            identity,
-            tagged: habits.tagged,
-            needs,
-            service: habits.service.to_owned(),
-            // Every object of Azure is put under a name that is known before.
-            creation: Creation::ByName,
-            settle_secs: habits.settle_secs,
-            timing: habits.timing,
-            usage: Vec::new(),
-            dies_with: None,
-        });
-        id
-    }
-
-    /// Bills the step added last.
-    fn bill(&mut self, usage: impl IntoIterator<Item = Usage>) {
-        self.steps.last_mut().expect("called right after a step was added").usage.extend(usage);
-    }
-
-    fn component(&self, name: &str) -> PriceKey {
-        PriceKey::Component { cloud: Cloud::Azure, region: self.spec.region.clone(), name: name.to_owned() }
-    }
-
     fn location(&self) -> String {
         self.spec.region.to_string()
     }
@@ -217,14 +128,14 @@ impl Build<'_> {
     }
 
     fn providers(&mut self) -> Vec<StepId> {
-        let habits = Habits::of("resources", false, timing(2, 120, 900, 0, 60));
+        let habits = arm("resources", false, timing(2, 120, 900, 0, 60));
         let subscription = ArmId::subscription(&self.spec.account);
         let made = PROVIDERS.map(|namespace| {
             let id = ArmId(format!("{subscription}/providers/{namespace}"));
             let step = format!("subscription/{}", namespace.trim_start_matches("Microsoft.").to_ascii_lowercase());
             let identity = Identity::OneWay { name: namespace.to_owned() };
             let params = steps::ProviderRegistration { id };
-            self.add(step.as_str(), provider_registration::KIND, &params, identity, habits, vec![])
+            self.steps.add(step.as_str(), provider_registration::KIND, &params, identity, habits, vec![])
         });
         made.into()
     }
@@ -236,8 +147,8 @@ impl Build<'_> {
             extra_tags: tags::spec_chunks(self.spec).unwrap_or_default(),
         };
         let identity = Identity::Name { name: self.group.name().to_owned() };
-        let habits = Habits::of("resources", true, timing(2, 10, 300, 20, 3600));
-        self.add(GROUP, resource_group::KIND, &params, identity, habits, registered);
+        let habits = arm("resources", true, timing(2, 10, 300, 20, 3600));
+        self.steps.add(GROUP, resource_group::KIND, &params, identity, habits, registered);
     }
 
     /// The control plane's identity, and whom roles are given to.
@@ -247,7 +158,7 @@ impl Build<'_> {
             let params = steps::ExistingIdentity { id: ArmId(id.clone()) };
             let habits = Habits::adopted("managedidentity");
             let kind = managed_identity::EXISTING_KIND;
-            self.add(IDENTITY, kind, &params, Identity::External { id }, habits, vec![GROUP.into()]);
+            self.steps.add(IDENTITY, kind, &params, Identity::External { id }, habits, vec![GROUP.into()]);
             // Whoever brings both identity and network along has put them together.
             let principal = principal.filter(|_| self.spec.network.existing.is_none());
             return (managed_identity::ID.of(IDENTITY), principal);
@@ -255,8 +166,8 @@ impl Build<'_> {
         let (id, identity) =
             self.named("Microsoft.ManagedIdentity/userAssignedIdentities", "control-plane", names::IDENTITY_MAX);
         let params = steps::ManagedIdentity { id, location: self.location() };
-        let habits = Habits::of("managedidentity", true, timing(3, 10, 300, 2, 900));
-        self.add(IDENTITY, managed_identity::KIND, &params, identity, habits, vec![GROUP.into()]);
+        let habits = arm("managedidentity", true, timing(3, 10, 300, 2, 900));
+        self.steps.add(IDENTITY, managed_identity::KIND, &params, identity, habits, vec![GROUP.into()]);
         (managed_identity::ID.of(IDENTITY), principal)
     }
 }

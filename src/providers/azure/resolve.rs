@@ -20,6 +20,7 @@ use crate::model::spec::{
 };
 use crate::model::{Cloud, ClusterSpec, Region, ResolvedSpec};
 use crate::providers::patience::{if_known, patient};
+use crate::providers::work::{self, stop};
 use crate::providers::{Identity, USUAL};
 use ipnet::Ipv4Net;
 use jiff::Timestamp;
@@ -59,7 +60,7 @@ pub async fn resolve(
     who: &Identity,
     caller: &Caller,
 ) -> Result<ResolvedSpec, Vec<StepError>> {
-    let mut work = Work { problems: Vec::new(), defaults: Vec::new() };
+    let mut work = Work::default();
     let offline = Offline::of(&mut work, spec, who);
     let adopted = async {
         match &offline.network.existing {
@@ -91,7 +92,7 @@ pub fn guess(
     spec: &ClusterSpec,
     who: &Identity,
 ) -> Result<ResolvedSpec, Vec<StepError>> {
-    let mut work = Work { problems: Vec::new(), defaults: Vec::new() };
+    let mut work = Work::default();
     let offline = Offline::of(&mut work, spec, who);
     if offline.network.existing.is_some() {
         work.problem("KW-NET", "what network.existing names can only be read with credentials");
@@ -156,7 +157,7 @@ fn decide(
 /// # Errors
 /// Every problem that needs no cloud to be found.
 pub fn offline(spec: &ClusterSpec, region: &Region) -> Result<ResolvedSpec, Vec<StepError>> {
-    let mut work = Work { problems: Vec::new(), defaults: Vec::new() };
+    let mut work = Work::default();
     let account = spec.account.clone().unwrap_or_else(|| unnamed().tenant);
     let who = Identity { account, principal: String::new(), source: String::new(), expires_at: None };
     let offline = Offline::of(&mut work, spec, &who);
@@ -212,10 +213,7 @@ struct Facts {
     no_versions: Option<StepError>,
 }
 
-struct Work {
-    problems: Vec<StepError>,
-    defaults: Vec<String>,
-}
+type Work = work::Work<super::Azure>;
 
 /// A pool on its way: machine still a wish.
 struct Pool {
@@ -343,36 +341,6 @@ fn resolved_pool(wish: &PoolSpec, size: &Size, (min, count, max): (u32, u32, u32
         disk_gib: wish.disk_gib.unwrap_or(DISK_GIB),
         labels: wish.labels.clone(),
         taints: wish.taints.clone(),
-    }
-}
-
-fn stop(class: ErrorClass, id: &str, message: impl Into<String>) -> StepError {
-    StepError::new(class, id, message).with_residue(Residue::None)
-}
-
-impl Work {
-    fn problem(&mut self, id: &str, message: impl Into<String>) {
-        self.problems.push(stop(ErrorClass::Permanent, id, message));
-    }
-
-    fn hinted(&mut self, id: &str, message: impl Into<String>, hint: impl Into<String>) {
-        self.problems.push(stop(ErrorClass::Permanent, id, message).with_hint(hint));
-    }
-
-    /// Something cannot be chosen, because it cannot be known what there is: the refusal if that is why, else `message`.
-    fn unknown(&mut self, id: &str, refusal: Option<&StepError>, message: &str, hint: &str) {
-        match refusal {
-            Some(refusal) => self.problems.push(refusal.clone().with_hint(format!("or {hint}"))),
-            None => self.hinted(id, message, hint),
-        }
-    }
-
-    /// The value, or the default, which is then named in the plan.
-    fn or<T>(&mut self, given: Option<T>, path: &str, default: T) -> T {
-        given.unwrap_or_else(|| {
-            self.defaults.push(path.to_owned());
-            default
-        })
     }
 }
 

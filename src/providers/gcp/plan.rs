@@ -19,16 +19,11 @@ mod network;
 use super::labels::{self, Anchor, LABEL_SPEC};
 use super::steps::{self, ExtraTags};
 use super::{names, stages};
-use crate::engine::{
-    Creation, ErrorClass, Identity, Input, Plan, PlannedStep, Residue, StepError, StepId, SweepPoint, Timing,
-};
+use crate::engine::{Creation, Identity, Input, Plan, StepError, StepId, Timing};
 use crate::model::spec::ResolvedGcp;
-use crate::model::{Cloud, PriceKey, ResolvedSpec, Stack, Usage};
-use serde::Serialize;
+use crate::model::{Cloud, ResolvedSpec, Stack};
+use crate::providers::plans::{Habits, Steps, refuse, timing};
 use std::collections::BTreeMap;
-
-/// Format of the plan document.
-const VERSION: u32 = 1;
 
 /// The control plane's step.
 pub const CLUSTER: &str = "cluster";
@@ -60,39 +55,14 @@ pub fn plan(spec: &ResolvedSpec, stack: &Stack, tags: BTreeMap<String, String>) 
     if !wrong.is_empty() {
         return Err(refuse(wrong.join("; ")));
     }
-    let mut build = Build { spec, gcp, stack, steps: Vec::new() };
+    let mut build = Build { spec, gcp, stack, steps: Steps::new(spec) };
     build.services();
     let net = build.network()?;
     let account = build.account();
     let first = build.control_plane(&net, &account)?;
     build.pools(&net, &account, first);
     build.admins();
-    let steps = build.steps;
-    let sweeps = sweeps(&steps);
-    let whole = Plan {
-        version: VERSION,
-        stack: stack.clone(),
-        provider: Cloud::Gcp,
-        account: spec.account.clone(),
-        region: spec.region.clone(),
-        spec: serde_json::to_value(spec).expect("a resolved spec is strings, numbers, lists and maps of them"),
-        tags,
-        steps,
-        sweeps,
-    };
-    whole.checked().map_err(|fault| {
-        StepError::new(ErrorClass::Permanent, "KW-PLAN", fault.to_string()).with_residue(Residue::None)
-    })
-}
-
-/// Where the teardown looks for what the cluster itself made.
-fn sweeps(steps: &[PlannedStep]) -> Vec<SweepPoint> {
-    let kinds: Vec<(StepId, &str)> = steps.iter().map(|step| (step.id.clone(), step.kind.as_str())).collect();
-    stages::points(&kinds)
-}
-
-fn refuse(message: impl Into<String>) -> StepError {
-    StepError::new(ErrorClass::Permanent, "KW-SPEC", message).with_residue(Residue::None)
+    build.steps.whole(stack, tags, stages::points)
 }
 
 /// What an anchor says of the spec.
@@ -124,89 +94,30 @@ struct Build<'a> {
     spec: &'a ResolvedSpec,
     gcp: &'a ResolvedGcp,
     stack: &'a Stack,
-    steps: Vec<PlannedStep>,
+    steps: Steps<'a>,
 }
 
-/// How one kind behaves in time and under repetition.
-#[derive(Clone, Copy)]
-struct Habits {
-    service: &'static str,
-    creation: Creation,
-    tagged: bool,
-    settle_secs: u32,
-    timing: Timing,
-}
-
-/// Medians and 90th percentiles as users report them (a zonal control plane 4 to 6 minutes, a regional one 5 to 10, a
-/// pool 1 to 2); deadlines leave room for what is rare but ends well.
-const fn timing(
-    p50_secs: u32,
-    p90_secs: u32,
-    deadline_secs: u32,
-    delete_p50_secs: u32,
-    delete_deadline_secs: u32,
-) -> Timing {
-    Timing { p50_secs, p90_secs, deadline_secs, delete_p50_secs, delete_deadline_secs }
-}
+// Medians and 90th percentiles as users report them (a zonal control plane 4 to 6 minutes, a regional one 5 to 10, a
+// pool 1 to 2); deadlines leave room for what is rare but ends well.
 
 /// Reads by name follow writes at once; a request lives half a minute.
 const SETTLE: u32 = 60;
 /// IAM tells everybody within a minute, and a request lives half of one.
 const IAM_SETTLE: u32 = 90;
 
-impl Habits {
-    const fn compute(timing: Timing) -> Self {
-        Self { service: "compute", creation: Creation::Token, tagged: false, settle_secs: SETTLE, timing }
-    }
-    const fn container(timing: Timing) -> Self {
-        Self { service: "container", creation: Creation::ByName, tagged: true, settle_secs: SETTLE, timing }
-    }
-    const fn named(service: &'static str, settle_secs: u32, timing: Timing) -> Self {
-        Self { service, creation: Creation::ByName, tagged: false, settle_secs, timing }
-    }
-    /// Brought along: only read.
-    const fn adopted() -> Self {
-        Self::named("compute", 0, timing(1, 2, 60, 0, 60))
-    }
+const fn compute(timing: Timing) -> Habits {
+    Habits { service: "compute", creation: Creation::Token, tagged: false, settle_secs: SETTLE, timing }
+}
+
+const fn container(timing: Timing) -> Habits {
+    Habits { service: "container", creation: Creation::ByName, tagged: true, settle_secs: SETTLE, timing }
+}
+
+const fn by_name(service: &'static str, settle_secs: u32, timing: Timing) -> Habits {
+    Habits { service, creation: Creation::ByName, tagged: false, settle_secs, timing }
 }
 
 impl Build<'_> {
-    fn add(
-        &mut self,
-        id: impl Into<StepId>,
-        kind: &str,
-        params: &impl Serialize,
-        identity: Identity,
-        habits: Habits,
-        needs: Vec<StepId>,
-    ) -> StepId {
-        let id = id.into();
-        self.steps.push(PlannedStep {
-            id: id.clone(),
-            kind: kind.to_owned(),
-            params: serde_json::to_value(params).expect("params are strings, numbers, lists and maps of them"),
-            identity,
-            tagged: habits.tagged,
-            needs,
-            service: habits.service.to_owned(),
-            creation: habits.creation,
-            settle_secs: habits.settle_secs,
-            timing: habits.timing,
-            usage: Vec::new(),
-            dies_with: None,
-        });
-        id
-    }
-
-    /// Bills the step added last.
-    fn bill(&mut self, usage: impl IntoIterator<Item = Usage>) {
-        self.steps.last_mut().expect("called right after a step was added").usage.extend(usage);
-    }
-
-    fn component(&self, name: &str) -> PriceKey {
-        PriceKey::Component { cloud: Cloud::Gcp, region: self.spec.region.clone(), name: name.to_owned() }
-    }
-
     fn service(&self, name: &str) -> StepId {
         StepId::new(format!("service/{name}"))
     }
@@ -222,9 +133,9 @@ impl Build<'_> {
             let service = format!("{name}.googleapis.com");
             let params = steps::ServiceOn { service: service.clone() };
             let identity = Identity::OneWay { name: service };
-            let habits = Habits::named("serviceusage", SETTLE, timing(2, 60, 900, 0, 60));
+            let habits = by_name("serviceusage", SETTLE, timing(2, 60, 900, 0, 60));
             let id = self.service(name);
-            before = vec![self.add(id, steps::service::KIND, &params, identity, habits, before)];
+            before = vec![self.steps.add(id, steps::service::KIND, &params, identity, habits, before)];
         }
     }
 
@@ -240,10 +151,10 @@ impl Build<'_> {
             address: address.clone(),
             display_name: format!("Nodes of cluster {} (kubewright)", self.stack.name),
         };
-        let habits = Habits::named("iam", IAM_SETTLE, timing(3, 15, 300, 2, 300));
+        let habits = by_name("iam", IAM_SETTLE, timing(3, 15, 300, 2, 300));
         let needs = vec![self.service("iam")];
         let identity = Identity::Name { name: address.clone() };
-        let made = self.add(ACCOUNT, steps::service_account::KIND, &params, identity, habits, needs);
+        let made = self.steps.add(ACCOUNT, steps::service_account::KIND, &params, identity, habits, needs);
         let mut ready = vec![made.clone()];
         for (short, role) in NODE_ROLES {
             let id = format!("{ACCOUNT}/role/{short}");
@@ -266,8 +177,8 @@ impl Build<'_> {
         let key = steps::role_binding::key(role, &steps::role_binding::whole(known), title.as_deref());
         let identity = Identity::Member { of: steps::role_binding::of_project(&self.spec.account), key };
         let params = steps::RoleBinding { role: role.to_owned(), member, title };
-        let habits = Habits::named("cloudresourcemanager", IAM_SETTLE, timing(3, 20, 300, 3, 300));
-        self.add(id, steps::role_binding::KIND, &params, identity, habits, needs)
+        let habits = by_name("cloudresourcemanager", IAM_SETTLE, timing(3, 20, 300, 3, 300));
+        self.steps.add(id, steps::role_binding::KIND, &params, identity, habits, needs)
     }
 }
 

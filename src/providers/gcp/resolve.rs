@@ -13,10 +13,11 @@ use super::versions::{self, Offered, Version};
 use super::zones::{self, Stock, Zone};
 use super::{adopted, offers, project};
 use crate::cost::catalogue;
-use crate::engine::{Clock, ErrorClass, Residue, StepError};
+use crate::engine::{Clock, ErrorClass, StepError};
 use crate::model::spec::{InstanceWish, PoolSpec, ResolvedGcp, ResolvedNetwork, ResolvedPool};
 use crate::model::{Cloud, ClusterSpec, Region, ResolvedSpec};
 use crate::providers::patience::{if_known, patient};
+use crate::providers::work::{self, stop};
 use crate::providers::{Identity, USUAL};
 
 const NODES: u32 = USUAL.nodes;
@@ -32,7 +33,7 @@ pub async fn resolve(
     spec: &ClusterSpec,
     who: &Identity,
 ) -> Result<ResolvedSpec, Vec<StepError>> {
-    let mut work = Work { problems: Vec::new(), defaults: Vec::new() };
+    let mut work = Work::default();
     let offline = Offline::of(&mut work, spec, who);
     let region = cx.region.to_string();
     let number = patient(clock, || project::number(cx));
@@ -82,7 +83,7 @@ pub fn guess(
     spec: &ClusterSpec,
     who: &Identity,
 ) -> Result<ResolvedSpec, Vec<StepError>> {
-    let mut work = Work { problems: Vec::new(), defaults: Vec::new() };
+    let mut work = Work::default();
     let offline = Offline::of(&mut work, spec, who);
     if offline.network.existing.is_some() {
         work.problem("KW-NET", "what network.existing names can only be read with credentials");
@@ -181,7 +182,7 @@ fn resolved(
 /// # Errors
 /// Every problem that needs no cloud to be found.
 pub fn offline(spec: &ClusterSpec, region: &Region) -> Result<ResolvedSpec, Vec<StepError>> {
-    let mut work = Work { problems: Vec::new(), defaults: Vec::new() };
+    let mut work = Work::default();
     let account = spec.account.clone().unwrap_or_else(|| "PROJECT".to_owned());
     let who = Identity { account, principal: String::new(), source: String::new(), expires_at: None };
     let Offline { mut network, pools, mut gcp, layout } = Offline::of(&mut work, spec, &who);
@@ -239,10 +240,7 @@ struct Facts {
     no_versions: Option<StepError>,
 }
 
-struct Work {
-    problems: Vec<StepError>,
-    defaults: Vec<String>,
-}
+type Work = work::Work<super::Gcp>;
 
 /// A pool on its way: machine still a wish.
 struct Pool {
@@ -302,37 +300,6 @@ fn candidates(pool: &PoolSpec, region: &Region) -> (Vec<Choice>, bool) {
         }
         Some(InstanceWish::Named(name)) => (vec![bare(name)], true),
         Some(InstanceWish::Needs(needs)) => (instances::fitting(region, needs), false),
-    }
-}
-
-fn stop(class: ErrorClass, id: &str, message: impl Into<String>) -> StepError {
-    StepError::new(class, id, message).with_residue(Residue::None)
-}
-
-impl Work {
-    fn problem(&mut self, id: &str, message: impl Into<String>) {
-        self.problems.push(stop(ErrorClass::Permanent, id, message));
-    }
-
-    fn hinted(&mut self, id: &str, message: impl Into<String>, hint: impl Into<String>) {
-        self.problems.push(stop(ErrorClass::Permanent, id, message).with_hint(hint));
-    }
-
-    /// Something cannot be chosen, because it cannot be known what there is: Google's refusal if that is why, else
-    /// `message`.
-    fn unknown(&mut self, id: &str, refusal: Option<&StepError>, message: &str, hint: &str) {
-        match refusal {
-            Some(refusal) => self.problems.push(refusal.clone().with_hint(format!("or {hint}"))),
-            None => self.hinted(id, message, hint),
-        }
-    }
-
-    /// The value, or the default, which is then named in the plan.
-    fn or<T>(&mut self, given: Option<T>, path: &str, default: T) -> T {
-        given.unwrap_or_else(|| {
-            self.defaults.push(path.to_owned());
-            default
-        })
     }
 }
 

@@ -1,6 +1,8 @@
 //! The cluster's steps: control plane, access, add-ons, node pools.
 
-use super::{AGENT_ADDON, Build, CLUSTER, EBS_CSI, Habits, Net, POD_IDENTITY_AGENT, Roles, cluster_name, timing};
+use super::{
+    AGENT_ADDON, Build, CLUSTER, EBS_CSI, Habits, Net, POD_IDENTITY_AGENT, Roles, cluster_name, ec2, eks, timing,
+};
 use crate::engine::{Creation, Identity, Input, StepId};
 use crate::model::spec::ResolvedPool;
 use crate::model::{Cloud, PriceKey, Unit, Usage};
@@ -31,17 +33,17 @@ impl Build<'_> {
             self_managed_addons: !(has("vpc-cni") && has("kube-proxy") && has("coredns")),
             extra_tags: self.anchor.clone(),
         };
-        let habits = Habits::eks(Creation::Token, true, timing(540, 840, 2700, 300, 2400));
-        self.add(CLUSTER, steps::cluster::KIND, &params, Identity::Name { name }, habits, needs);
-        let key = self.component("eks-cluster");
-        self.bill([Usage::fixed(key, Unit::Hour, 1.0)]);
+        let habits = eks(Creation::Token, true, timing(540, 840, 2700, 300, 2400));
+        self.steps.add(CLUSTER, steps::cluster::KIND, &params, Identity::Name { name }, habits, needs);
+        let key = self.steps.component("eks-cluster");
+        self.steps.bill([Usage::fixed(key, Unit::Hour, 1.0)]);
     }
 
     /// Who gets in. What comes back is what has to stand before we do.
     pub(super) fn access(&mut self) -> Vec<StepId> {
         let mut ways_in = vec![StepId::new(CLUSTER)];
         let arns: Vec<String> = self.aws.admin_principal_arn.iter().chain(&self.spec.admins).cloned().collect();
-        let habits = Habits::eks(Creation::Token, true, timing(2, 10, 180, 2, 300));
+        let habits = eks(Creation::Token, true, timing(2, 10, 180, 2, 300));
         let policy_arn = steps::access_policy::CLUSTER_ADMIN.replacen(
             "arn:aws:",
             &format!("arn:{}:", partition(self.spec.region.as_str())),
@@ -57,8 +59,14 @@ impl Build<'_> {
             let params =
                 steps::AccessEntry { cluster: steps::cluster::NAME.of(CLUSTER), principal_arn: principal_arn.clone() };
             let identity = Identity::Child { parent: CLUSTER.into(), key: principal_arn.clone() };
-            let entry =
-                self.add(format!("access/{id}").as_str(), steps::access_entry::KIND, &params, identity, habits, vec![]);
+            let entry = self.steps.add(
+                format!("access/{id}").as_str(),
+                steps::access_entry::KIND,
+                &params,
+                identity,
+                habits,
+                vec![],
+            );
             let ours = self.aws.admin_principal_arn.as_ref() == Some(&principal_arn);
             let params = steps::AccessPolicy {
                 cluster: steps::cluster::NAME.of(CLUSTER),
@@ -67,7 +75,7 @@ impl Build<'_> {
             };
             let identity = Identity::Child { parent: entry, key: policy_arn.clone() };
             let habits = Habits { creation: Creation::ByName, tagged: false, ..habits };
-            let policy = self.add(
+            let policy = self.steps.add(
                 format!("access/{id}/policy").as_str(),
                 steps::access_policy::KIND,
                 &params,
@@ -114,12 +122,12 @@ impl Build<'_> {
             };
             let identity = Identity::Child { parent: CLUSTER.into(), key: name.to_owned() };
             let timing = if after.is_empty() { timing(20, 60, 900, 20, 600) } else { timing(50, 120, 1500, 30, 900) };
-            made.push(self.add(
+            made.push(self.steps.add(
                 format!("addons/{name}").as_str(),
                 steps::addon::KIND,
                 &params,
                 identity,
-                Habits::eks(Creation::Token, true, timing),
+                eks(Creation::Token, true, timing),
                 needs,
             ));
         }
@@ -138,8 +146,8 @@ impl Build<'_> {
         let key = format!("{namespace}/{service_account}");
         let params = steps::PodIdentity { cluster: steps::cluster::NAME.of(CLUSTER), namespace, service_account, role };
         let identity = Identity::Child { parent: CLUSTER.into(), key };
-        let habits = Habits::eks(Creation::Token, true, timing(2, 10, 180, 2, 300));
-        self.add(id, steps::pod_identity::KIND, &params, identity, habits, ready.to_vec())
+        let habits = eks(Creation::Token, true, timing(2, 10, 180, 2, 300));
+        self.steps.add(id, steps::pod_identity::KIND, &params, identity, habits, ready.to_vec())
     }
 
     pub(super) fn pools(&mut self, roles: &Roles, net: &Net, early: &[StepId]) -> Vec<StepId> {
@@ -169,8 +177,8 @@ impl Build<'_> {
             needs.extend_from_slice(&net.egress);
             needs.extend_from_slice(early);
             let identity = Identity::Child { parent: CLUSTER.into(), key: name };
-            let habits = Habits::eks(Creation::Token, true, timing(150, 300, 2400, 240, 2400));
-            made.push(self.add(
+            let habits = eks(Creation::Token, true, timing(150, 300, 2400, 240, 2400));
+            made.push(self.steps.add(
                 format!("nodes/pool/{}", pool.name).as_str(),
                 steps::node_group::KIND,
                 &params,
@@ -179,7 +187,7 @@ impl Build<'_> {
                 needs,
             ));
             let usage = self.pool_usage(pool, net.public_nodes);
-            self.bill(usage);
+            self.steps.bill(usage);
         }
         made
     }
@@ -191,8 +199,8 @@ impl Build<'_> {
             disk_gib: pool.disk_gib,
             root_device: "/dev/xvda".to_owned(),
         };
-        let habits = Habits::ec2(Creation::Token, true, timing(2, 10, 180, 2, 300));
-        self.add(
+        let habits = ec2(Creation::Token, true, timing(2, 10, 180, 2, 300));
+        self.steps.add(
             format!("nodes/pool/{}/template", pool.name).as_str(),
             steps::launch_template::KIND,
             &params,
@@ -218,10 +226,10 @@ impl Build<'_> {
         };
         let mut usage = vec![
             scaled(machine, Unit::Hour, 1.0),
-            scaled(self.component("ebs-gp3"), Unit::GbMonth, f64::from(pool.disk_gib)),
+            scaled(self.steps.component("ebs-gp3"), Unit::GbMonth, f64::from(pool.disk_gib)),
         ];
         if public {
-            usage.push(scaled(self.component("public-ipv4"), Unit::Hour, 1.0));
+            usage.push(scaled(self.steps.component("public-ipv4"), Unit::Hour, 1.0));
         }
         usage
     }

@@ -1,6 +1,6 @@
 //! The steps of what pools need inside the cluster: the autoscaler with its identity, the GPUs' device plugin.
 
-use super::{AGENT_ADDON, Build, CLUSTER, Habits, Roles, timing};
+use super::{AGENT_ADDON, Build, CLUSTER, Habits, Roles, iam, timing};
 use crate::engine::{Creation, Identity, StepId};
 use crate::k8s::manifest::called;
 use crate::providers::aws::client::partition;
@@ -29,7 +29,7 @@ impl Build<'_> {
         };
         let identity = Identity::Child { parent: AUTOSCALER_ROLE.into(), key: name };
         let id = format!("{AUTOSCALER_ROLE}/policy/scale");
-        let policy = self.add(id.as_str(), steps::inline_policy::KIND, &params, identity, Habits::iam(false), vec![]);
+        let policy = self.steps.add(id.as_str(), steps::inline_policy::KIND, &params, identity, iam(false), vec![]);
         roles.autoscaler = Some(arn);
         roles.autoscaler_ready = vec![policy];
     }
@@ -90,8 +90,8 @@ impl Build<'_> {
             },
         };
         let params = ClusterObject { cluster: steps::cluster::ID.of(CLUSTER), manifest };
-        let made = self.add(id, kind, &params, identity, habits, needs);
-        self.steps.last_mut().expect("it was just added").dies_with = Some(CLUSTER.into());
+        let made = self.steps.add(id, kind, &params, identity, habits, needs);
+        self.steps.last().dies_with = Some(CLUSTER.into());
         made
     }
 }

@@ -1,6 +1,6 @@
 //! The network's steps: adopted, or made from nothing.
 
-use super::{Build, GROUP, Habits, Net, VPC, cluster_name, timing};
+use super::{Build, GROUP, Habits, Net, VPC, cluster_name, ec2, timing};
 use crate::engine::{Creation, Identity, Input, StepId};
 use crate::model::spec::{ExistingNetwork, Nat};
 use crate::model::{Unit, Usage};
@@ -29,17 +29,24 @@ impl Build<'_> {
         let vpc_id = VpcId(existing.vpc.clone());
         let external = |id: &str| Identity::External { id: id.to_owned() };
         let params = steps::ExistingVpc { id: vpc_id.clone() };
-        self.add(VPC, steps::existing::VPC_KIND, &params, external(&existing.vpc), Habits::adopted(), vec![]);
+        self.steps.add(
+            VPC,
+            steps::existing::VPC_KIND,
+            &params,
+            external(&existing.vpc),
+            Habits::adopted("ec2"),
+            vec![],
+        );
         let adopt = |build: &mut Self, side: &str, ids: &[String]| -> Vec<Input<SubnetId>> {
             let steps = ids.iter().enumerate().map(|(at, id)| {
                 let params = steps::ExistingSubnet { id: SubnetId(id.clone()), vpc: vpc_id.clone() };
                 let step = format!("network/subnet/{side}-{}", at + 1);
-                let step = build.add(
+                let step = build.steps.add(
                     step.as_str(),
                     steps::existing::SUBNET_KIND,
                     &params,
                     external(id),
-                    Habits::adopted(),
+                    Habits::adopted("ec2"),
                     vec![VPC.into()],
                 );
                 steps::subnet::ID.of(step)
@@ -58,17 +65,17 @@ impl Build<'_> {
         let name = self.named("control-plane", SECURITY_GROUP_MAX);
         let description = format!("control plane of cluster {} (kubewright)", self.stack.name);
         let params = steps::SecurityGroup { vpc: steps::vpc::ID.of(VPC), name, description };
-        let habits = Habits::ec2(Creation::Plain, true, timing(2, 10, 180, 2, 1800));
-        let id = self.add(GROUP, steps::security_group::KIND, &params, Identity::Tags, habits, vec![]);
+        let habits = ec2(Creation::Plain, true, timing(2, 10, 180, 2, 1800));
+        let id = self.steps.add(GROUP, steps::security_group::KIND, &params, Identity::Tags, habits, vec![]);
         steps::security_group::ID.of(id)
     }
 
     fn new_network(&mut self, layout: &Layout) -> Net {
-        let plain = Habits::ec2(Creation::Plain, true, timing(2, 10, 180, 2, 1800));
-        let child = Habits::ec2(Creation::ByName, false, timing(1, 5, 180, 1, 1800));
-        let token = Habits::ec2(Creation::Token, true, timing(2, 10, 180, 2, 1800));
+        let plain = ec2(Creation::Plain, true, timing(2, 10, 180, 2, 1800));
+        let child = ec2(Creation::ByName, false, timing(1, 5, 180, 1, 1800));
+        let token = ec2(Creation::Token, true, timing(2, 10, 180, 2, 1800));
         let params = steps::Vpc { cidr: self.spec.network.cidr, extra_tags: self.anchor.clone() };
-        self.add(
+        self.steps.add(
             VPC,
             steps::vpc::KIND,
             &params,
@@ -78,10 +85,17 @@ impl Build<'_> {
         );
         let vpc = || steps::vpc::ID.of(VPC);
 
-        self.add(GATEWAY, steps::internet_gateway::KIND, &steps::InternetGateway {}, Identity::Tags, plain, vec![]);
+        self.steps.add(
+            GATEWAY,
+            steps::internet_gateway::KIND,
+            &steps::InternetGateway {},
+            Identity::Tags,
+            plain,
+            vec![],
+        );
         let params = steps::GatewayAttachment { vpc: vpc(), gateway: steps::internet_gateway::ID.of(GATEWAY) };
         let identity = Identity::Child { parent: VPC.into(), key: steps::gateway_attachment::KEY.to_owned() };
-        let attachment = self.add(ATTACHMENT, steps::gateway_attachment::KIND, &params, identity, child, vec![]);
+        let attachment = self.steps.add(ATTACHMENT, steps::gateway_attachment::KIND, &params, identity, child, vec![]);
 
         let public = self.subnets("public", &layout.public, layout.private.is_empty());
         let private = self.subnets("private", &layout.private, false);
@@ -130,7 +144,7 @@ impl Build<'_> {
             service_name: format!("com.amazonaws.{}.s3", self.spec.region),
             route_tables: tables.into_iter().map(|table| steps::route_table::ID.of(table)).collect(),
         };
-        self.add(
+        self.steps.add(
             "network/endpoint/s3",
             steps::vpc_endpoint::KIND,
             &params,
@@ -146,7 +160,7 @@ impl Build<'_> {
     }
 
     fn subnets(&mut self, side: &str, ranges: &[Ipv4Net], holds_nodes: bool) -> Vec<StepId> {
-        let habits = Habits::ec2(Creation::Plain, true, timing(2, 10, 180, 2, 1800));
+        let habits = ec2(Creation::Plain, true, timing(2, 10, 180, 2, 1800));
         let role = if side == "public" { "kubernetes.io/role/elb" } else { "kubernetes.io/role/internal-elb" };
         let mut made = Vec::new();
         for (at, cidr) in ranges.iter().enumerate() {
@@ -161,7 +175,7 @@ impl Build<'_> {
             let zone = self.spec.network.zones[at].clone();
             let params =
                 steps::Subnet { vpc: steps::vpc::ID.of(VPC), cidr: *cidr, zone, public: side == "public", extra_tags };
-            made.push(self.add(
+            made.push(self.steps.add(
                 format!("network/subnet/{side}-{}", letter(at)).as_str(),
                 steps::subnet::KIND,
                 &params,
@@ -176,8 +190,8 @@ impl Build<'_> {
     /// A NAT gateway with its address.
     fn nat(&mut self, at: usize, subnet: &StepId, needs: Vec<StepId>) -> StepId {
         let id = format!("network/nat/{}", letter(at));
-        let habits = Habits::ec2(Creation::Plain, true, timing(2, 5, 180, 2, 1800));
-        let address = self.add(
+        let habits = ec2(Creation::Plain, true, timing(2, 5, 180, 2, 1800));
+        let address = self.steps.add(
             format!("{id}/address").as_str(),
             steps::elastic_ip::KIND,
             &steps::ElasticIp {},
@@ -185,16 +199,16 @@ impl Build<'_> {
             habits,
             vec![],
         );
-        let key = self.component("public-ipv4");
-        self.bill([Usage::fixed(key, Unit::Hour, 1.0)]);
+        let key = self.steps.component("public-ipv4");
+        self.steps.bill([Usage::fixed(key, Unit::Hour, 1.0)]);
         let params = steps::NatGateway {
             subnet: steps::subnet::ID.of(subnet.clone()),
             allocation: steps::elastic_ip::ALLOCATION.of(address),
         };
-        let habits = Habits::ec2(Creation::Token, true, timing(110, 180, 900, 60, 900));
-        let nat = self.add(id.as_str(), steps::nat_gateway::KIND, &params, Identity::Tags, habits, needs);
-        let key = self.component("nat-gateway");
-        self.bill([Usage::fixed(key, Unit::Hour, 1.0)]);
+        let habits = ec2(Creation::Token, true, timing(110, 180, 900, 60, 900));
+        let nat = self.steps.add(id.as_str(), steps::nat_gateway::KIND, &params, Identity::Tags, habits, needs);
+        let key = self.steps.component("nat-gateway");
+        self.steps.bill([Usage::fixed(key, Unit::Hour, 1.0)]);
         nat
     }
 
@@ -207,16 +221,16 @@ impl Build<'_> {
         subnets: &[StepId],
         offset: usize,
     ) -> Vec<StepId> {
-        let token = Habits::ec2(Creation::Token, true, timing(2, 10, 180, 2, 1800));
-        let child = Habits::ec2(Creation::ByName, false, timing(1, 5, 180, 1, 900));
+        let token = ec2(Creation::Token, true, timing(2, 10, 180, 2, 1800));
+        let child = ec2(Creation::ByName, false, timing(1, 5, 180, 1, 900));
         let id = format!("network/routes/{name}");
         let params = steps::RouteTable { vpc: steps::vpc::ID.of(VPC) };
-        let table = self.add(id.as_str(), steps::route_table::KIND, &params, Identity::Tags, token, vec![]);
+        let table = self.steps.add(id.as_str(), steps::route_table::KIND, &params, Identity::Tags, token, vec![]);
         let mut made = vec![table.clone()];
         let destination = EVERYWHERE.parse().expect("a constant");
         let params = steps::Route { table: steps::route_table::ID.of(table.clone()), destination, target };
         let identity = Identity::Child { parent: table.clone(), key: EVERYWHERE.to_owned() };
-        made.push(self.add(
+        made.push(self.steps.add(
             format!("{id}/default").as_str(),
             steps::route::KIND,
             &params,
@@ -231,7 +245,14 @@ impl Build<'_> {
             };
             let identity = Identity::Child { parent: table.clone(), key: subnet.to_string() };
             let step = format!("{id}/subnet-{}", letter(at + offset));
-            made.push(self.add(step.as_str(), steps::route_table_association::KIND, &params, identity, child, vec![]));
+            made.push(self.steps.add(
+                step.as_str(),
+                steps::route_table_association::KIND,
+                &params,
+                identity,
+                child,
+                vec![],
+            ));
         }
         made
     }

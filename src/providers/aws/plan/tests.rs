@@ -1,8 +1,10 @@
 //! What every plan must keep to, and how the default one looks.
 
 use super::*;
+use crate::engine::PlannedStep;
 use crate::engine::StepId;
 use crate::engine::io::references;
+use crate::model::PriceKey;
 use crate::model::spec::{ExistingNetwork, Nat};
 use crate::providers::aws::layout::letter;
 use crate::providers::aws::names::{LAUNCH_TEMPLATE_MAX, NODE_GROUP_MAX};

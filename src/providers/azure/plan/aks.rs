@@ -1,6 +1,6 @@
 //! The cluster's steps: control plane, access, node pools, what pools need inside.
 
-use super::{Build, CLUSTER, GROUP, Habits, Net, cluster_id, cluster_name, timing};
+use super::{Build, CLUSTER, GROUP, Net, arm, cluster_id, cluster_name, timing};
 use crate::engine::{Identity, Input, StepId};
 use crate::k8s::manifest::called;
 use crate::model::spec::{AksOutbound, AksTier, ResolvedPool, Taint, TaintEffect};
@@ -78,21 +78,21 @@ impl Build<'_> {
             system_pool: self.pool_params(first),
         };
         let identity = Identity::Name { name: cluster_name(self.stack) };
-        let habits = Habits::of("containerservice", true, timing(270, 480, 2700, 300, 3600));
+        let habits = arm("containerservice", true, timing(270, 480, 2700, 300, 3600));
         let needs = role.into_iter().chain([StepId::new(GROUP)]).collect();
-        self.add(CLUSTER, KIND, &params, identity, habits, needs);
+        self.steps.add(CLUSTER, KIND, &params, identity, habits, needs);
         let tier = match self.azure.tier {
             AksTier::Free => "aks-free",
             AksTier::Standard => "aks-standard",
             AksTier::Premium => "aks-premium",
         };
-        let mut usage = vec![Usage::fixed(self.component(tier), Unit::Hour, 1.0)];
+        let mut usage = vec![Usage::fixed(self.steps.component(tier), Unit::Hour, 1.0)];
         if self.azure.outbound == AksOutbound::LoadBalancer {
             // The cluster's own balancer stands from the start, with an address of its own.
-            usage.push(Usage::fixed(self.component("public-ip-standard-static"), Unit::Hour, 1.0));
+            usage.push(Usage::fixed(self.steps.component("public-ip-standard-static"), Unit::Hour, 1.0));
         }
         usage.extend(self.pool_usage(&self.spec.node_pools[system]));
-        self.bill(usage);
+        self.steps.bill(usage);
     }
 
     /// Who gets in. What comes back is what has to stand before we do.
@@ -119,8 +119,8 @@ impl Build<'_> {
                 principal_type: kind,
             };
             let identity = Identity::Child { parent: CLUSTER.into(), key: name };
-            let habits = Habits::of("authorization", false, timing(2, 20, 600, 2, 600));
-            let made = self.add(step, role_assignment::KIND, &params, identity, habits, vec![]);
+            let habits = arm("authorization", false, timing(2, 20, 600, 2, 600));
+            let made = self.steps.add(step, role_assignment::KIND, &params, identity, habits, vec![]);
             ways_in.extend((at == 0 && self.azure.admin.is_some()).then_some(made));
         }
         ways_in
@@ -137,11 +137,11 @@ impl Build<'_> {
                 pool: self.pool_params(pool),
             };
             let identity = Identity::Child { parent: CLUSTER.into(), key: params.pool.name.clone() };
-            let habits = Habits::of("containerservice", true, timing(150, 300, 2400, 150, 2400));
+            let habits = arm("containerservice", true, timing(150, 300, 2400, 150, 2400));
             let step = format!("nodes/pool/{}", pool.name);
-            before = self.add(step.as_str(), agent_pool::KIND, &params, identity, habits, vec![before]);
+            before = self.steps.add(step.as_str(), agent_pool::KIND, &params, identity, habits, vec![before]);
             let usage = self.pool_usage(pool);
-            self.bill(usage);
+            self.steps.bill(usage);
         }
     }
 
@@ -159,7 +159,10 @@ impl Build<'_> {
             instance_type: pool.instance_type.clone(),
             spot: pool.spot,
         };
-        vec![scaled(machine, Unit::Hour, 1.0), scaled(self.component(disk_component(pool.disk_gib)), Unit::Month, 1.0)]
+        vec![
+            scaled(machine, Unit::Hour, 1.0),
+            scaled(self.steps.component(disk_component(pool.disk_gib)), Unit::Month, 1.0),
+        ]
     }
 
     /// The device plugin, where a pool has GPUs: AKS installs the driver alone. It waits for no node: it is there when
@@ -175,11 +178,11 @@ impl Build<'_> {
         let spot = pools.iter().any(|pool| pool.spot).then(spot_taint);
         let manifest = device_plugin::manifest(&on_nodes(POOL_LABEL, &values), taints.chain(&spot));
         let identity = Identity::Child { parent: CLUSTER.into(), key: called(&manifest) };
-        let habits = Habits::of("k8s", true, timing(3, 15, 900, 2, 300));
+        let habits = arm("k8s", true, timing(3, 15, 900, 2, 300));
         let kind = kind_of(&manifest);
         let params = ClusterObject { cluster: cluster::PLAIN_ID.of(CLUSTER), manifest };
-        self.add("in-cluster/device-plugin", kind, &params, identity, habits, access.to_vec());
-        self.steps.last_mut().expect("it was just added").dies_with = Some(CLUSTER.into());
+        self.steps.add("in-cluster/device-plugin", kind, &params, identity, habits, access.to_vec());
+        self.steps.last().dies_with = Some(CLUSTER.into());
     }
 }
 

@@ -1,6 +1,6 @@
 //! The network's steps: adopted, or made from nothing.
 
-use super::{Build, GROUP, Habits, NAT, NETWORK, Net, ROLE, SUBNET, refuse, timing};
+use super::{Build, GROUP, Habits, NAT, NETWORK, Net, ROLE, SUBNET, arm, refuse, timing};
 use crate::engine::{Identity, Input, StepError, StepId};
 use crate::model::spec::{AksOutbound, ExistingNetwork, Nat};
 use crate::model::{Unit, Usage};
@@ -32,9 +32,9 @@ impl Build<'_> {
         let external = |id: &ArmId| Identity::External { id: id.0.clone() };
         let habits = Habits::adopted("network");
         let params = steps::ExistingNetwork { id: network.clone() };
-        self.add(NETWORK, existing::NETWORK_KIND, &params, external(&network), habits, vec![GROUP.into()]);
+        self.steps.add(NETWORK, existing::NETWORK_KIND, &params, external(&network), habits, vec![GROUP.into()]);
         let params = steps::ExistingSubnet { id: subnet.clone() };
-        self.add(SUBNET, existing::SUBNET_KIND, &params, external(&subnet), habits, vec![NETWORK.into()]);
+        self.steps.add(SUBNET, existing::SUBNET_KIND, &params, external(&subnet), habits, vec![NETWORK.into()]);
         Ok(Net { subnet: virtual_network::SUBNET_ID.of(SUBNET), ours: false, adopted: Some(subnet), egress: None })
     }
 
@@ -60,8 +60,8 @@ impl Build<'_> {
             subnet: part_for_nodes(self.spec.network.cidr),
             nat_gateway: egress.is_some().then(|| nat_gateway::ID.of(NAT)),
         };
-        let habits = Habits::of("network", true, timing(5, 20, 600, 8, 1800));
-        self.add(NETWORK, virtual_network::KIND, &params, identity, habits, vec![GROUP.into()]);
+        let habits = arm("network", true, timing(5, 20, 600, 8, 1800));
+        self.steps.add(NETWORK, virtual_network::KIND, &params, identity, habits, vec![GROUP.into()]);
         Ok(Net { subnet: virtual_network::SUBNET_ID.of(NETWORK), ours: true, adopted: None, egress })
     }
 
@@ -70,16 +70,16 @@ impl Build<'_> {
         let address = format!("{NAT}/address");
         let (id, identity) = self.named("Microsoft.Network/publicIPAddresses", "nat", NETWORK_MAX);
         let params = steps::PublicIp { id, location: self.location() };
-        let habits = Habits::of("network", true, timing(4, 15, 600, 4, 1800));
-        self.add(address.as_str(), public_ip::KIND, &params, identity, habits, vec![GROUP.into()]);
-        let key = self.component("public-ip-standard-static");
-        self.bill([Usage::fixed(key, Unit::Hour, 1.0)]);
+        let habits = arm("network", true, timing(4, 15, 600, 4, 1800));
+        self.steps.add(address.as_str(), public_ip::KIND, &params, identity, habits, vec![GROUP.into()]);
+        let key = self.steps.component("public-ip-standard-static");
+        self.steps.bill([Usage::fixed(key, Unit::Hour, 1.0)]);
         let (id, identity) = self.named("Microsoft.Network/natGateways", "nat", NETWORK_MAX);
         let params = steps::NatGateway { id, location: self.location(), address: public_ip::ID.of(address.as_str()) };
-        let habits = Habits::of("network", true, timing(12, 40, 900, 12, 1800));
-        self.add(NAT, nat_gateway::KIND, &params, identity, habits, vec![GROUP.into()]);
-        let key = self.component("nat-gateway");
-        self.bill([Usage::fixed(key, Unit::Hour, 1.0)]);
+        let habits = arm("network", true, timing(12, 40, 900, 12, 1800));
+        self.steps.add(NAT, nat_gateway::KIND, &params, identity, habits, vec![GROUP.into()]);
+        let key = self.steps.component("nat-gateway");
+        self.steps.bill([Usage::fixed(key, Unit::Hour, 1.0)]);
         public_ip::ADDRESS.of(address.as_str())
     }
 
@@ -98,9 +98,9 @@ impl Build<'_> {
             Some(subnet) => Identity::Member { of: subnet.0.clone(), key: name },
             None => Identity::Child { parent: NETWORK.into(), key: name },
         };
-        let habits = Habits::of("authorization", false, timing(2, 20, 600, 2, 600));
+        let habits = arm("authorization", false, timing(2, 20, 600, 2, 600));
         debug_assert!(net.ours || net.adopted.is_some());
-        Some(self.add(ROLE, role_assignment::KIND, &params, identity, habits, vec![]))
+        Some(self.steps.add(ROLE, role_assignment::KIND, &params, identity, habits, vec![]))
     }
 }
 

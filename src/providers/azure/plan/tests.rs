@@ -1,6 +1,7 @@
 //! What every plan must keep to, and how the default one looks.
 
 use super::*;
+use crate::engine::PlannedStep;
 use crate::model::spec::{AksOutbound, ExistingNetwork, Nat, ResolvedPool, Taint, TaintEffect};
 use crate::providers::azure::kinds;
 use crate::providers::azure::testing::{SUBSCRIPTION, cx, pool, spec};

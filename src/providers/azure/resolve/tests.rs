@@ -48,7 +48,7 @@ fn plain() -> Facts {
 }
 
 fn decided(spec: &ClusterSpec, facts: &Facts) -> Result<ResolvedSpec, Vec<String>> {
-    let mut work = Work { problems: Vec::new(), defaults: Vec::new() };
+    let mut work = Work::default();
     let offline = Offline::of(&mut work, spec, &who());
     let made = decide(work, &eastus(), now(), spec, &who(), offline, facts, None, &unnamed());
     made.map_err(|problems| problems.into_iter().map(|it| format!("{} {}", it.message, it.hints.join(" "))).collect())

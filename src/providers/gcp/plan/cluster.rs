@@ -1,6 +1,6 @@
 //! The cluster's steps: control plane with its first pool, the other pools, who gets in.
 
-use super::{ADMIN_ROLE, Account, Build, CLUSTER, Habits, Net, anchor, refuse, timing};
+use super::{ADMIN_ROLE, Account, Build, CLUSTER, Net, anchor, container, refuse, timing};
 use crate::engine::{Identity, Input, StepError, StepId};
 use crate::model::spec::{ReleaseChannel, ResolvedPool};
 use crate::model::{Cloud, PriceKey, Unit, Usage};
@@ -39,12 +39,12 @@ impl Build<'_> {
         let mut needs = net.ready.clone();
         needs.extend_from_slice(&account.ready);
         needs.push(self.service("container"));
-        self.add(CLUSTER, steps::cluster::KIND, &params, Identity::Name { name }, Habits::container(timing), needs);
-        let fee = Usage::fixed(self.component("gke-cluster"), Unit::Hour, 1.0);
-        self.bill([fee]);
+        self.steps.add(CLUSTER, steps::cluster::KIND, &params, Identity::Name { name }, container(timing), needs);
+        let fee = Usage::fixed(self.steps.component("gke-cluster"), Unit::Hour, 1.0);
+        self.steps.bill([fee]);
         if let Some(at) = first {
             let usage = self.pool_usage(&self.spec.node_pools[at], net.private);
-            self.bill(usage);
+            self.steps.bill(usage);
         }
         Ok(first)
     }
@@ -76,11 +76,11 @@ impl Build<'_> {
                 pool: self.pool(pool, net, account),
             };
             let identity = Identity::Child { parent: CLUSTER.into(), key: pool.name.clone() };
-            let habits = Habits::container(timing(90, 180, 2700, 150, 2400));
+            let habits = container(timing(90, 180, 2700, 150, 2400));
             let id = format!("nodes/pool/{}", pool.name);
-            before = vec![self.add(id.as_str(), steps::node_pool::KIND, &params, identity, habits, before)];
+            before = vec![self.steps.add(id.as_str(), steps::node_pool::KIND, &params, identity, habits, before)];
             let usage = self.pool_usage(pool, net.private);
-            self.bill(usage);
+            self.steps.bill(usage);
         }
     }
 
@@ -126,15 +126,15 @@ impl Build<'_> {
             instance_type: pool.billed_type.as_ref().unwrap_or(&pool.instance_type).clone(),
             spot: pool.spot,
         };
-        let disk = self.component(instances::disk_type(&pool.instance_type));
+        let disk = self.steps.component(instances::disk_type(&pool.instance_type));
         let mut usage = vec![scaled(machine, Unit::Hour, 1.0), scaled(disk, Unit::GbMonth, f64::from(pool.disk_gib))];
         if let Some((gpu, count)) = pool.gpu.as_ref().filter(|_| instances::takes_gpus(&pool.instance_type))
             && let Some(name) = instances::gpu_component(gpu, pool.spot)
         {
-            usage.push(scaled(self.component(&name), Unit::Hour, f64::from(*count)));
+            usage.push(scaled(self.steps.component(&name), Unit::Hour, f64::from(*count)));
         }
         if !private {
-            usage.push(scaled(self.component("ip-vm"), Unit::Hour, 1.0));
+            usage.push(scaled(self.steps.component("ip-vm"), Unit::Hour, 1.0));
         }
         usage
     }

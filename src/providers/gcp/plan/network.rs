@@ -1,6 +1,6 @@
 //! The network's steps: one that is made, or one that was brought along.
 
-use super::{Build, Habits, NETWORK, Net, ROUTER, SUBNETWORK, anchor, refuse, timing};
+use super::{Build, Habits, NETWORK, Net, ROUTER, SUBNETWORK, anchor, compute, refuse, timing};
 use crate::engine::{Identity, StepError};
 use crate::model::spec::{ExistingNetwork, Nat};
 use crate::model::{Unit, Usage};
@@ -34,8 +34,14 @@ impl Build<'_> {
         let external = |id: &str| Identity::External { id: id.to_owned() };
         let on = vec![self.service("compute")];
         let params = steps::ExistingNetwork { id: existing.vpc.clone() };
-        let network =
-            self.add(NETWORK, steps::existing::NETWORK_KIND, &params, external(&existing.vpc), Habits::adopted(), on);
+        let network = self.steps.add(
+            NETWORK,
+            steps::existing::NETWORK_KIND,
+            &params,
+            external(&existing.vpc),
+            Habits::adopted("compute"),
+            on,
+        );
         let params = steps::ExistingSubnetwork {
             id: subnetwork.clone(),
             network: existing.vpc.clone(),
@@ -43,7 +49,14 @@ impl Build<'_> {
             services: services.clone(),
         };
         let kind = steps::existing::SUBNETWORK_KIND;
-        let made = self.add(SUBNETWORK, kind, &params, external(subnetwork), Habits::adopted(), vec![network.clone()]);
+        let made = self.steps.add(
+            SUBNETWORK,
+            kind,
+            &params,
+            external(subnetwork),
+            Habits::adopted("compute"),
+            vec![network.clone()],
+        );
         Ok(Net {
             network: steps::network::LINK.of(network),
             subnetwork: steps::subnetwork::LINK.of(made.clone()),
@@ -59,7 +72,7 @@ impl Build<'_> {
         let network = &self.spec.network;
         let layout = Layout::of(network.cidr, self.gcp.pod_cidr, self.gcp.service_cidr)
             .map_err(|wrong| refuse(wrong.join("; ")))?;
-        let habits = Habits::compute(timing(15, 40, 600, 20, 1800));
+        let habits = compute(timing(15, 40, 600, 20, 1800));
         let name = names::network(self.stack);
         let params = steps::Network {
             name: name.clone(),
@@ -67,7 +80,7 @@ impl Build<'_> {
             extra_tags: anchor(self.spec, Anchor::Network),
         };
         let on = vec![self.service("compute")];
-        let made = self.add(NETWORK, steps::network::KIND, &params, Identity::Name { name }, habits, on);
+        let made = self.steps.add(NETWORK, steps::network::KIND, &params, Identity::Name { name }, habits, on);
         let link = steps::network::LINK.of(made);
 
         let name = names::subnetwork(self.stack);
@@ -81,7 +94,7 @@ impl Build<'_> {
             extra_tags: anchor(self.spec, Anchor::Subnetwork),
         };
         let subnetwork =
-            self.add(SUBNETWORK, steps::subnetwork::KIND, &params, Identity::Name { name }, habits, vec![]);
+            self.steps.add(SUBNETWORK, steps::subnetwork::KIND, &params, Identity::Name { name }, habits, vec![]);
         let mut ready = vec![subnetwork.clone()];
 
         let private = self.spec.network.nat != Nat::None;
@@ -90,18 +103,18 @@ impl Build<'_> {
             let name = names::router(self.stack);
             let params =
                 steps::Router { name: name.clone(), description: self.sentence("way out"), network: link.clone() };
-            ready.push(self.add(ROUTER, steps::router::KIND, &params, Identity::Name { name }, habits, vec![]));
+            ready.push(self.steps.add(ROUTER, steps::router::KIND, &params, Identity::Name { name }, habits, vec![]));
             let nodes = |of: fn(&crate::model::spec::ResolvedPool) -> u32| {
                 f64::from(self.spec.node_pools.iter().map(of).sum::<u32>()).min(BILLED_MACHINES)
             };
             let usage = Usage {
-                key: self.component(NAT_PER_MACHINE),
+                key: self.steps.component(NAT_PER_MACHINE),
                 unit: Unit::Hour,
                 min: nodes(|pool| pool.min),
                 desired: nodes(|pool| pool.count),
                 max: nodes(|pool| pool.max),
             };
-            self.bill([usage]);
+            self.steps.bill([usage]);
         }
         Ok(Net {
             network: link,

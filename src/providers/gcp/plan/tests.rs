@@ -1,6 +1,7 @@
 //! Plans of GKE clusters: which steps there are, what each needs, and that the same spec makes the same plan.
 
 use super::*;
+use crate::engine::PlannedStep;
 use crate::model::spec::{Nat, ReleaseChannel, ResolvedNetwork, ResolvedPool};
 use crate::model::{Region, spec::ExistingNetwork};
 use serde_json::json;

@@ -43,7 +43,7 @@ fn needs(gpu: &str) -> PoolSpec {
 
 /// Decides with these zones having these machines and accelerators.
 fn decided(spec: &ClusterSpec, zones: &[(&str, &[&str], &[&str])]) -> Result<ResolvedSpec, Vec<StepError>> {
-    let mut work = Work { problems: Vec::new(), defaults: Vec::new() };
+    let mut work = Work::default();
     let offline = Offline::of(&mut work, spec, &who());
     let mut stock = Stock::default();
     for (zone, machines, accelerators) in zones {

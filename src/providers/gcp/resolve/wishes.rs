@@ -379,7 +379,7 @@ mod tests {
     use super::*;
 
     fn work() -> Work {
-        Work { problems: Vec::new(), defaults: Vec::new() }
+        Work::default()
     }
 
     fn said(work: &Work) -> String {
