@@ -1,10 +1,9 @@
 //! What tags tell of a stack on the clouds whose tags hold long values: the resolved spec in chunks, so that a machine
 //! without the journal can plan the same stack again; whose an object is; until when it lives.
 
-use crate::engine::proof::{TAG_EXPIRES_AT, TAG_STACK};
+use crate::engine::proof::TAG_STACK;
 use crate::model::{ResolvedSpec, Stack};
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
-use jiff::Timestamp;
 use std::collections::BTreeMap;
 
 /// What we call tags everywhere inside.
@@ -24,11 +23,6 @@ const MAX_CHUNKS: usize = 24;
 /// The stack in these tags, if they name one.
 pub fn stack_of(tags: &Tags) -> Option<Stack> {
     tags.get(TAG_STACK)?.parse().ok()
-}
-
-/// The expiry in these tags.
-pub fn expiry_of(tags: &Tags) -> Option<Timestamp> {
-    Timestamp::from_second(tags.get(TAG_EXPIRES_AT)?.parse().ok()?).ok()
 }
 
 /// The spec as anchor tags; none when it is too large to be stored, which preflight warns of.

@@ -414,10 +414,16 @@ pub trait Plugin: Sync {
     fn files(&self, vars: &BTreeMap<String, String>) -> Vec<PathBuf>;
 
     /// The id of keys in the variables that sign by themselves, and belong to one account for ever.
-    fn key_id<'v>(&self, vars: &'v BTreeMap<String, String>) -> Option<&'v str>;
+    fn key_id<'v>(&self, vars: &'v BTreeMap<String, String>) -> Option<&'v str> {
+        let _ = vars;
+        None
+    }
 
     /// The profile that a variable names, where it counts.
-    fn profile<'v>(&self, vars: &'v BTreeMap<String, String>) -> Option<&'v str>;
+    fn profile<'v>(&self, vars: &'v BTreeMap<String, String>) -> Option<&'v str> {
+        let _ = vars;
+        None
+    }
 
     /// A token signed with the keys of the variables; none where there are none, or the cloud has to be asked.
     fn sign(
@@ -426,7 +432,10 @@ pub trait Plugin: Sync {
         region: &str,
         cluster: &str,
         now: Timestamp,
-    ) -> Option<ClusterToken>;
+    ) -> Option<ClusterToken> {
+        let _ = (vars, region, cluster, now);
+        None
+    }
 }
 
 /// A region in which every account of a cloud can be asked for its regions, where nothing names another.

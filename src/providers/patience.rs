@@ -6,8 +6,8 @@ use crate::engine::{Clock, ErrorClass, StepError};
 use std::future::Future;
 use std::time::Duration;
 
-/// What every cloud's client says where nothing answered.
-const UNREACHABLE: &str = "KW-UNREACHABLE";
+/// The cloud could not be reached, or broke off: what every cloud's client says then.
+pub const UNREACHABLE: &str = "KW-UNREACHABLE";
 /// Attempts where nothing answers: somebody waits to be told.
 const UNANSWERED: u32 = 5;
 /// Attempts where the cloud answers that it cannot now: three quarters of a minute. A service that refuses every other call
@@ -15,6 +15,8 @@ const UNANSWERED: u32 = 5;
 const REFUSED: u32 = 10;
 /// No pause is longer, unless the cloud asks for it.
 const LONGEST: Duration = Duration::from_secs(8);
+/// A cloud that asks for a longer one is not waited for: somebody wants an answer.
+const LONGEST_ASKED: Duration = Duration::from_secs(60);
 
 /// Makes a read until it answers, is refused for good, or has failed too often.
 pub async fn patient<T, F, Made>(clock: &dyn Clock, mut read: F) -> Result<T, StepError>
@@ -25,7 +27,7 @@ where
     let mut attempt = 1;
     loop {
         match read().await {
-            Err(err) if attempt < most(&err) => {
+            Err(err) if attempt < most(&err) && err.retry_after.unwrap_or_default() <= LONGEST_ASKED => {
                 let pause = Duration::from_millis(250 << attempt).min(LONGEST);
                 clock.sleep(err.retry_after.unwrap_or(pause).max(pause)).await;
                 attempt += 1;

@@ -3,11 +3,13 @@
 //! It sends, counts what changes something, and tells a whole answer from a broken one. What a vendor's error means is
 //! for each cloud's `error`; this file knows no vendor, never tries again, and shows no token, header or body.
 
+use super::patience::UNREACHABLE;
 use crate::engine::{ErrorClass, Residue, StepError};
 use crate::model::Secret;
 use serde_json::Value;
 use std::{
     error::Error as _,
+    fmt,
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
@@ -18,11 +20,11 @@ use std::{
 /// Makes the one client of a cloud: TLS, proxies and time limits are the outside's business.
 pub type HttpMaker = Arc<dyn Fn() -> Result<reqwest::Client, StepError> + Send + Sync>;
 
-/// The cloud could not be reached, or broke off.
-pub const UNREACHABLE: &str = "KW-UNREACHABLE";
 /// What came back is no answer of the cloud's.
 pub const GARBLED: &str = "KW-GARBLED";
 
+/// No pause that a vendor asks for is longer.
+pub const LONGEST_PAUSE: Duration = Duration::from_secs(300);
 /// Longest answer that is read.
 const ANSWER_LIMIT: usize = 64 << 20;
 
@@ -65,7 +67,6 @@ impl Verb {
 }
 
 /// One call.
-#[derive(Debug)]
 pub struct Call<'a> {
     /// Service and operation in the vendor's words, for errors and for who watches: `compute networks.insert`.
     pub op: &'a str,
@@ -83,8 +84,14 @@ pub struct Call<'a> {
     pub mutating: bool,
 }
 
+/// What is sent may be a credential: it is not shown.
+impl fmt::Debug for Call<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Call").field("op", &self.op).field("what", &self.what).finish_non_exhaustive()
+    }
+}
+
 /// A whole answer, whatever it says.
-#[derive(Debug)]
 pub struct Answer {
     /// HTTP status.
     pub status: u16,
@@ -92,6 +99,13 @@ pub struct Answer {
     pub headers: Vec<(String, String)>,
     /// The document; null for an empty body.
     pub body: Value,
+}
+
+/// What came may be a credential: it is not shown.
+impl fmt::Debug for Answer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Answer").field("status", &self.status).finish_non_exhaustive()
+    }
 }
 
 impl Answer {
@@ -105,9 +119,11 @@ impl Answer {
         self.headers.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
     }
 
-    /// The vendor's word on when to come back, where it is a number of seconds.
+    /// The vendor's word on when to come back, where it is a number of seconds; longer than a few minutes nobody waits
+    /// in one piece.
     pub fn retry_after(&self) -> Option<Duration> {
-        self.header("retry-after").and_then(|text| text.trim().parse().ok()).map(Duration::from_secs)
+        let asked = self.header("retry-after").and_then(|text| text.trim().parse().ok()).map(Duration::from_secs);
+        asked.map(|pause| pause.min(LONGEST_PAUSE))
     }
 }
 
@@ -219,6 +235,18 @@ fn garbled(call: &Call<'_>, status: u16, text: &[u8]) -> StepError {
         (_, false) => format!("the answer is no whole JSON document (HTTP {status})"),
     };
     StepError::new(ErrorClass::Transient, GARBLED, format!("{} on {}: {why}", call.op, call.what))
+}
+
+/// A field that is null is one that is not there: what stands in its place may not be null.
+pub fn drop_nulls(value: &mut Value) {
+    match value {
+        Value::Object(fields) => {
+            fields.retain(|_, field| !field.is_null());
+            fields.values_mut().for_each(drop_nulls);
+        }
+        Value::Array(items) => items.iter_mut().for_each(drop_nulls),
+        _ => {}
+    }
 }
 
 /// One segment of a path, or one value of a query, as it stands in an address.

@@ -7,7 +7,7 @@ use super::error::{clean, fail, is_absent};
 use super::steps::support::time;
 use super::tags::{self, Tags};
 use super::versions;
-use crate::engine::proof::{TAG_STACK, TAG_STEP, protects};
+use crate::engine::proof::{self, TAG_STACK, TAG_STEP, protects};
 use crate::engine::{Clock, StepError};
 use crate::model::{ClusterName, Stack};
 use crate::providers::patience::patient;
@@ -141,7 +141,7 @@ pub(super) fn stacks_among(objects: impl IntoIterator<Item = (Tags, Option<Times
         entry.objects += 1;
         // Only what carries both of our tags speaks for the stack.
         entry.protect |= tags.contains_key(TAG_STEP) && protects(&tags);
-        entry.expires_at = entry.expires_at.max(tags::expiry_of(&tags));
+        entry.expires_at = entry.expires_at.max(proof::expires_at(&tags));
         entry.spec = entry.spec.take().or_else(|| tags::spec_of(&tags));
         entry.builder = entry.builder.take().or_else(|| tags.get(tags::TAG_BUILDER).cloned());
         let begun =

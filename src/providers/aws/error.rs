@@ -7,6 +7,7 @@
 use super::client::is_mutating;
 use crate::engine::{ErrorClass, Residue, StepError};
 use crate::model::without_secrets;
+use crate::providers::patience::UNREACHABLE;
 use aws_credential_types::provider::error::CredentialsError;
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_runtime_api::client::result::SdkError;
@@ -31,8 +32,6 @@ pub const CLOCK: &str = "KW-AWS-CLOCK";
 pub const DENIED: &str = "KW-AWS-DENIED";
 /// Told to slow down.
 pub const THROTTLED: &str = "KW-AWS-THROTTLED";
-/// No answer, or none that came through.
-pub const UNREACHABLE: &str = "KW-UNREACHABLE";
 /// AWS had a fault of its own.
 pub const SERVER: &str = "KW-AWS-SERVER";
 /// An answer that is not AWS's: a proxy, a wrong endpoint, an emulator without this operation.

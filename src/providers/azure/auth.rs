@@ -7,7 +7,7 @@
 use super::error::{self, AUTH, EXPIRED};
 use crate::engine::{ErrorClass, Residue, StepError};
 use crate::model::{Secret, Secrets};
-use crate::providers::rest::UNREACHABLE;
+use crate::providers::patience::UNREACHABLE;
 use async_trait::async_trait;
 use azure_core::cloud::{CloudConfiguration, CustomConfiguration};
 use azure_core::credentials::{AccessToken, Secret as AzureSecret, TokenCredential};

@@ -196,7 +196,8 @@ impl AzureCx {
         while let Some(url) = next.take() {
             let answer = match self.send(op.name, what, Verb::Get, url, Vec::new(), None, false).await {
                 Ok(answer) => answer,
-                Err(failed) if absent(&failed) => return Ok(found),
+                // Half a list is none.
+                Err(failed) if absent(&failed) && found.is_empty() => return Ok(found),
                 Err(failed) => return Err(failed),
             };
             let page: Page<T> = parsed(op.name, what, answer.body)?;
@@ -215,7 +216,16 @@ impl AzureCx {
     /// As the call's.
     pub async fn put(&self, op: Op, what: &str, id: &ArmId, body: Value, only: Only<'_>) -> Result<Answer, StepError> {
         let url = self.address(id, op.version, &[]);
-        self.send(op.name, what, Verb::Put, url, only.header().into_iter().collect(), Some(body), true).await
+        let put = self.send(op.name, what, Verb::Put, url, only.header().into_iter().collect(), Some(body), true).await;
+        match put {
+            // Somebody changed it between our read and our write: once more from the start.
+            Err(mut raced) if matches!(only, Only::IfStill(_)) && raced.id == error::EXISTS => {
+                raced.class = ErrorClass::NotYet;
+                error::NOT_YET.clone_into(&mut raced.id);
+                Err(raced)
+            }
+            done => done,
+        }
     }
 
     /// Changes an object in part.
@@ -349,7 +359,7 @@ struct Page<T> {
 pub(super) fn parsed<T: DeserializeOwned>(op: &'static str, what: &str, body: Value) -> Result<T, StepError> {
     serde_json::from_value(body).map_err(|why| {
         let message = format!("cannot {} {what}: the answer is not what it should be: {why}", error::verb(op));
-        StepError::new(ErrorClass::Transient, error::ANSWER, message)
+        StepError::new(ErrorClass::Transient, error::ANSWER, message).with_residue(Residue::None)
     })
 }
 

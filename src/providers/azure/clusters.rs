@@ -8,7 +8,7 @@ use super::client::{AzureCx, Op, version};
 use super::refs::ArmId;
 use super::tags::{self, Tags};
 use super::versions::{embedded, minor_of};
-use crate::engine::proof::{TAG_STEP, protects};
+use crate::engine::proof::{self, TAG_STEP, protects};
 use crate::engine::{Clock, ErrorClass, Residue, StepError};
 use crate::model::{ClusterName, Region, Stack};
 use crate::providers::patience::{if_known, patient};
@@ -237,7 +237,7 @@ pub(super) async fn groups(cx: &AzureCx, clock: &dyn Clock) -> Result<Vec<Group>
 /// Every resource of the subscription that carries our tag, of whatever stack.
 pub(super) async fn resources(cx: &AzureCx, clock: &dyn Clock) -> Result<Vec<Resource>, StepError> {
     let at = ArmId(format!("{}/resources", cx.subscription_id()?));
-    let filter = format!("tagName eq '{}'", crate::engine::proof::TAG_STACK);
+    let filter = format!("tagName eq '{}'", proof::TAG_STACK);
     let query = [("$filter", filter.as_str()), ("$expand", "createdTime")];
     patient(clock, || cx.list(RESOURCES, "tagged resources", &at, &query)).await
 }
@@ -388,7 +388,7 @@ pub(super) fn stacks_among(objects: impl IntoIterator<Item = (Tags, Option<Times
         entry.objects += 1;
         // Only what carries both of our tags speaks for the stack.
         entry.protect |= tags.contains_key(TAG_STEP) && protects(&tags);
-        entry.expires_at = entry.expires_at.max(tags::expiry_of(&tags));
+        entry.expires_at = entry.expires_at.max(proof::expires_at(&tags));
         entry.spec = entry.spec.take().or_else(|| tags::spec_of(&tags));
         entry.builder = entry.builder.take().or_else(|| tags.get(tags::TAG_BUILDER).cloned());
         let begun =

@@ -140,7 +140,7 @@ pub(super) fn answered(op: &'static str, what: &str, answer: &Answer) -> StepErr
         }
     };
     made.request_id = request_id(answer);
-    made.retry_after = answer.retry_after().map(|pause| pause.min(Duration::from_secs(300)));
+    made.retry_after = answer.retry_after();
     made
 }
 

@@ -3,8 +3,7 @@
 //!
 //! Entra signs tokens, so nothing here can: a token that is kept and still good is the short way.
 
-use crate::providers::{ClusterToken, Plugin};
-use jiff::Timestamp;
+use crate::providers::Plugin;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
@@ -38,18 +37,6 @@ impl Plugin for AzurePlugin {
     /// nothing of that.
     fn files(&self, vars: &BTreeMap<String, String>) -> Vec<PathBuf> {
         vec![profile_file(vars), config_dir(vars).join("clouds.config")]
-    }
-
-    fn key_id<'v>(&self, _: &'v BTreeMap<String, String>) -> Option<&'v str> {
-        None
-    }
-
-    fn profile<'v>(&self, _: &'v BTreeMap<String, String>) -> Option<&'v str> {
-        None
-    }
-
-    fn sign(&self, _: &BTreeMap<String, String>, _: &str, _: &str, _: Timestamp) -> Option<ClusterToken> {
-        None
     }
 }
 

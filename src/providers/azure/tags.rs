@@ -7,7 +7,7 @@ use crate::engine::proof::{TAG_STACK, TAG_STEP};
 use crate::model::Stack;
 
 pub use crate::providers::anchors::{
-    TAG_BUILDER, TAG_CREATED_AT, TAG_SPEC, Tags, expiry_of, no_spec, spec_chunks, spec_of, stack_of,
+    TAG_BUILDER, TAG_CREATED_AT, TAG_SPEC, Tags, no_spec, spec_chunks, spec_of, stack_of,
 };
 
 /// Tags of one object.

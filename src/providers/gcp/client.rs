@@ -9,7 +9,7 @@ use super::gcloud;
 use crate::engine::{ErrorClass, Residue, StepError};
 use crate::model::Region;
 use crate::providers::OpenOptions;
-use crate::providers::rest::{Answer, Call, Rest, Verb};
+use crate::providers::rest::{Answer, Call, Rest, Verb, drop_nulls};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -409,18 +409,6 @@ impl GcpCx {
                 return Ok(pages);
             }
         }
-    }
-}
-
-/// A field that is null is one that is not there: Google leaves those out, what stands in its place may not.
-fn drop_nulls(value: &mut Value) {
-    match value {
-        Value::Object(fields) => {
-            fields.retain(|_, field| !field.is_null());
-            fields.values_mut().for_each(drop_nulls);
-        }
-        Value::Array(items) => items.iter_mut().for_each(drop_nulls),
-        _ => {}
     }
 }
 

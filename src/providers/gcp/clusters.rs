@@ -9,7 +9,7 @@ use super::steps::support::time;
 use super::steps::{cluster as step, network, router, service_account, subnetwork};
 use super::versions::{self, minor_of};
 use super::{error, wire};
-use crate::engine::proof::{TAG_STEP, protects};
+use crate::engine::proof::{self, TAG_STEP, protects};
 use crate::engine::{Clock, ErrorClass, Observed, Residue, StepError};
 use crate::model::{ClusterName, Stack};
 use crate::providers::patience::patient;
@@ -292,7 +292,7 @@ fn one(stack: Stack, told: &[Told]) -> StackSeen {
     StackSeen {
         builder: tag(TAG_BUILDER).cloned(),
         created_at: told.iter().filter_map(begun).min(),
-        expires_at: today().filter_map(|it| labels::expiry_of(&it.tags)).max(),
+        expires_at: today().filter_map(|it| proof::expires_at(&it.tags)).max(),
         // Until there is a cluster, what was asked for counts.
         protect: if speaks { labelled } else { spec.as_ref().is_some_and(|spec| spec.protect) },
         spec,

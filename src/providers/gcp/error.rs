@@ -10,6 +10,8 @@
 
 use crate::engine::{ErrorClass, Residue, StepError};
 use crate::model::without_secrets;
+use crate::providers::patience::UNREACHABLE;
+use crate::providers::rest::LONGEST_PAUSE;
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -30,8 +32,6 @@ pub const API_OFF: &str = "KW-GCP-API-DISABLED";
 pub const BILLING: &str = "KW-GCP-BILLING";
 /// Told to slow down.
 pub const THROTTLED: &str = "KW-GCP-THROTTLED";
-/// No answer, or none that came through.
-pub const UNREACHABLE: &str = "KW-UNREACHABLE";
 /// Google had a fault of its own.
 pub const SERVER: &str = "KW-GCP-SERVER";
 /// An answer that is not Google's.
@@ -164,8 +164,12 @@ impl Told {
     /// Whether Google itself says that the thing asked for is not there. That its project is not there says something
     /// else.
     pub fn is_absent(&self) -> bool {
-        let absent = self.status == 404 && (self.coded("NOT_FOUND") || self.is("notFound") || self.code.is_none());
-        absent && !is_about_project(&self.message)
+        self.says_absent() && !is_about_project(&self.message)
+    }
+
+    /// Whether a 404 is Google's own: one of a proxy or of a wrong address has no such word.
+    fn says_absent(&self) -> bool {
+        self.status == 404 && (self.coded("NOT_FOUND") || self.is("notFound"))
     }
 
     /// Whether something still uses the thing.
@@ -220,7 +224,7 @@ pub fn refused(op: &str, what: &str, told: &Told) -> StepError {
     };
     let mut made = new(class, id, op, what, &why);
     made.code = told.word().map(str::to_owned);
-    made.retry_after = told.retry_after;
+    made.retry_after = told.retry_after.map(|pause| pause.min(LONGEST_PAUSE));
     // A refusal in Google's own words was decided before any effect. Of a 5xx nobody knows, but for those that say why.
     if told.status < 500 || matches!(class, ErrorClass::Capacity | ErrorClass::Quota | ErrorClass::Throttled) {
         made.residue = Residue::None;
@@ -338,7 +342,7 @@ pub fn classify(told: &Told) -> (ErrorClass, &'static str) {
     match told.status {
         403 if text.contains("has not been used in project") || text.contains("it is disabled") => (Auth, API_OFF),
         403 => (Auth, DENIED),
-        404 => (Permanent, ABSENT),
+        404 if told.says_absent() => (Permanent, ABSENT),
         409 if told.coded("ALREADY_EXISTS") || text.contains("lready exists") => (Conflict, EXISTS),
         409 | 412 => (NotYet, NOT_YET),
         // The operation was cancelled by somebody: again is a decision of theirs.

@@ -6,8 +6,7 @@
 //! a kept token, for the hour that it lasts.
 
 use super::gcloud::Folder;
-use crate::providers::{ClusterToken, Plugin};
-use jiff::Timestamp;
+use crate::providers::Plugin;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
@@ -52,18 +51,6 @@ impl Plugin for GcpPlugin {
             ]);
         }
         files
-    }
-
-    fn key_id<'v>(&self, _: &'v BTreeMap<String, String>) -> Option<&'v str> {
-        None
-    }
-
-    fn profile<'v>(&self, _: &'v BTreeMap<String, String>) -> Option<&'v str> {
-        None
-    }
-
-    fn sign(&self, _: &BTreeMap<String, String>, _: &str, _: &str, _: Timestamp) -> Option<ClusterToken> {
-        None
     }
 }
 

@@ -511,7 +511,7 @@ mod tests {
     fn what_cannot_be_read_is_unknown_but_no_connection_is_a_failure() {
         let denied = StepError::new(ErrorClass::Auth, error::DENIED, "no");
         assert_eq!(unknown("x", "y", &denied).status, CheckStatus::Unknown);
-        let gone = StepError::new(ErrorClass::Transient, error::UNREACHABLE, "no");
+        let gone = StepError::new(ErrorClass::Transient, crate::providers::patience::UNREACHABLE, "no");
         assert_eq!(unknown("x", "y", &gone).status, CheckStatus::Fail);
     }
 }

@@ -11,7 +11,7 @@ use crate::model::spec::{AksNetwork, AksOutbound, AksTier};
 use crate::providers::VolumeFate;
 use crate::providers::azure::client::{AzureCx, Only, Op, version};
 use crate::providers::azure::disks;
-use crate::providers::azure::error::{DENIED, EXISTS, NOT_YET};
+use crate::providers::azure::error::{DENIED, NOT_YET};
 use crate::providers::azure::models::{
     Answered, ApiAccess, ClusterProperties, Enabled, Entra, Identity, Network, NewCluster, NewClusterProperties,
     Nothing, Security, Sku,
@@ -193,15 +193,7 @@ impl Step<AzureCx> for Cluster {
         }
         let etag = whole["eTag"].as_str().map(str::to_owned);
         let only = etag.as_deref().map_or(Only::Always, Only::IfStill);
-        match cx.put(TYPE.put, &what, &id, repair::to_send(whole.clone()), only).await {
-            // Somebody changed it between our read and our write: once more from the start.
-            Err(mut raced) if raced.id == EXISTS => {
-                raced.class = ErrorClass::NotYet;
-                raced.id = NOT_YET.to_owned();
-                Err(raced)
-            }
-            done => done.map(drop),
-        }
+        cx.put(TYPE.put, &what, &id, repair::to_send(whole.clone()), only).await.map(drop)
     }
 
     async fn probe(&self, cx: &AzureCx, at: Scope<'_>, it: &ResourceRef) -> Result<Probe, StepError> {

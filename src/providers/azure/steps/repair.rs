@@ -1,7 +1,8 @@
 //! Repair of a cluster that ended `Failed` or `Canceled`: the same state put once more, which makes AKS go through it
 //! again ("reconcile"). What was read goes back as it is, so nothing that somebody set elsewhere is lost.
 
-use serde_json::{Map, Value};
+use crate::providers::rest::drop_nulls;
+use serde_json::Value;
 
 /// What AKS only tells and never takes, by path; `*` stands for every entry of a list or a map.
 const ONLY_READ: [&str; 23] = [
@@ -41,7 +42,7 @@ pub(in crate::providers::azure) fn to_send(mut cluster: Value) -> Value {
     for field in ONLY_READ_OF_POOLS {
         drop_at(&mut cluster, &["properties", "agentPoolProfiles", "*", field]);
     }
-    without_nulls(&mut cluster);
+    drop_nulls(&mut cluster);
     cluster
 }
 
@@ -51,7 +52,7 @@ pub(in crate::providers::azure) fn pool_to_send(mut properties: Value) -> Value 
         drop_at(&mut properties, &[field]);
     }
     drop_at(&mut properties, &["localDNSProfile", "state"]);
-    without_nulls(&mut properties);
+    drop_nulls(&mut properties);
     properties
 }
 
@@ -67,18 +68,6 @@ fn drop_at(value: &mut Value, path: &[&str]) {
                 drop_at(inner, rest);
             }
         }
-        _ => {}
-    }
-}
-
-fn without_nulls(value: &mut Value) {
-    match value {
-        Value::Object(map) => {
-            let whole = std::mem::take(map).into_iter().filter(|(_, inner)| !inner.is_null());
-            *map = whole.collect::<Map<_, _>>();
-            map.values_mut().for_each(without_nulls);
-        }
-        Value::Array(items) => items.iter_mut().for_each(without_nulls),
         _ => {}
     }
 }

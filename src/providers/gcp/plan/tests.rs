@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::engine::PlannedStep;
+use crate::model::PriceKey;
 use crate::model::spec::{Nat, ReleaseChannel, ResolvedNetwork, ResolvedPool};
 use crate::model::{Region, spec::ExistingNetwork};
 use serde_json::json;

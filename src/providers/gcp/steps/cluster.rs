@@ -13,7 +13,7 @@ use crate::model::spec::ReleaseChannel;
 use crate::providers::gcp::client::{GcpCx, Request};
 use crate::providers::gcp::error::{self, Told};
 use crate::providers::gcp::labels::{self, Tags};
-use crate::providers::gcp::{addons, wire};
+use crate::providers::gcp::{addons, clusters, wire};
 use async_trait::async_trait;
 use ipnet::Ipv4Net;
 use serde::{Deserialize, Serialize};
@@ -349,8 +349,13 @@ impl Step<GcpCx> for Cluster {
     async fn delete(&self, cx: &GcpCx, at: Scope<'_>, owned: &Owned) -> Result<Deletion, StepError> {
         let what = what("cluster", at);
         let read = get(cx, &self.location, &self.name).await?;
-        if read.as_ref().is_some_and(|(_, cluster)| cluster.status == "STOPPING") {
-            return Ok(Deletion::Started);
+        match &read {
+            // The name is the user's own: once ours is gone, another of that name is somebody else's.
+            Some((_, cluster)) if clusters::stack_of(cluster).as_ref() != Some(at.stack) => return Ok(Deletion::Gone),
+            Some((_, cluster)) if cluster.status == "STOPPING" => return Ok(Deletion::Started),
+            Some(_) => {}
+            None if matches!(making(cx, owned.reference(), &what).await?, Making::Running(_)) => {}
+            None => return Ok(Deletion::Gone),
         }
         let path = cx.container_path(&self.location, &format!("clusters/{}", self.name))?;
         let request = Request::delete("container:projects.locations.clusters.delete", path, &what);
