@@ -97,6 +97,13 @@ pub fn config_home(vars: &Variables) -> Option<PathBuf> {
     base.or_else(|| set("HOME").map(|home| home.join(".config"))).map(|base| base.join("kubewright"))
 }
 
+/// Where what can be read anew is kept.
+pub fn cache_home(vars: &Variables) -> Option<PathBuf> {
+    let set = |name: &str| vars.get(name).filter(|path| !path.is_empty()).map(PathBuf::from);
+    let base = set("XDG_CACHE_HOME").filter(|path| path.is_absolute());
+    base.or_else(|| set("HOME").map(|home| home.join(".cache"))).map(|base| base.join("kubewright"))
+}
+
 /// What flags and variables chose, in plain values.
 #[derive(Debug, Clone, Default)]
 pub struct Settings {

@@ -6,7 +6,7 @@ use super::guess::guessed;
 use super::provision::{self, Limits, OnFailure, Overrides, ProvisionRequest, WaitFor};
 use super::{cloud, money, outcome, places, stacks};
 pub use crate::cost::Vendor;
-use crate::cost::{self, Estimate, HOURS_PER_MONTH, Need, Offer, catalogue};
+use crate::cost::{self, Estimate, HOURS_PER_MONTH, Need, Offer, prices};
 use crate::engine::Standing;
 use crate::env::{Env, ProviderChoice, after};
 use crate::error::{CliError, Exit};
@@ -87,7 +87,7 @@ pub async fn estimate(env: &Env, request: EstimateRequest) -> Result<Exit, CliEr
     let provider = provider.ok_or_else(|| places::region_missing(cloud))?;
     let region = provider.region().clone();
     if !places::regions(cloud).contains(&region.0) {
-        let message = format!("no price is known in {region}: the table of {} has no such region", catalogue().date());
+        let message = format!("no price is known in {region}: the table of {} has no such region", prices().date());
         return Err(CliError::usage(message));
     }
     spec.region = Some(region);
@@ -106,7 +106,7 @@ pub async fn estimate(env: &Env, request: EstimateRequest) -> Result<Exit, CliEr
 
 /// Runs `cost compare`.
 pub fn compare(env: &Env, request: CompareRequest) -> Result<Exit, CliError> {
-    let need = Need::parse(&request.need, catalogue()).map_err(|problems| {
+    let need = Need::parse(&request.need, prices()).map_err(|problems| {
         let mut error = CliError::usage(format!("--need {}: {}", request.need, problems[0]));
         error.details = problems.into_iter().skip(1).collect();
         error.hint("--need 8vcpu,32gib · --need '8vcpu,32gib x3' · --need A100:1")
@@ -115,7 +115,7 @@ pub fn compare(env: &Env, request: CompareRequest) -> Result<Exit, CliError> {
     known_regions(&request.regions, &vendors)?;
     let wish =
         cost::Wish { need, spot: request.spot, vendors, regions: request.regions, arm: request.arm, raw: request.raw };
-    let found = cost::compare(catalogue(), &wish);
+    let found = cost::compare(prices(), &wish);
     let Some(cheapest) = found.first() else { return Err(nothing_fits(&wish)) };
     if request.cheapest {
         let buildable = found.iter().find_map(|offer| flags(&wish, offer));
@@ -133,7 +133,7 @@ pub fn compare(env: &Env, request: CompareRequest) -> Result<Exit, CliError> {
     let body = CostCompare {
         need: needed(&wish.need),
         spot: wish.spot,
-        catalogue_date: catalogue().date().to_owned(),
+        catalogue_date: prices().date().to_owned(),
         found: found.len(),
         offers: found.iter().take(shown).map(|offer| offered(&wish, offer)).collect(),
         excluded: EXCLUDED.iter().chain(&["disks", "address translation"]).map(|it| (*it).to_owned()).collect(),
@@ -146,14 +146,14 @@ pub fn compare(env: &Env, request: CompareRequest) -> Result<Exit, CliError> {
 }
 
 fn spot_dates(vendors: &[Vendor]) -> String {
-    let date = |vendor: &Vendor| catalogue().as_of(*vendor, true).to_owned();
+    let date = |vendor: &Vendor| prices().as_of(*vendor, true).to_owned();
     let dated = vendors.iter().filter(|vendor| !date(vendor).is_empty());
     dated.map(|vendor| format!("{} ({})", date(vendor), vendor.as_str())).collect::<Vec<_>>().join(", ")
 }
 
 /// A pattern that no region meets is a typing error.
-fn known_regions(patterns: &[String], vendors: &[Vendor]) -> Result<(), CliError> {
-    let all: Vec<&str> = vendors.iter().flat_map(|vendor| catalogue().regions(*vendor)).map(String::as_str).collect();
+pub(super) fn known_regions(patterns: &[String], vendors: &[Vendor]) -> Result<(), CliError> {
+    let all: Vec<&str> = vendors.iter().flat_map(|vendor| prices().regions(*vendor)).map(String::as_str).collect();
     for pattern in patterns.iter().filter(|pattern| *pattern != "all") {
         if !all.iter().any(|name| cost::is_region(pattern, name)) {
             let near = all.iter().min_by_key(|name| strsim::damerau_levenshtein(name, pattern)).copied();
@@ -170,12 +170,12 @@ fn known_regions(patterns: &[String], vendors: &[Vendor]) -> Result<(), CliError
 fn nothing_fits(wish: &cost::Wish) -> CliError {
     let error = CliError::new("KW-NO-MATCH", "no machine in these regions has what is asked for".to_owned());
     let elsewhere =
-        cost::compare(catalogue(), &cost::Wish { vendors: Vendor::ALL.to_vec(), regions: Vec::new(), ..wish.clone() });
+        cost::compare(prices(), &cost::Wish { vendors: Vendor::ALL.to_vec(), regions: Vec::new(), ..wish.clone() });
     if let Some(offer) = elsewhere.first() {
         return error.hint(format!("there is one in {}/{}", offer.vendor.as_str(), offer.region));
     }
     let anyhow = cost::compare(
-        catalogue(),
+        prices(),
         &cost::Wish {
             vendors: Vendor::ALL.to_vec(),
             regions: Vec::new(),
@@ -225,7 +225,7 @@ fn offered(wish: &cost::Wish, offer: &Offer<'_>) -> Offered {
         usd_per_month: hundredths(offer.usd_per_hour * HOURS_PER_MONTH),
         saving_percent: wish.spot.then_some((saving * 10.0).round() / 10.0),
         extrapolated: offer.estimated,
-        as_of: catalogue().as_of(offer.vendor, wish.spot).to_owned(),
+        as_of: offer.as_of.to_owned(),
         flags: flags(wish, offer),
     }
 }
@@ -345,8 +345,7 @@ pub fn forecast(env: &Env, name: &ClusterName, id: Option<StackId>, span: Durati
 fn priced(known: &stacks::Known) -> Option<cost::Range> {
     let plan = known.state.plan()?;
     let standing = plan.steps.iter().filter(|step| known.state.step(&step.id).resource().is_some());
-    let all: Estimate =
-        cost::estimate(standing.map(|step| (step.id.as_str(), step.usage.as_slice())), catalogue(), None);
+    let all: Estimate = cost::estimate(standing.map(|step| (step.id.as_str(), step.usage.as_slice())), prices(), None);
     all.complete.then_some(all.totals.usd_per_hour)
 }
 

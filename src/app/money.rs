@@ -1,6 +1,6 @@
 //! What a plan costs, what the budgets say, and the table that shows both before the question.
 
-use crate::cost::{Estimate, HOURS_PER_MONTH, catalogue, estimate, usd_per_hour};
+use crate::cost::{Estimate, HOURS_PER_MONTH, estimate, prices, usd_per_hour};
 use crate::engine::{Plan, PlannedStep};
 use crate::error::CliError;
 use crate::model::doc::BudgetVerdict;
@@ -31,7 +31,7 @@ pub struct Limits {
 pub(super) fn price(plan: &Plan, spec: &ResolvedSpec) -> Estimate {
     let ttl_hours = spec.ttl_secs.map(|secs| secs as f64 / 3_600.0);
     let steps = plan.steps.iter().map(|step| (step.id.as_str(), step.usage.as_slice()));
-    estimate(steps, catalogue(), ttl_hours)
+    estimate(steps, prices(), ttl_hours)
 }
 
 /// What one step's object costs an hour; nothing billed is zero.
@@ -41,7 +41,7 @@ pub(super) fn of_step(step: &PlannedStep) -> Option<f64> {
 
 /// What this usage costs an hour.
 pub(super) fn of_usage(usage: &[Usage]) -> Option<f64> {
-    if usage.is_empty() { Some(0.0) } else { usd_per_hour(usage, catalogue()) }
+    if usage.is_empty() { Some(0.0) } else { usd_per_hour(usage, prices()) }
 }
 
 /// What an autoscaled pool costs an hour more, or less, with so many nodes than as it was ordered.

@@ -38,6 +38,7 @@ const KINDS: &[Kind] = &[
     kind::<Estimate>("cost-estimate", "what a plan costs; part of `plan`"),
     kind::<doc::CostForecast>("cost-forecast", "what a stack will cost in a span"),
     kind::<doc::CostList>("cost-list", "what all stacks cost"),
+    kind::<doc::CostRefresh>("cost-refresh", "what the vendors' price APIs said"),
     kind::<doc::CostShow>("cost-show", "what a stack has cost, object by object"),
     kind::<doc::Destroy>("destroy", "what a destroy removed, kept, and left"),
     kind::<doc::Nothing>("error", "a failure with nothing else to say"),

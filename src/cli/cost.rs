@@ -2,14 +2,14 @@
 
 use super::provision::{SpecArgs, money};
 use crate::app::cost::{self, CompareRequest, EstimateRequest, Vendor};
-use crate::app::provision::Limits;
+use crate::app::{provision::Limits, refresh};
 use crate::env::Env;
 use crate::error::{CliError, Exit};
 use crate::model::{ClusterName, NameError, StackId, time::parse_span};
 use std::{path::PathBuf, time::Duration};
 
 const AFTER: &str = "\
-Prices are list prices of the table in this binary, with their date; traffic, and what workloads make by themselves, is
+Prices are list prices of the table in this binary and of what `cost refresh` has read, with their date; traffic, and what workloads make by themselves, is
 in none of them. `-o csv` and `-o markdown` write tables for other programs and for people elsewhere.";
 
 /// Say what a cluster will cost, where it would cost less, and what it has cost; needs no credentials
@@ -32,6 +32,8 @@ enum CostVerb {
     List,
     /// What one cluster will cost in the days to come
     Forecast(ForecastArgs),
+    /// Read today's prices from the vendors' price APIs, to lie over those of this binary
+    Refresh(RefreshArgs),
 }
 
 /// Price a cluster line by line, from a file or the flags of `provision`
@@ -107,6 +109,17 @@ struct ForecastArgs {
     days: Duration,
 }
 
+/// Read today's prices from the vendors' price APIs, to lie over those of this binary
+#[derive(clap::Args, Debug)]
+struct RefreshArgs {
+    /// Only these vendors: aws, gcp, azure, lambda [default: all that answer without or with the credentials in sight]
+    #[arg(long, value_name = "NAME,…", value_delimiter = ',', add = super::complete::vendors())]
+    providers: Vec<Vendor>,
+    /// Only these regions: us-east-1, 'us-*', all [default: where clusters are, and the region in use]
+    #[arg(long, value_name = "REGION,…", value_delimiter = ',')]
+    regions: Vec<String>,
+}
+
 /// Longest span that is worth a forecast: prices are not that old themselves.
 const MOST_DAYS: f64 = 3_660.0;
 
@@ -145,6 +158,7 @@ pub(super) async fn run(env: &Env, args: CostArgs) -> Result<Exit, CliError> {
             cost::compare(env, request)
         }
         CostVerb::Show(args) => cost::show(env, &args.name, args.stack),
+        CostVerb::Refresh(args) => refresh::refresh(env, &args.providers, &args.regions).await,
         CostVerb::List => cost::list(env),
         CostVerb::Forecast(args) => cost::forecast(env, &args.name, args.stack, args.days),
     }

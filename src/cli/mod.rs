@@ -109,6 +109,10 @@ impl Command {
 
 /// Runs a verb.
 pub async fn run(env: &mut Env, command: Command) -> Result<Exit, CliError> {
+    crate::app::prices::install(env);
+    if matches!(command, Command::Provision(_) | Command::Init(_) | Command::Cost(_)) {
+        crate::app::prices::check(env)?;
+    }
     match command {
         Command::Provision(args) => provision::run(env, *args).await,
         Command::Init(args) => init::run(env, *args).await,

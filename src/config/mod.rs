@@ -3,6 +3,7 @@
 //! Pure functions on text and maps: `env.rs` passes the variables in, nothing here reads the environment, prints or
 //! knows a cloud's API.
 
+pub mod cost_file;
 pub mod dotenv;
 pub mod env_vars;
 pub mod layers;

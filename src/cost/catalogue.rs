@@ -4,49 +4,67 @@
 //! in place: nothing is unpacked, and only a command that asks for a price reads the header.
 //!
 //! Layout, little endian: `KWPRICE1`, u32 length of the header, the header (JSON: [`Header`]), then one block per
-//! machine type. A block is a count of rows and the rows by rising price, each
-//! `region: u8`, `varint(price rise << 1 | estimated)`, `varint(spot price, 0 = none)`; prices in units of 1e-5 USD.
+//! machine type. A block is a count of rows and the rows by rising price, each `region: u8`, `varint(price rise << 3 |
+//! marks)`, `varint(spot price, 0 = none)`; prices in units of 1e-5 USD; marks: 1 estimated, 2 on-demand price read by a
+//! refresh, 4 spot price read by a refresh. What a refresh keeps is the same form with its rows in place of older ones.
 
-use crate::model::{Cloud, Region};
+use super::{adjust, table::RowPrice, table::UNITS_PER_USD};
+use crate::model::{Adjustments, Cloud, Region};
 use serde::{Deserialize, Serialize};
-use std::sync::OnceLock;
+use std::{borrow::Cow, collections::BTreeMap, sync::OnceLock};
 
 static BYTES: &[u8] = include_bytes!("catalogue.bin");
-const MAGIC: &[u8] = b"KWPRICE1";
-const UNIT_USD: f64 = 1e-5;
+pub(super) const MAGIC: &[u8] = b"KWPRICE2";
 
 /// The part that is parsed.
 #[derive(Debug, Serialize, Deserialize)]
-struct Header {
+pub(super) struct Header {
     /// Newest date of any table: what people see as the catalogue's date.
-    date: String,
-    clouds: Vec<CloudTable>,
-    components: Vec<Component>,
+    pub(super) date: String,
+    /// Of a refreshed table: the date of the embedded one under it.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub(super) base: String,
+    /// How many bytes of blocks follow: a table that is cut is none.
+    pub(super) blocks: u64,
+    pub(super) clouds: Vec<CloudTable>,
+    pub(super) components: Vec<Component>,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
-struct CloudTable {
-    cloud: String,
-    on_demand_as_of: String,
-    spot_as_of: String,
-    source: String,
-    regions: Vec<String>,
+pub(super) struct CloudTable {
+    pub(super) cloud: String,
+    pub(super) on_demand_as_of: String,
+    pub(super) spot_as_of: String,
+    pub(super) source: String,
+    pub(super) regions: Vec<String>,
     /// Sorted by name.
-    types: Vec<TypeRow>,
+    pub(super) types: Vec<TypeRow>,
+    /// Regions that a refresh has read, with the dates of their on-demand and spot prices.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub(super) refreshed: BTreeMap<String, (String, String)>,
 }
 
 /// name, vCPUs, GiB, accelerator, how many, offset of the block behind the header.
 #[derive(Debug, Serialize, Deserialize)]
-struct TypeRow(String, f64, f64, String, f64, u32);
+pub(super) struct TypeRow(
+    pub(super) String,
+    pub(super) f64,
+    pub(super) f64,
+    pub(super) String,
+    pub(super) f64,
+    pub(super) u32,
+);
 
 #[derive(Debug, Serialize, Deserialize)]
-struct Component {
-    cloud: String,
-    region: String,
-    name: String,
-    unit: String,
-    usd: f64,
-    source: String,
+pub(super) struct Component {
+    pub(super) cloud: String,
+    pub(super) region: String,
+    pub(super) name: String,
+    pub(super) unit: String,
+    pub(super) usd: f64,
+    pub(super) source: String,
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub(super) as_of: String,
 }
 
 /// Whose prices: a cloud that clusters are built on, or one that only rents machines.
@@ -113,6 +131,12 @@ pub struct InstancePrice<'a> {
     pub spot: Option<f64>,
     /// Estimated from the nearest family's regional ratio, not read from a price list.
     pub estimated: bool,
+    /// Date of the on-demand price.
+    pub as_of: &'a str,
+    /// Date of the spot price.
+    pub spot_as_of: &'a str,
+    /// What the user's discounts and prices made of it, with their line: `cost.yaml:3: instead of 0.096`.
+    pub adjusted: Option<String>,
 }
 
 /// What a component costs.
@@ -126,13 +150,20 @@ pub struct ComponentPrice<'a> {
     pub source: &'a str,
     /// The price of another region stands in, because this one's is not in the table.
     pub estimated: bool,
+    /// Date of the price.
+    pub as_of: &'a str,
+    /// As [`InstancePrice::adjusted`].
+    pub adjusted: Option<String>,
 }
 
 /// The price table.
 #[derive(Debug)]
 pub struct Catalogue {
-    header: Header,
-    blocks: &'static [u8],
+    pub(super) header: Header,
+    bytes: Cow<'static, [u8]>,
+    /// Where the blocks begin.
+    blocks: usize,
+    adjustments: Adjustments,
 }
 
 /// The embedded table; its header is parsed at the first call.
@@ -143,12 +174,62 @@ pub fn catalogue() -> &'static Catalogue {
     })
 }
 
+/// Makes the table in force; none means the embedded one.
+type Loader = Box<dyn Fn() -> Option<Catalogue> + Send + Sync>;
+
+static LOADER: OnceLock<Loader> = OnceLock::new();
+
+/// Says how the table in force is made. It is made when the first price is asked for, once a process; the first word
+/// stands.
+pub fn load_prices_with(loader: Loader) {
+    let _ = LOADER.set(loader);
+}
+
+/// The table in force: the embedded one, with what a refresh has read and with the user's discounts and prices over it.
+/// What is chosen by price is chosen by the embedded one, so that a spec is the same on every machine.
+pub fn prices() -> &'static Catalogue {
+    static IN_FORCE: OnceLock<Option<Catalogue>> = OnceLock::new();
+    match LOADER.get() {
+        Some(load) => IN_FORCE.get_or_init(load).as_ref().unwrap_or_else(|| catalogue()),
+        None => catalogue(),
+    }
+}
+
 impl Catalogue {
-    fn read(bytes: &'static [u8]) -> Option<Self> {
+    /// Reads a packed table; none for anything else, cut ones included.
+    pub fn read(bytes: impl Into<Cow<'static, [u8]>>) -> Option<Self> {
+        let bytes = bytes.into();
         let rest = bytes.strip_prefix(MAGIC)?;
         let (length, rest) = rest.split_first_chunk::<4>()?;
         let (header, blocks) = rest.split_at_checked(u32::from_le_bytes(*length) as usize)?;
-        Some(Self { header: serde_json::from_slice(header).ok()?, blocks })
+        let header: Header = serde_json::from_slice(header).ok()?;
+        let blocks = (blocks.len() as u64 == header.blocks).then_some(bytes.len() - blocks.len())?;
+        Some(Self { header, bytes, blocks, adjustments: Adjustments::default() })
+    }
+
+    /// The same with discounts and prices of the user's.
+    #[must_use]
+    pub fn adjusted(self, adjustments: Adjustments) -> Self {
+        Self { adjustments, ..self }
+    }
+
+    /// The embedded table with discounts and prices of the user's.
+    pub fn embedded(adjustments: Adjustments) -> Self {
+        let read = Self::read(BYTES).expect("the embedded table was written by our own builder and is tested");
+        read.adjusted(adjustments)
+    }
+
+    /// Of a refreshed table: the date of the embedded one it was laid over; otherwise empty.
+    pub fn base(&self) -> &str {
+        &self.header.base
+    }
+
+    /// The regions of a vendor that a refresh has read, with the dates of their on-demand and spot prices.
+    pub fn refreshed(&self, vendor: impl Into<Vendor>) -> impl Iterator<Item = (&str, &str, &str)> {
+        let tables = self.table(vendor).into_iter();
+        tables.flat_map(|it| {
+            it.refreshed.iter().map(|(region, (price, spot))| (region.as_str(), price.as_str(), spot.as_str()))
+        })
     }
 
     fn table(&self, vendor: impl Into<Vendor>) -> Option<&CloudTable> {
@@ -214,6 +295,12 @@ impl Catalogue {
             .flat_map(move |table| table.types.iter().map(move |row| (row.machine(), self.prices(table, row))))
     }
 
+    /// The names of a vendor's components, each in every region that has it.
+    pub fn component_names(&self, vendor: impl Into<Vendor>) -> impl Iterator<Item = &str> {
+        let vendor = vendor.into().as_str();
+        self.header.components.iter().filter(move |row| row.cloud == vendor).map(|row| row.name.as_str())
+    }
+
     /// The names of all accelerators, sorted.
     pub fn accelerators(&self) -> Vec<&str> {
         let all = self.header.clouds.iter().flat_map(|table| table.types.iter().map(|row| row.3.as_str()));
@@ -227,15 +314,31 @@ impl Catalogue {
     pub fn component(&self, cloud: Cloud, region: &Region, name: &str) -> Option<ComponentPrice<'_>> {
         let mut other = None;
         for row in self.header.components.iter().filter(|row| row.cloud == cloud.as_str() && row.name == name) {
-            let price = ComponentPrice { usd: row.usd, unit: &row.unit, source: &row.source, estimated: false };
             if row.region == region.as_str() {
-                return Some(price);
+                return Some(self.component_price(cloud, region, row, false));
             }
             if other.is_none() || row.region == reference_region(cloud) {
-                other = Some(ComponentPrice { estimated: true, ..price });
+                other = Some(row);
             }
         }
-        other
+        other.map(|row| self.component_price(cloud, region, row, true))
+    }
+
+    fn component_price<'a>(
+        &'a self,
+        cloud: Cloud,
+        region: &Region,
+        row: &'a Component,
+        estimated: bool,
+    ) -> ComponentPrice<'a> {
+        let as_of = if row.as_of.is_empty() { &self.header.date } else { &row.as_of };
+        let price =
+            ComponentPrice { usd: row.usd, unit: &row.unit, source: &row.source, estimated, as_of, adjusted: None };
+        if self.adjustments.is_empty() {
+            return price;
+        }
+        let (usd, adjusted) = adjust::component(&self.adjustments, cloud.into(), region.as_str(), &row.name, row.usd);
+        ComponentPrice { usd, adjusted, ..price }
     }
 
     fn row(&self, cloud: Cloud, name: &str) -> Option<(&CloudTable, &TypeRow)> {
@@ -244,8 +347,13 @@ impl Catalogue {
         Some((table, &table.types[at]))
     }
 
-    fn prices<'a>(&'a self, table: &'a CloudTable, row: &'a TypeRow) -> impl Iterator<Item = InstancePrice<'a>> {
-        let mut reader = Reader(self.blocks.get(row.5 as usize..).unwrap_or(&[]));
+    /// The rows of a type as they are packed, by rising price.
+    pub(super) fn rows<'a>(
+        &'a self,
+        table: &'a CloudTable,
+        row: &'a TypeRow,
+    ) -> impl Iterator<Item = (&'a str, RowPrice)> + use<'a> {
+        let mut reader = Reader(self.bytes.get(self.blocks.saturating_add(row.5 as usize)..).unwrap_or(&[]));
         let mut left = reader.varint().unwrap_or(0);
         let mut price = 0;
         std::iter::from_fn(move || {
@@ -253,14 +361,41 @@ impl Catalogue {
             let region = table.regions.get(usize::from(reader.byte()?))?;
             let step = reader.varint()?;
             let spot = reader.varint()?;
-            price += step >> 1;
-            Some(InstancePrice {
+            price += step >> 3;
+            let marks = RowPrice {
+                on_demand: price,
+                spot,
+                estimated: step & 1 != 0,
+                fresh: step & 2 != 0,
+                fresh_spot: step & 4 != 0,
+            };
+            Some((region.as_str(), marks))
+        })
+    }
+
+    fn prices<'a>(&'a self, table: &'a CloudTable, row: &'a TypeRow) -> impl Iterator<Item = InstancePrice<'a>> {
+        let vendor = Vendor::ALL.into_iter().find(|vendor| vendor.as_str() == table.cloud);
+        let adjusting = vendor.filter(|_| !self.adjustments.is_empty());
+        self.rows(table, row).map(move |(region, price)| {
+            let read = if price.fresh || price.fresh_spot { table.refreshed.get(region) } else { None };
+            let dated = |fresh: bool, usual: &'a str, at: Option<&'a String>| {
+                at.filter(|_| fresh).map_or(usual, String::as_str)
+            };
+            let mut found = InstancePrice {
                 machine: row.machine(),
                 region,
-                on_demand: usd(price),
-                spot: (spot > 0).then(|| usd(spot)),
-                estimated: step & 1 == 1,
-            })
+                on_demand: usd(price.on_demand),
+                spot: (price.spot > 0).then(|| usd(price.spot)),
+                estimated: price.estimated,
+                as_of: dated(price.fresh, &table.on_demand_as_of, read.map(|dates| &dates.0)),
+                spot_as_of: dated(price.fresh_spot, &table.spot_as_of, read.map(|dates| &dates.1)),
+                adjusted: None,
+            };
+            if let Some(vendor) = adjusting {
+                let own = adjust::machine(&self.adjustments, vendor, region, &row.0, (found.on_demand, found.spot));
+                (found.on_demand, found.spot, found.adjusted) = (own.on_demand, own.spot, own.note);
+            }
+            found
         })
     }
 }
@@ -283,7 +418,15 @@ pub const fn reference_region(cloud: Cloud) -> &'static str {
 
 fn usd(units: u64) -> f64 {
     // Divide rather than multiply: 8640 / 1e5 is the double nearest to 0.0864, 8640 * 1e-5 is not.
-    units as f64 / (1.0 / UNIT_USD).round()
+    units as f64 / UNITS_PER_USD
+}
+
+pub(super) fn varint(out: &mut Vec<u8>, mut value: u64) {
+    while value >= 0x80 {
+        out.push(value as u8 | 0x80);
+        value >>= 7;
+    }
+    out.push(value as u8);
 }
 
 struct Reader<'a>(&'a [u8]);

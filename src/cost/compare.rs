@@ -42,6 +42,8 @@ pub struct Offer<'a> {
     pub usd_per_hour: f64,
     /// Estimated from the nearest family's regional ratio, or with a stand-in's price.
     pub estimated: bool,
+    /// Date of the machine's price.
+    pub as_of: &'a str,
 }
 
 /// The cheapest of every region that has any, cheapest first.
@@ -90,6 +92,7 @@ fn offer<'a>(
     let plane = control_plane(table, vendor, price.region);
     let estimated = price.estimated;
     Offer {
+        as_of: if wish.spot { price.spot_as_of } else { price.as_of },
         vendor,
         region: price.region,
         allocatable: allocatable(vendor, price.machine.vcpus, price.machine.memory_gib),

@@ -2,7 +2,7 @@
 
 use super::Catalogue;
 use crate::model::{
-    PriceKey, Unit, Usage,
+    Cloud, PriceKey, Region, Unit, Usage,
     doc::{Estimate, HOURS_PER_MONTH, Line, Range, Totals},
 };
 
@@ -46,33 +46,46 @@ pub fn usd_per_hour(usage: &[Usage], table: &Catalogue) -> Option<f64> {
 }
 
 fn line(step: &str, usage: &Usage, table: &Catalogue) -> Line {
-    let (cloud, region, component, sku, price, source, as_of, extrapolated) = match &usage.key {
+    let priced = match &usage.key {
         PriceKey::Instance { cloud, region, instance_type, spot } => {
             let found = table.instance(*cloud, region, instance_type);
-            let usd = found.as_ref().and_then(|price| if *spot { price.spot } else { Some(price.on_demand) });
-            let sku = if *spot { "spot" } else { "on-demand" };
-            let estimated = found.is_some_and(|price| price.estimated);
-            let (source, as_of) = (table.source(*cloud).to_owned(), table.as_of(*cloud, *spot).to_owned());
-            (cloud, region, instance_type.clone(), sku, usd, source, as_of, estimated)
+            let (date, estimated) = (table.as_of(*cloud, *spot), found.as_ref().is_some_and(|price| price.estimated));
+            Priced {
+                place: (*cloud, region),
+                component: instance_type,
+                sku: if *spot { "spot" } else { "on-demand" },
+                usd: found.as_ref().and_then(|price| if *spot { price.spot } else { Some(price.on_demand) }),
+                source: table.source(*cloud),
+                as_of: found.as_ref().map_or(date, |price| if *spot { price.spot_as_of } else { price.as_of }),
+                extrapolated: estimated,
+                adjusted: found.and_then(|price| price.adjusted),
+            }
         }
         PriceKey::Component { cloud, region, name } => {
             let found = table.component(*cloud, region, name);
-            let source = found.as_ref().map_or_else(String::new, |price| price.source.to_owned());
-            let estimated = found.as_ref().is_some_and(|price| price.estimated);
-            let as_of = table.date().to_owned();
-            (cloud, region, name.clone(), "list", found.map(|price| price.usd), source, as_of, estimated)
+            Priced {
+                place: (*cloud, region),
+                component: name,
+                sku: "list",
+                usd: found.as_ref().map(|price| price.usd),
+                source: found.as_ref().map_or("", |price| price.source),
+                as_of: found.as_ref().map_or(table.date(), |price| price.as_of),
+                extrapolated: found.as_ref().is_some_and(|price| price.estimated),
+                adjusted: found.and_then(|price| price.adjusted),
+            }
         }
     };
+    let price = priced.usd;
     let hours = match usage.unit {
         Unit::Hour => 1.0,
         Unit::GbMonth | Unit::Month => 1.0 / HOURS_PER_MONTH,
     };
     Line {
         step: step.to_owned(),
-        component,
-        provider: cloud.to_string(),
-        region: region.to_string(),
-        sku: sku.to_owned(),
+        component: priced.component.to_owned(),
+        provider: priced.place.0.to_string(),
+        region: priced.place.1.to_string(),
+        sku: priced.sku.to_owned(),
         quantity: usage.desired,
         unit: match usage.unit {
             Unit::Hour => "hour".to_owned(),
@@ -85,10 +98,23 @@ fn line(step: &str, usage: &Usage, table: &Catalogue) -> Line {
             desired: price * usage.desired * hours,
             max: price * usage.max * hours,
         }),
-        source,
-        as_of,
-        extrapolated,
+        source: priced.source.to_owned(),
+        as_of: priced.as_of.to_owned(),
+        extrapolated: priced.extrapolated,
+        adjusted: priced.adjusted,
     }
+}
+
+/// What the table says of one usage.
+struct Priced<'a> {
+    place: (Cloud, &'a Region),
+    component: &'a str,
+    sku: &'static str,
+    usd: Option<f64>,
+    source: &'a str,
+    as_of: &'a str,
+    extrapolated: bool,
+    adjusted: Option<String>,
 }
 
 /// Rounds away what binary fractions add: a hundredth of a cent is the finest price there is in a total.
@@ -99,10 +125,7 @@ fn cents(usd: f64) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{
-        cost::catalogue,
-        model::{Cloud, Region},
-    };
+    use crate::cost::catalogue;
 
     fn usage(name: &str, quantity: f64) -> Usage {
         let region = Region("us-east-1".into());

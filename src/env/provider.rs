@@ -2,7 +2,6 @@
 
 use super::Env;
 use crate::engine::AuthGate;
-#[cfg(any(feature = "azure", feature = "gcp"))]
 use crate::engine::{ErrorClass, StepError};
 use crate::error::CliError;
 use crate::model::{Cloud, Region};
@@ -24,18 +23,22 @@ pub struct ProviderChoice {
 impl Env {
     /// Opens a cloud; none when no region could be found.
     pub async fn open_provider(&self, choice: &ProviderChoice) -> Result<Option<Arc<dyn Provider>>, CliError> {
+        Ok(providers::open(choice.cloud, self.open_options(choice)).await?)
+    }
+
+    /// How a cloud would be opened.
+    pub fn open_options(&self, choice: &ProviderChoice) -> OpenOptions {
         let profile = self.vars.layers.profile_that_counts(self.settings.profile.as_deref());
         let dotenv = self.vars.layers.dotenv_of(choice.cloud, profile.is_some());
         let mut vars = dotenv.clone();
         vars.extend(self.vars.layers.environment().clone());
         let account = self.settings.account_at(choice.cloud, choice.account.as_deref()).map(str::to_owned);
-        let options = OpenOptions {
+        OpenOptions {
             region: choice.region.clone(),
             role_arn: self.settings.role_arn.clone(),
             account,
             dotenv,
             vars,
-            #[cfg(any(feature = "azure", feature = "gcp"))]
             http: Arc::new(http_client),
             read_file: Arc::new(|path| {
                 crate::store::read_text_if_there(path, CREDENTIALS_LIMIT).map_err(|error| error.message)
@@ -43,8 +46,7 @@ impl Env {
             profile,
             clock: Arc::clone(&self.clock),
             secrets: self.ui.secrets().clone(),
-        };
-        Ok(providers::open(choice.cloud, options).await?)
+        }
     }
 
     /// Whether credentials of a cloud are in sight, without trying them.
@@ -62,7 +64,6 @@ impl Env {
 const CREDENTIALS_LIMIT: u64 = 1 << 20;
 
 /// The client of clouds that are spoken to in plain REST. Redirects are no answer of theirs; only the engine retries.
-#[cfg(any(feature = "azure", feature = "gcp"))]
 fn http_client() -> Result<reqwest::Client, StepError> {
     reqwest::Client::builder()
         .user_agent(concat!("kubewright/", env!("CARGO_PKG_VERSION")))

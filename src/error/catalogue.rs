@@ -334,6 +334,18 @@ pub const CATALOGUE: &[Entry] = &[
         "Correct what the words name in the spec and continue; `kubewright destroy NAME` removes what there is.",
     ),
     entry(
+        "KW-PRICES",
+        Class::Unreachable,
+        "A price API's answer cannot be used: another form or currency, half of what there must be, or a refusal.",
+        "The prices that were known stay in force. `kubewright cost refresh` asks again; check the endpoint variables.",
+    ),
+    entry(
+        "KW-PRICES-CREDENTIALS",
+        Class::Auth,
+        "The vendor says its prices to customers only, and nobody is signed in who may ask.",
+        "Sign in, or name other vendors: `kubewright cost refresh --providers azure` needs nobody.",
+    ),
+    entry(
         "KW-GARBLED",
         Class::Unreachable,
         "What answered cannot be read as the cloud's: half a reply, a page for people, a proxy in between.",

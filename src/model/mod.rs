@@ -10,6 +10,6 @@ pub mod terms;
 pub mod time;
 
 pub use name::{Cloud, ClusterName, NameError, Region, Stack, StackId};
-pub use price::{PriceKey, Unit, Usage};
+pub use price::{Adjustments, Discount, OwnPrice, PriceKey, Unit, Usage};
 pub use secret::{Secret, Secrets, without_secrets};
 pub use spec::{ClusterSpec, ResolvedSpec};

@@ -63,3 +63,53 @@ impl Usage {
         Self { key, unit, min: quantity, desired: quantity, max: quantity }
     }
 }
+
+/// Discounts and prices of the user's own, each with where it stands: `cost.yaml:3`.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Adjustments {
+    /// One a vendor at most.
+    pub discounts: Vec<Discount>,
+    /// Prices in place of the table's.
+    pub prices: Vec<OwnPrice>,
+}
+
+impl Adjustments {
+    /// Whether it changes nothing.
+    pub const fn is_empty(&self) -> bool {
+        self.discounts.is_empty() && self.prices.is_empty()
+    }
+}
+
+/// What a vendor takes less than its list says, as shares from 0 to less than 1.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Discount {
+    /// aws, gcp, azure or lambda.
+    pub provider: String,
+    /// Of machines on demand.
+    pub on_demand: f64,
+    /// Of spot machines.
+    pub spot: f64,
+    /// Of everything that is no machine.
+    pub components: f64,
+    /// File and line.
+    pub at: String,
+}
+
+/// A price that stands for the table's.
+#[derive(Debug, Clone, PartialEq)]
+pub struct OwnPrice {
+    /// aws, gcp, azure or lambda.
+    pub provider: String,
+    /// One region; none is all.
+    pub region: Option<String>,
+    /// Machine type or component.
+    pub name: String,
+    /// Whether it is a component.
+    pub is_component: bool,
+    /// USD a unit: an hour of a machine on demand, or what the component is counted in.
+    pub usd: Option<f64>,
+    /// USD an hour on the spot market.
+    pub spot_usd: Option<f64>,
+    /// File and line.
+    pub at: String,
+}

@@ -18,7 +18,7 @@ pub mod names;
 mod offers;
 pub mod patience;
 pub mod plans;
-#[cfg(any(feature = "azure", feature = "gcp"))]
+pub mod prices;
 pub mod rest;
 pub mod versions;
 mod wide;
@@ -394,7 +394,6 @@ pub struct OpenOptions {
     /// All variables that count for this cloud: the process's over those of [`Self::dotenv`].
     pub vars: BTreeMap<String, String>,
     /// Makes the client for clouds that are spoken to in plain REST.
-    #[cfg(any(feature = "azure", feature = "gcp"))]
     pub http: rest::HttpMaker,
     /// Reads a file of credentials; none where there is none, else why not.
     pub read_file: FileReader,

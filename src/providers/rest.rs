@@ -156,11 +156,26 @@ impl Rest {
     /// `Transient` where no whole answer came: no connection (nothing was done), a connection that broke or an answer
     /// that was cut (nobody knows), a page instead of a document.
     pub async fn send(&self, call: Call<'_>, token: &Secret<String>) -> Result<Answer, StepError> {
+        self.send_as(call, Some(token)).await
+    }
+
+    /// The same without a bearer token: for what is public, or is signed in a header of the call's own.
+    ///
+    /// # Errors
+    /// As [`Self::send`].
+    pub async fn send_open(&self, call: Call<'_>) -> Result<Answer, StepError> {
+        self.send_as(call, None).await
+    }
+
+    async fn send_as(&self, call: Call<'_>, token: Option<&Secret<String>>) -> Result<Answer, StepError> {
         if call.mutating {
             self.count_mutating_call();
         }
         tracing::debug!(operation = call.op, on = call.what, mutating = call.mutating, "call");
-        let mut request = self.http.request(call.verb.method(), &call.url).bearer_auth(token.reveal());
+        let mut request = self.http.request(call.verb.method(), &call.url);
+        if let Some(token) = token {
+            request = request.bearer_auth(token.reveal());
+        }
         request = request.header("accept", "application/json");
         for (name, value) in &call.headers {
             request = request.header(*name, value);

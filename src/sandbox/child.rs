@@ -2,7 +2,7 @@
 //!
 //! Only what is listed passes; credentials, profiles, proxies and kubeconfigs of the user never do.
 
-use super::{Endpoints, aws::sts, azure, gcp};
+use super::{Endpoints, aws::sts, azure, gcp, prices};
 use crate::cost::catalogue;
 use crate::model::{Cloud, Region};
 use std::{collections::BTreeMap, ffi::OsString, path::Path};
@@ -49,6 +49,7 @@ pub fn client_env(
     let path = |name: &str| dir.join(name).into_os_string();
     let mut env = gcp::client_env(&endpoints.gcp, dir);
     env.extend(azure::client_env(endpoints));
+    env.extend(prices::client_env(endpoints));
     env.extend([
         ("AWS_ENDPOINT_URL".to_owned(), text(&endpoints.aws)),
         ("AWS_ACCESS_KEY_ID".to_owned(), text(&key)),
@@ -89,7 +90,6 @@ pub fn child_env(
     for (name, value) in [
         ("HOME", dir.join("home").into_os_string()),
         ("KUBEWRIGHT_HOME", dir.as_os_str().to_owned()),
-        ("KUBEWRIGHT_PRICE_AWS_ENDPOINT", OsString::from(&endpoints.aws)),
         (CLOCK_VARIABLE, OsString::from(endpoints.clock())),
     ] {
         env.insert(OsString::from(name), value);

@@ -37,6 +37,7 @@ pub mod gcp;
 pub mod holds;
 pub mod hub;
 pub mod kubernetes;
+mod prices;
 pub mod record;
 pub mod server;
 pub mod show;

@@ -1,7 +1,7 @@
 //! The sandbox's listeners on loopback: a plain port for AWS and the control endpoints, one for Google, a TLS port for
 //! Azure and one for the Kubernetes API servers. What is answered is decided elsewhere.
 
-use super::{SandboxError, clock::Sleep, control, hub::Hub};
+use super::{SandboxError, clock::Sleep, control, hub::Hub, prices};
 use crate::model::Cloud;
 use http_body_util::{BodyExt, Full, Limited, combinators::UnsyncBoxBody};
 use hyper::{
@@ -139,6 +139,9 @@ async fn answer(hub: &Hub, cloud: Cloud, request: Request<Incoming>) -> Option<R
             return Some(control::sleep(hub, sleep).await);
         }
         return Some(control::handle(hub, parts.method.as_str(), control, &body));
+    }
+    if path.starts_with(prices::PATH) && cloud == Cloud::Aws {
+        return prices::handle(hub, &parts).await;
     }
     let answer = hub.cloud(cloud)?.handle(hub, &parts, &body).await;
     hub.record().keep(cloud.as_str(), &parts, &body, answer).await

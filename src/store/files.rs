@@ -45,6 +45,27 @@ pub fn read_text_if_there(path: &Path, limit: u64) -> Result<Option<String>, Sto
     }
 }
 
+/// Reads a file of ours that is no text; none where it is not there.
+///
+/// # Errors
+/// `Unusable`, or `TooLarge` when it is longer than `limit`.
+pub fn read_bytes_if_there(path: &Path, limit: u64) -> Result<Option<Vec<u8>>, StoreError> {
+    let fail = |cause: io::Error| StoreError::io("read", path, &cause);
+    let file = match File::open(path) {
+        Ok(file) => file,
+        Err(cause) if cause.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(cause) => return Err(fail(cause)),
+    };
+    require_plain(&file, path)?;
+    let mut bytes = Vec::new();
+    file.take(limit.saturating_add(1)).read_to_end(&mut bytes).map_err(fail)?;
+    if bytes.len() as u64 > limit {
+        let message = format!("cannot read {}: it is longer than {limit} bytes", path.display());
+        return Err(StoreError::new(StoreErrorKind::TooLarge, path, message));
+    }
+    Ok(Some(bytes))
+}
+
 /// When a file was last changed and how long it is: another stamp, another content. None when it is not there.
 pub fn stamp(path: &Path) -> Option<(i64, i64, u64)> {
     use std::os::unix::fs::MetadataExt;

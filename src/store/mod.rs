@@ -15,8 +15,8 @@ pub mod state_dir;
 pub use append::{AppendLog, Lines, LogFile, read_lines};
 pub use error::{StoreError, StoreErrorKind};
 pub use files::{
-    Standing, begin_shared, file_names, make_private_dir, make_shared_dir, read_text, read_text_if_there,
-    remove_if_there, stamp, what_stands, write_private, write_shared, write_users,
+    Standing, begin_shared, file_names, make_private_dir, make_shared_dir, read_bytes_if_there, read_text,
+    read_text_if_there, remove_if_there, stamp, what_stands, write_private, write_shared, write_users,
 };
 pub use journal::{JournalRead, StackJournal};
 pub use lock::{FileLock, Holder, Presence};

@@ -1,9 +1,11 @@
-//! `kubewright.cost-compare/v1`, `cost-show`, `cost-list` and `cost-forecast`.
+//! `kubewright.cost-compare/v1`, `cost-show`, `cost-list`, `cost-forecast` and
+//! `cost-refresh`.
 
 use super::Stack;
 use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::Serialize;
+use std::collections::BTreeMap;
 
 /// What is needed of each node.
 #[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
@@ -181,4 +183,56 @@ pub struct CostForecast {
     pub max_usd: Option<f64>,
     /// When it expires, where that is within the span: nothing is forecast beyond, if `reap` runs.
     pub expires_at: Option<Timestamp>,
+}
+
+/// A price that was read and not believed: what was known stands.
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct DoubtfulPrice {
+    /// Region.
+    pub region: String,
+    /// Machine type or component.
+    pub name: String,
+    /// USD that is known.
+    pub known: f64,
+    /// USD that was read; null where the answer contradicts itself.
+    pub said: Option<f64>,
+}
+
+/// What came of one vendor.
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct VendorRefresh {
+    /// aws, gcp, azure or lambda.
+    pub provider: String,
+    /// `read`, `failed` (what was known stands), `skipped` (nobody is signed in).
+    pub outcome: String,
+    /// The regions that were asked for.
+    pub regions: Vec<String>,
+    /// Machine prices that now stand.
+    pub prices: usize,
+    /// How many of them are other than before.
+    pub changed: usize,
+    /// Spot prices that now stand.
+    pub spot: usize,
+    /// Components whose price now stands.
+    pub components: usize,
+    /// What was among the answers and is no price of a plain machine, by reason.
+    pub dropped: BTreeMap<String, usize>,
+    /// What was not believed.
+    pub doubtful: Vec<DoubtfulPrice>,
+    /// Why it failed or was skipped.
+    pub reason: Option<String>,
+}
+
+/// The body of `cost refresh`.
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct CostRefresh {
+    /// One per vendor.
+    pub vendors: Vec<VendorRefresh>,
+    /// Date of the newest price in force now.
+    pub catalogue_date: String,
+    /// The file that keeps what was read.
+    pub file: String,
 }

@@ -45,6 +45,10 @@ pub struct Line {
     pub as_of: String,
     /// Estimated rather than read from a price list.
     pub extrapolated: bool,
+    /// What the user's discounts and prices made of the unit price, with their line: `cost.yaml:3: instead of 0.096`;
+    /// null where they say nothing.
+    #[serde(default)]
+    pub adjusted: Option<String>,
 }
 
 /// Sums over the lines with a known price.

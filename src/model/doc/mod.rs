@@ -17,7 +17,10 @@ mod sandbox;
 mod schema;
 mod status;
 
-pub use cost::{Accrued, CostCompare, CostForecast, CostList, CostListed, CostShow, Needed, OfferPrice, Offered};
+pub use cost::{
+    Accrued, CostCompare, CostForecast, CostList, CostListed, CostRefresh, CostShow, DoubtfulPrice, Needed, OfferPrice,
+    Offered, VendorRefresh,
+};
 pub use destroy::{Destroy, DestroyOutcome, Extend, Gone, ONE_WAY, Protect, Remaining};
 pub use estimate::{Estimate, HOURS_PER_MONTH, Line, Range, Totals};
 pub use event::{EventDetail, EventLine, EventPhase, Progress};

@@ -465,7 +465,7 @@ pub(super) fn no_credentials(why: &str) -> StepError {
 }
 
 /// A refusal that AWS puts inside a successful answer.
-pub(super) fn refused(op: &'static str, what: &str, code: &str, text: &str) -> StepError {
+pub(in crate::providers) fn refused(op: &'static str, what: &str, code: &str, text: &str) -> StepError {
     answered(op, what, 400, Some(code), text)
 }
 
@@ -511,7 +511,7 @@ fn root_cause(err: &(dyn StdError + 'static)) -> String {
 }
 
 /// A vendor's sentence, fit to stand in ours: one line, no period, nothing secret.
-pub(super) fn clean(text: &str) -> String {
+pub(in crate::providers) fn clean(text: &str) -> String {
     // What follows is a blob for sts:DecodeAuthorizationMessage, or the signed request itself.
     let text = text.split("Encoded authorization failure message").next().unwrap_or_default();
     let text = text.split("The Canonical String").next().unwrap_or_default();

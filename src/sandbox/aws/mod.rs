@@ -213,6 +213,7 @@ fn services(wall: &Wall) -> Vec<Box<dyn Service>> {
         Box::new(sts::Sts { wall: Wall::clone(wall) }),
         Box::new(iam::Iam),
         Box::new(servicequotas::ServiceQuotas),
+        Box::new(super::prices::aws::Pricing),
         Box::new(ssm::Ssm),
         Box::new(logs::Logs),
         Box::new(ec2::Ec2Service),

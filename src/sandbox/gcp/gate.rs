@@ -13,6 +13,7 @@ use crate::{
     model::Cloud,
     sandbox::{
         hub::{Call, Hub, Refusal},
+        prices::gcp as prices,
         server::{Body, full},
         world::{Closed, Scope, Tx},
     },
@@ -168,6 +169,9 @@ pub(super) async fn handle(hub: &Hub, keys: &Keys, parts: &Parts, body: &[u8]) -
         let (code, reply) = token::handle(hub, keys, op, query, body, json).await?;
         return Some(json_reply(hub.wall(), code, &reply));
     }
+    if let Some(service) = prices::service(verb, path) {
+        return catalog(hub, keys, &service, query, header("authorization")).await;
+    }
     let Some((request, held)) = Request::read(verb, path, query, body) else {
         return Some(html_not_found(hub.wall(), path));
     };
@@ -222,6 +226,36 @@ pub(super) async fn handle(hub: &Hub, keys: &Keys, parts: &Parts, body: &[u8]) -
             tracing::debug!(service = %call.service, op = %call.op, message = %refused.message, "refused");
             json_reply(hub.wall(), refused.http, &refused.body(compute))
         }
+    })
+}
+
+/// The billing catalog: anyone who is somebody may ask.
+async fn catalog(
+    hub: &Hub,
+    keys: &Keys,
+    service: &str,
+    query: &str,
+    authorization: Option<&str>,
+) -> Option<Response<Body>> {
+    let caller = token::bearer(&keys.public(), authorization, hub.wall().as_second()).map(|_| ());
+    let shown = json!({"service": service, "query": query});
+    let op = "cloudbilling.services.skus.list".to_owned();
+    let call = Call { service: "cloudbilling".to_owned(), op, mutating: false, shown };
+    let refusal = |refusal| {
+        Err(match refusal {
+            Refusal::Throttled => Refused::throttled("cloudbilling.googleapis.com"),
+            Refusal::Expired => token::expired(),
+            Refusal::Broken | Refusal::NoCapacity => Refused::broken(),
+        })
+    };
+    let effect = |_| {
+        let result = caller.and_then(|()| prices::answer(service, query).map_err(Refused::invalid));
+        let well = result.is_ok();
+        (result, well)
+    };
+    Some(match hub.endure(&call, refusal, effect).await? {
+        Ok(reply) => json_reply(hub.wall(), 200, &reply),
+        Err(refused) => json_reply(hub.wall(), refused.http, &refused.body(false)),
     })
 }
 

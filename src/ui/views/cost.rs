@@ -1,7 +1,9 @@
 //! `cost`: tables of money, and bars that show where it goes.
 
 use super::{marked, place};
-use crate::model::doc::{CostCompare, CostForecast, CostList, CostShow, Estimate, HOURS_PER_MONTH, Line, Offered};
+use crate::model::doc::{
+    CostCompare, CostForecast, CostList, CostRefresh, CostShow, Estimate, HOURS_PER_MONTH, Line, Offered,
+};
 use crate::ui::{
     Table,
     style::{hourly, moment},
@@ -88,6 +90,11 @@ impl View for EstimateView {
         if let Some(usd) = cost.totals.until_ttl_usd {
             text.push_str(&format!("until its time to live is over: ${usd:.2}\n"));
         }
+        for line in &cost.lines {
+            if let Some(note) = &line.adjusted {
+                text.push_str(&format!("{} ({}): {note}\n", line.component, line.step));
+            }
+        }
         for name in &cost.unknown {
             text.push_str(&format!("no price known for {name}: it is not in the total\n"));
         }
@@ -118,6 +125,7 @@ impl View for EstimateView {
             "source",
             "as_of",
             "extrapolated",
+            "adjusted",
         ];
         let rows = self.cost.lines.iter().map(|line| {
             let hour = line.usd_per_hour;
@@ -136,6 +144,7 @@ impl View for EstimateView {
                 line.source.clone(),
                 line.as_of.clone(),
                 line.extrapolated.to_string(),
+                line.adjusted.clone().unwrap_or_default(),
             ]
         });
         Some(Grid::new(&headings, rows))
@@ -387,5 +396,61 @@ impl View for CostForecast {
             number(self.max_usd),
         ];
         Some(Grid::new(&headings, [row]))
+    }
+}
+
+impl View for CostRefresh {
+    const KIND: &'static str = "cost-refresh";
+
+    fn human(&self, _: Timestamp, _: bool) -> String {
+        let mut table = Table::new(&["VENDOR", "REGIONS", ">PRICES", ">CHANGED", ">SPOT", ">OTHER", ""]);
+        for it in &self.vendors {
+            let regions = match it.regions.as_slice() {
+                [] => String::new(),
+                [one] => one.clone(),
+                many => format!("{} regions", many.len()),
+            };
+            table.row([
+                it.provider.clone(),
+                regions,
+                it.prices.to_string(),
+                it.changed.to_string(),
+                it.spot.to_string(),
+                it.components.to_string(),
+                it.reason.clone().map_or_else(|| it.outcome.clone(), |why| format!("{}: {why}", it.outcome)),
+            ]);
+        }
+        let mut text = table.lines().join("\n") + "\n";
+        for (vendor, odd) in self.vendors.iter().flat_map(|it| it.doubtful.iter().map(move |odd| (&it.provider, odd))) {
+            let said = odd.said.map_or_else(|| "two prices at once".to_owned(), |usd| format!("${usd}"));
+            let (region, name, known) = (&odd.region, &odd.name, odd.known);
+            text.push_str(&format!("not believed: {vendor}/{region} {name} at {said}; ${known} stands\n"));
+        }
+        text.push_str(&format!("newest price in force: {}\n", self.catalogue_date));
+        text
+    }
+
+    fn names(&self) -> Vec<String> {
+        let read = self.vendors.iter().filter(|it| it.outcome == "read");
+        read.flat_map(|it| it.regions.iter().map(|region| format!("{}/{region}", it.provider))).collect()
+    }
+
+    fn grid(&self) -> Option<Grid> {
+        let headings =
+            ["provider", "outcome", "regions", "prices", "changed", "spot", "components", "doubtful", "reason"];
+        let rows = self.vendors.iter().map(|it| {
+            vec![
+                it.provider.clone(),
+                it.outcome.clone(),
+                it.regions.join(" "),
+                it.prices.to_string(),
+                it.changed.to_string(),
+                it.spot.to_string(),
+                it.components.to_string(),
+                it.doubtful.len().to_string(),
+                it.reason.clone().unwrap_or_default(),
+            ]
+        });
+        Some(Grid::new(&headings, rows))
     }
 }

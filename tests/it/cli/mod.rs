@@ -7,6 +7,8 @@ mod completion;
 mod contract;
 #[cfg(all(feature = "aws", feature = "sandbox"))]
 mod cost;
+#[cfg(all(feature = "aws", feature = "azure", feature = "gcp", feature = "sandbox"))]
+mod cost_refresh;
 #[cfg(all(feature = "aws", feature = "sandbox"))]
 mod credentials;
 #[cfg(all(feature = "aws", feature = "sandbox"))]

@@ -9,7 +9,7 @@ use super::{
 use crate::{
     cost::catalogue,
     model::{Cloud, Region},
-    sandbox::{aws::ApiError, world::Scope},
+    sandbox::{aws::ApiError, prices::aws::spot_rows, world::Scope},
 };
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -267,6 +267,49 @@ struct DescribeOfferings {
     filter: Vec<Filter>,
     next_token: Option<String>,
     max_results: Option<usize>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase", deny_unknown_fields)]
+struct DescribeSpot {
+    #[serde(default)]
+    filter: Vec<Filter>,
+    #[serde(default)]
+    instance_type: Vec<String>,
+    #[serde(default)]
+    product_description: Vec<String>,
+    availability_zone: Option<String>,
+    start_time: Option<String>,
+    next_token: Option<String>,
+    max_results: Option<usize>,
+}
+
+/// The market as of now. Without a time to start from, a day that was cheaper stands in the history too.
+pub(super) fn describe_spot(cx: &mut Ec2<'_, '_>, request: Request) -> Result<Value, ApiError> {
+    let wanted: DescribeSpot = request.read()?;
+    let zones: Vec<String> = zones::zones(&cx.scope).iter().map(|zone| zone.name.clone()).collect();
+    let now = super::time(cx.tx.now());
+    let mut rows = spot_rows(&cx.scope, &zones, &now);
+    if wanted.start_time.is_none() {
+        let older = rows.iter().map(|row| {
+            let mut row = row.clone();
+            (row["spotPrice"], row["timestamp"]) = (json!("0.000100"), json!("2026-01-05T10:00:00.000Z"));
+            row
+        });
+        let older: Vec<Value> = older.collect();
+        rows.extend(older);
+    }
+    let among =
+        |list: &[String], row: &Value, key: &str| list.is_empty() || list.iter().any(|own| row[key] == json!(own));
+    rows.retain(|row| {
+        among(&wanted.instance_type, row, "instanceType")
+            && among(&wanted.product_description, row, "productDescription")
+            && wanted.availability_zone.as_ref().is_none_or(|zone| row["availabilityZone"] == json!(zone))
+    });
+    let known = &[("instance-type", "instanceType"), ("availability-zone", "availabilityZone")];
+    let rows = filter::keep(rows, &wanted.filter, known)?;
+    let page = Page { token: wanted.next_token, size: wanted.max_results };
+    filter::page("spotPriceHistorySet", rows, &page, 1000)
 }
 
 pub(super) fn describe_offerings(cx: &mut Ec2<'_, '_>, request: Request) -> Result<Value, ApiError> {

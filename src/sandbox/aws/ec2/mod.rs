@@ -173,6 +173,7 @@ fn answer(cx: &mut Ec2<'_, '_>, request: Request) -> Result<Value, ApiError> {
         "DescribeInstances" => instance::describe(cx, request),
         "TerminateInstances" => instance::terminate_all(cx, request),
         "DescribeInstanceTypes" => machine::describe(cx, request),
+        "DescribeSpotPriceHistory" => machine::describe_spot(cx, request),
         "DescribeInstanceTypeOfferings" => machine::describe_offerings(cx, request),
         "DescribeImages" => image::describe(cx, request),
         "CreateVolume" => volume::create(cx, request),
