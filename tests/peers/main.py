@@ -16,6 +16,7 @@ import doors
 import gke
 import kubectl
 import models
+import tables
 from order import check_order
 from support import BIN, Failed, Home, Recorder, Server, Skipped, answers, build, check, free_port, recorded, sandbox
 
@@ -367,7 +368,7 @@ def kubectl_itself(binary):
 
 
 AWS = (tokens, kubernetes_client, kubectl_itself, planted_misfit, sandbox_replies, aws_recorded, aws_cli, moto_lifecycle, moto_kill_and_continue, moto_destroy_from_tags)
-CHECKS = (*AWS, *gke.CHECKS, *aks.CHECKS)
+CHECKS = (*AWS, *tables.CHECKS, *gke.CHECKS, *aks.CHECKS)
 NEEDS = {"tokens": "aws", "aws_cli": "aws", "moto_lifecycle": "moto_server", "moto_kill_and_continue": "moto_server", "moto_destroy_from_tags": "moto_server"}
 
 
