@@ -124,6 +124,9 @@ def planted_azure(binary):
         check(not found, f"{case[:2]}: {found}")
     for what, (_, found) in zip(fails, verdicts[len(passes) :]):
         check(found, f"nobody noticed {what}")
+    for one, other in (("api-version=2025-10-01", "api-version=2025-03-01"), ('"count": 1', '"count": 1.5'), ('"osDiskSizeGB": 50', '"osDiskSizeGB": 4096')):
+        check(swagger.blurred(one) != swagger.blurred(other), f"{one} and {other} are taken for the same")
+    check(swagger.blurred("kw-demo-e4966b9f at 2026-11-27T00:00:00Z") == swagger.blurred("kw-demo-a1b2c3d4 at 2026-11-28T01:02:03.5Z"), "two runs are told apart")
     polled = exchange("GET", state, None, 200, heads, {"status": "Running"})
     check(list(swagger.unannounced([polled])), "nobody noticed a poll at an address that no reply named")
     return f"{len(fails) + 1} noticed"
