@@ -413,6 +413,12 @@ pub trait Plugin: Sync {
     /// The files that credentials come from, be they there or not.
     fn files(&self, vars: &BTreeMap<String, String>) -> Vec<PathBuf>;
 
+    /// Further files, that those lead to by what stands in them. `read` gives a small file's text.
+    fn led_to(&self, vars: &BTreeMap<String, String>, read: &dyn Fn(&Path) -> Option<String>) -> Vec<PathBuf> {
+        let _ = (vars, read);
+        Vec::new()
+    }
+
     /// The id of keys in the variables that sign by themselves, and belong to one account for ever.
     fn key_id<'v>(&self, vars: &'v BTreeMap<String, String>) -> Option<&'v str> {
         let _ = vars;
