@@ -110,10 +110,14 @@ pub struct StackSeen {
     pub builder: Option<String>,
     /// When it began.
     pub created_at: Option<Timestamp>,
+    /// The newest time that is known of any object: until then, at least, somebody built.
+    pub last_made_at: Option<Timestamp>,
     /// Latest expiry found on any object.
     pub expires_at: Option<Timestamp>,
     /// Destroy and reap must not touch it.
     pub protect: bool,
+    /// Whether expiry and protection are told by something whose tags can change. Else they are as on the first day.
+    pub current: bool,
     /// The resolved spec as stored with it, where it could be read whole.
     pub spec: Option<ResolvedSpec>,
     /// How many objects carry its tag.
@@ -412,6 +416,12 @@ pub trait Plugin: Sync {
 
     /// The files that credentials come from, be they there or not.
     fn files(&self, vars: &BTreeMap<String, String>) -> Vec<PathBuf>;
+
+    /// Further files, that those lead to by what stands in them. `read` gives a small file's text.
+    fn led_to(&self, vars: &BTreeMap<String, String>, read: &dyn Fn(&Path) -> Option<String>) -> Vec<PathBuf> {
+        let _ = (vars, read);
+        Vec::new()
+    }
 
     /// The id of keys in the variables that sign by themselves, and belong to one account for ever.
     fn key_id<'v>(&self, vars: &'v BTreeMap<String, String>) -> Option<&'v str> {
