@@ -42,6 +42,7 @@ impl Env {
             }),
             profile,
             clock: Arc::clone(&self.clock),
+            wall: Arc::clone(&self.wall),
             secrets: self.ui.secrets().clone(),
         };
         Ok(providers::open(choice.cloud, options).await?)

@@ -5,7 +5,7 @@ use super::anchors::{self, Tags};
 use crate::engine::proof::{self, TAG_RUN, TAG_STEP};
 use crate::engine::{
     Creation, ErrorClass, Evidence, Identity, Observed, PlannedStep, Residue, ResourceRef, Scope, StepError, StepId,
-    Timing,
+    Swept, Timing,
 };
 use crate::model::Stack;
 use jiff::Timestamp;
@@ -79,6 +79,11 @@ pub fn busy(id: &str, what: &str, why: impl std::fmt::Display) -> StepError {
     StepError::new(ErrorClass::NotYet, id, format!("cannot delete {what} yet: {why}")).with_residue(Residue::None)
 }
 
+/// Something that is not ours is in the way of a delete. `id` is the cloud's own for that.
+pub fn blocked(id: &str, what: &str, why: impl std::fmt::Display) -> StepError {
+    StepError::new(ErrorClass::Conflict, id, format!("cannot delete {what}: {why}")).with_residue(Residue::None)
+}
+
 /// Why something never became usable, for [`crate::engine::Probe::Broken`].
 pub fn broken(class: ErrorClass, id: &str, it: &ResourceRef, message: impl Into<String>) -> StepError {
     StepError::new(class, id, message).with_residue(Residue::Some(it.clone()))
@@ -145,6 +150,22 @@ pub fn stacks_among(objects: impl IntoIterator<Item = (Tags, Option<Timestamp>)>
         entry.absorb(one);
     }
     seen.into_values().collect()
+}
+
+/// Which kinds go after which: the kind, and those that have to be gone first.
+pub type Order<'a> = [(&'a str, &'a [&'a str])];
+
+/// What was found without a plan, each told after which of the others it goes.
+pub fn ordered(mut found: Vec<Swept>, order: &Order<'_>) -> Vec<Swept> {
+    let mut by_kind: BTreeMap<String, Vec<StepId>> = BTreeMap::new();
+    for one in &found {
+        by_kind.entry(one.step.kind.clone()).or_default().push(one.step.id.clone());
+    }
+    for one in &mut found {
+        let first = order.iter().find(|(kind, _)| *kind == one.step.kind).map(|(_, first)| *first).unwrap_or_default();
+        one.after = first.iter().filter_map(|kind| by_kind.get(*kind)).flatten().cloned().collect();
+    }
+    found
 }
 
 #[cfg(test)]

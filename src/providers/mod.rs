@@ -12,6 +12,7 @@ pub mod device_plugin;
 #[cfg(feature = "gcp")]
 pub mod gcp;
 pub mod in_cluster;
+pub mod kinds;
 pub mod kit;
 pub mod life;
 pub mod names;
@@ -20,6 +21,8 @@ pub mod patience;
 pub mod plans;
 #[cfg(any(feature = "azure", feature = "gcp"))]
 pub mod rest;
+#[cfg(test)]
+pub(crate) mod testing;
 pub mod versions;
 mod wide;
 pub mod words;
@@ -361,6 +364,11 @@ pub trait Provider: Send + Sync {
     /// The node label that holds the cloud's name of the node's pool.
     fn pool_label(&self) -> &'static str;
 
+    /// Beginnings of the finalizers by which the cloud's own controllers hold Services with load balancers.
+    fn balancer_finalizers(&self) -> &'static [&'static str] {
+        &[]
+    }
+
     /// Where the pods that offer nodes' GPUs are, where the provider puts them into clusters itself.
     fn device_plugin(&self) -> Option<PodsAt> {
         None
@@ -404,6 +412,8 @@ pub struct OpenOptions {
     pub read_file: FileReader,
     /// Time, for what is judged by it: support dates, pauses between reads.
     pub clock: Arc<dyn Clock>,
+    /// Real time, by which signatures and tokens end even where the rest does not live in it.
+    pub wall: Arc<dyn Clock>,
     /// Learns the credentials in use, so that no output shows them.
     pub secrets: Secrets,
 }
