@@ -1,5 +1,6 @@
 //! Which cloud, which region, and who we are there.
 
+use super::command::program;
 use super::places::{BUILT, check_region, region_missing};
 use crate::engine::{ErrorClass, StepError};
 use crate::env::{Env, ProviderChoice};
@@ -55,10 +56,6 @@ pub(super) fn chosen(env: &Env, in_spec: Option<Cloud>, name: &str) -> Result<Cl
         error = error.hint(format!("rehearse free and offline   kubewright --sandbox {there}"));
     }
     Err(error.hint(format!("price first, build nothing  {} {there} --dry-run", program(env))))
-}
-
-fn program(env: &Env) -> &'static str {
-    if env.sandbox { "kubewright --sandbox" } else { "kubewright" }
 }
 
 /// For looking: where only one cloud can be meant, it need not be said. The stacks of this machine count, too.

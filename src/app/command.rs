@@ -5,6 +5,11 @@ use crate::model::doc::Commands;
 use crate::model::{Cloud, ClusterName, Region};
 use crate::providers::Provider;
 
+/// What every command begins with: in the rehearsal its flag belongs to the name.
+pub(super) const fn program(env: &Env) -> &'static str {
+    if env.sandbox { "kubewright --sandbox" } else { "kubewright" }
+}
+
 /// Where a stack is, as far as a command must say it.
 #[derive(Debug, Clone)]
 pub(super) struct Place {
@@ -40,6 +45,15 @@ impl Place {
         });
         let (sandbox, yes) = (env.sandbox, env.settings.yes);
         Self { name, cloud, region, sandbox, yes, caller, account: account.unwrap_or_default() }
+    }
+
+    /// The same in the account where the stack was found, whichever is configured.
+    #[must_use]
+    pub(super) fn in_account(mut self, account: &str) -> Self {
+        if let Some(flag) = self.cloud.terms().account_flag {
+            self.account = format!(" {flag} {}", quoted(account));
+        }
+        self
     }
 
     fn program(&self) -> &'static str {
@@ -124,6 +138,13 @@ mod tests {
             place("").by_tags(),
             "kubewright destroy demo --from-tags --confirm demo --provider aws --region us-east-1"
         );
+    }
+
+    #[test]
+    fn commands_say_in_which_project_a_stack_was_found() {
+        let configured = Place { cloud: Cloud::Gcp, account: " --project mine".to_owned(), ..place("") };
+        assert!(configured.in_account("theirs").by_tags().ends_with(" --region us-east-1 --project theirs"));
+        assert!(place("").in_account("123456789012").by_tags().ends_with("us-east-1"), "AWS has no such flag");
     }
 
     #[test]

@@ -1,7 +1,8 @@
 //! `destroy`: show what goes, ask for the name, remove it, prove that nothing remains. With the journal or from the
 //! tags alone.
 
-use super::{cloud, command::Place, durations, inside, kubeconfig, money, outcome, spread, stacks};
+use super::command::{Place, program};
+use super::{cloud, durations, inside, kubeconfig, money, outcome, spread, stacks, status::wide};
 use crate::engine::proof::{self, TAG_STEP};
 use crate::engine::{
     Backend, Identity, Item, Mode, Options, Outcome, Plan, Report, ResourceRef, Session, StackState, Standing, StepId,
@@ -9,7 +10,7 @@ use crate::engine::{
 };
 use crate::env::{Env, StopCause};
 use crate::error::{CliError, Exit};
-use crate::model::doc::{self, Destroy, DestroyOutcome, Gone, ONE_WAY, Remaining};
+use crate::model::doc::{self, Destroy, DestroyOutcome, DueReason, Gone, ONE_WAY, Remaining};
 use crate::model::{ClusterName, Stack, StackId};
 use crate::providers::{Provider, StackSeen, VolumeFate};
 use crate::ui::Answer;
@@ -88,7 +89,7 @@ pub async fn run(env: &Env, request: DestroyRequest) -> Result<Exit, CliError> {
     if target.is_protected() {
         return Err(protected(""));
     }
-    let work = env.reading(gather(env, &target, request.volumes)).await?;
+    let work = env.reading(gather(env, &target, request.volumes, Sight::Wanted)).await?;
     // Another machine may have turned it on: this journal does not know, the objects do.
     if let Some(by) = &work.protected_by {
         return Err(protected(&format!(" (the tags of {} {} say so)", by.kind, by.id)));
@@ -99,7 +100,8 @@ pub async fn run(env: &Env, request: DestroyRequest) -> Result<Exit, CliError> {
         env.ui.show(env.now(), &doc, Some(&error));
         return Err(error);
     }
-    let (doc, error) = execute(env, target, work, request.volumes).await?;
+    let held = stacks::hold(env, &target.stack, "destroy").await?;
+    let (doc, error) = execute(env, held, target, work, request.volumes).await?;
     env.ui.show(env.now(), &doc, error.as_ref());
     error.map_or(Ok(Exit::DONE), Err)
 }
@@ -123,12 +125,12 @@ async fn with_journal(env: &Env, request: &DestroyRequest, known: stacks::Known)
     let plan = known.state.plan().cloned();
     let Some(plan) = plan else {
         return Err(CliError::new("KW-JOURNAL", format!("the journal of `{}` holds no plan", request.name))
-            .hint(format!("kubewright destroy {name} --from-tags --confirm {name}", name = request.name)));
+            .hint(format!("{} destroy {name} --from-tags --confirm {name}", program(env), name = request.name)));
     };
     // The journal knows the region; a flag for another one would only look where nothing is.
     let connected =
         env.reading(cloud::connect_at(env, plan.provider, Some(plan.region.clone()), Some(&plan.account))).await?;
-    let place = Place::of(env, &request.name, connected.provider.as_ref());
+    let place = Place::of(env, &request.name, connected.provider.as_ref()).in_account(&connected.who.account);
     Ok(Target {
         stack: known.stack.clone(),
         known: Some(known),
@@ -157,7 +159,7 @@ async fn from_tags(env: &Env, request: &DestroyRequest) -> Result<Found, CliErro
     let cloud = cloud::implied(env)?;
     let connected = env.reading(cloud::connect(env, cloud, None, None)).await?;
     let provider = connected.provider;
-    let place = Place::of(env, &request.name, provider.as_ref());
+    let place = Place::of(env, &request.name, provider.as_ref()).in_account(&connected.who.account);
     let mut seen = carrying(env, provider.as_ref(), request).await?;
     if seen.is_empty() && request.ignore_not_found {
         // "Nothing there" ends with 0, so it must be proven: a search sees what a killed build sent last only after a while.
@@ -242,9 +244,11 @@ pub(super) enum Taken {
     Spared {
         /// The latest expiry that any of them tells.
         expires_at: Option<Timestamp>,
-        /// Whether any of them is protected.
-        protected: bool,
+        /// Why.
+        why: Mercy,
     },
+    /// Another process took it down since it was found.
+    Gone,
     /// It was gone after.
     Done {
         /// What went and what did not.
@@ -254,30 +258,61 @@ pub(super) enum Taken {
     },
 }
 
-/// Takes down a stack that `reap` found, asking nobody. Its objects are looked at first: one that is protected, or an
-/// expiry for which `spared` says so, keeps it.
-pub(super) async fn take_down(
-    env: &Env,
-    provider: Arc<dyn Provider>,
-    account: String,
-    seen: StackSeen,
-    spared: &dyn Fn(Option<Timestamp>) -> bool,
-) -> Result<Taken, CliError> {
-    let place = Place::of(env, &seen.stack.name, provider.as_ref());
+/// Why a stack that seemed due is left.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Mercy {
+    /// An object of it says so.
+    Protected,
+    /// Its expiry was moved.
+    Extended,
+    /// It has a cluster after all.
+    Stands,
+}
+
+/// A stack that `reap` found.
+pub(super) struct Doomed {
+    pub(super) provider: Arc<dyn Provider>,
+    pub(super) account: String,
+    pub(super) seen: StackSeen,
+    /// Why it is to go.
+    pub(super) reason: DueReason,
+    /// When it was looked for.
+    pub(super) found_at: Timestamp,
+}
+
+/// Takes down a stack that `reap` found, asking nobody. Nobody begins anything with it from here on this machine; only
+/// then are its objects looked at once more, all of them, and what they say then counts.
+pub(super) async fn take_down(env: &Env, doomed: Doomed) -> Result<Taken, CliError> {
+    let Doomed { provider, account, seen, reason, found_at } = doomed;
+    let place = Place::of(env, &seen.stack.name, provider.as_ref()).in_account(&account);
+    let stack = seen.stack.clone();
+    let held = stacks::hold(env, &stack, "reap").await?;
     // The journal of this very stack, where there is one, knows what hangs on its objects without tags of its own.
-    let known = stacks::any(env, &seen.stack.name, Some(seen.stack.id)).ok().flatten();
+    let known = stacks::any(env, &stack.name, Some(stack.id)).ok().flatten();
+    if known.as_ref().and_then(stacks::Known::destroyed_at).is_some_and(|at| at >= found_at) {
+        return Ok(Taken::Gone);
+    }
     let known = known.filter(|known| known.state.plan().is_some() && known.state.standing() != Standing::Destroyed);
     let protected_here = known.as_ref().is_some_and(stacks::Known::is_protected);
     let expires_here = known.as_ref().and_then(stacks::Known::expires_at);
-    let stack = seen.stack.clone();
-    let target = Target { provider, stack, known, seen: Some(seen), account: Some(account), place };
-    let work = env.reading(gather(env, &target, VolumeFate::ByPolicy)).await?;
-    let expires_at = work.expires_at.max(expires_here);
-    let protected = protected_here || work.protected_by.is_some();
-    if protected || spared(expires_at) {
-        return Ok(Taken::Spared { expires_at, protected });
+    if reason == DueReason::Abandoned {
+        let name = provider.cluster_name(&stack);
+        let cluster = env.reading(async { Ok(provider.cluster(&name).await?) }).await?;
+        if cluster.is_some_and(|cluster| wide::stands(&cluster, &stack)) {
+            return Ok(Taken::Spared { expires_at: seen.expires_at, why: Mercy::Stands });
+        }
     }
-    let (doc, error) = execute(env, target, work, VolumeFate::ByPolicy).await?;
+    let target = Target { provider, stack, known, seen: Some(seen), account: Some(account), place };
+    let work = env.reading(gather(env, &target, VolumeFate::ByPolicy, Sight::Needed)).await?;
+    let expires_at = work.expires_at.max(expires_here);
+    let spared = |why| Ok(Taken::Spared { expires_at, why });
+    if protected_here || work.protected_by.is_some() {
+        return spared(Mercy::Protected);
+    }
+    if reason == DueReason::Expired && expires_at.is_some_and(|at| at > env.now()) {
+        return spared(Mercy::Extended);
+    }
+    let (doc, error) = execute(env, held, target, work, VolumeFate::ByPolicy).await?;
     Ok(Taken::Done { doc, error })
 }
 
@@ -298,10 +333,22 @@ struct Work {
     expires_at: Option<Timestamp>,
 }
 
-async fn gather(env: &Env, target: &Target, volumes: VolumeFate) -> Result<Work, CliError> {
+/// Whether what the cloud's objects say must be known before any goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Sight {
+    /// Nobody is asked: they alone can say that it is not to go.
+    Needed,
+    /// Whoever has a journal and was asked for the name goes by that, should a search not work today.
+    Wanted,
+}
+
+async fn gather(env: &Env, target: &Target, volumes: VolumeFate, sight: Sight) -> Result<Work, CliError> {
     let backend = target.provider.backend_for(volumes);
     let plan = target.plan().map(AsRef::as_ref);
-    let swept = sweep(backend.as_ref(), &target.stack, plan).await;
+    let swept = match sweep(target, backend.as_ref(), plan).await {
+        Err(error) if sight == Sight::Needed => return Err(error),
+        swept => swept,
+    };
     let protected_by = swept.as_ref().ok().and_then(|swept| swept.protected_by.clone());
     let expires_at = swept.as_ref().ok().and_then(|swept| swept.expires_at);
     match (&target.known, target.plan()) {
@@ -333,10 +380,11 @@ struct Sweep {
     expires_at: Option<Timestamp>,
 }
 
-async fn sweep(backend: &dyn Backend, stack: &Stack, plan: Option<&Plan>) -> Result<Sweep, CliError> {
+async fn sweep(target: &Target, backend: &dyn Backend, plan: Option<&Plan>) -> Result<Sweep, CliError> {
+    let stack = &target.stack;
     let mut swept = backend.sweep(stack).await?;
     let protected_by = spread::speakers(stack, &swept)
-        .find(|(_, tags)| proof::protects(tags))
+        .find(|(owned, tags)| target.provider.retags(&owned.reference().kind) && proof::protects(tags))
         .map(|(owned, _)| owned.reference().clone());
     let expires_at = spread::speakers(stack, &swept).filter_map(|(_, tags)| proof::expires_at(tags)).max();
     // With the plan at hand, what hangs on its objects without tags of its own (routes, attachments) is in the plan
@@ -401,11 +449,11 @@ async fn confirm(env: &Env, request: &DestroyRequest) -> Result<(), CliError> {
 
 async fn execute(
     env: &Env,
+    held: stacks::Held,
     target: Target,
     work: Work,
     volumes: VolumeFate,
 ) -> Result<(Destroy, Option<CliError>), CliError> {
-    let held = stacks::hold(env, &target.stack, "destroy").await?;
     let (journal, mut state) = match &target.known {
         Some(known) => stacks::open_for_writing(env, &held, Some(known))?,
         None => stacks::begin_removal(env, &held)?,

@@ -2,8 +2,9 @@
 //! one. The latest that stands anywhere counts, so it is safe to be killed anywhere and to repeat; and nothing in here
 //! can make an expiry earlier.
 
+use super::command::{Place, program};
 use super::spread::{Word, speakers};
-use super::{cloud, command::Place, stacks};
+use super::{cloud, stacks};
 use crate::engine::proof::{self, TAG_EXPIRES_AT};
 use crate::engine::{Event, Standing};
 use crate::env::{Env, after};
@@ -21,7 +22,7 @@ pub struct ExtendRequest {
     pub name: ClusterName,
     /// By how much.
     pub span: Duration,
-    /// `--from-now`: counted from now instead of from the expiry there is.
+    /// `--from-now`: counted from now instead of from an expiry that is still to come.
     pub from_now: bool,
 }
 
@@ -45,9 +46,10 @@ pub async fn run(env: &Env, request: ExtendRequest) -> Result<Exit, CliError> {
     let expires_at = match (was, from_now) {
         (None, false) => {
             return Err(CliError::usage(format!("`{name}` has no expiry, so there is nothing to extend"))
-                .hint(format!("to give it one: kubewright extend {name} {} --from-now", shown(span))));
+                .hint(format!("to give it one: {} extend {name} {} --from-now", program(env), shown(span))));
         }
-        (Some(was), false) => after(was, span),
+        // One that is past is no beginning: whoever extends wants the time from now on.
+        (Some(was), false) => after(was.max(env.now()), span),
         (_, true) => after(env.now(), span),
     };
     // Tags hold whole seconds.
@@ -110,7 +112,7 @@ async fn find(env: &Env, name: &ClusterName) -> Result<Target, CliError> {
     let connected = env.reading(cloud::connect(env, cloud, None, None)).await?;
     let provider = connected.provider;
     let seen = env.reading(async { Ok(provider.stacks(Some(name)).await?) }).await?;
-    let place = Place::of(env, name, provider.as_ref());
+    let place = Place::of(env, name, provider.as_ref()).in_account(&connected.who.account);
     match seen.as_slice() {
         [one] => {
             let (stack, account) = (one.stack.clone(), connected.who.account);

@@ -13,7 +13,7 @@ const NAMED: usize = 12;
 pub(super) async fn look(provider: &dyn Provider, cluster: &str) -> Result<Option<ClusterMade>, String> {
     let Some(seen) = provider.cluster(cluster).await.map_err(|error| error.message)? else { return Ok(None) };
     let client = readiness::connect(provider, &seen).await?;
-    k8s::cluster_made(&client).await.map(Some).map_err(|error| error.message)
+    k8s::cluster_made(&client, provider.balancer_finalizers()).await.map(Some).map_err(|error| error.message)
 }
 
 /// What becomes of it, in lines of the preview.

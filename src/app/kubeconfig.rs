@@ -2,7 +2,7 @@
 //!
 //! The current context moves only when it is asked to, or when there is none. What others wrote is never changed.
 
-use super::{cloud, stacks};
+use super::{cloud, command::program, stacks};
 use crate::env::Env;
 use crate::error::{CliError, Exit};
 use crate::k8s::kubeconfig::{self, ContextSeen, Entry, ExecCommand, Kubeconfig, KubeconfigError, Login, mark_of};
@@ -166,7 +166,7 @@ async fn look_up(env: &Env, name: &ClusterName) -> Result<(Arc<dyn Provider>, St
             format!("there is no cluster `{cluster}` in {}/{}", provider.cloud(), provider.region()),
         );
         if plan.is_some() {
-            error = error.hint(format!("build it, or go on with it: kubewright provision {name}"));
+            error = error.hint(format!("build it, or go on with it: {} provision {name}", program(env)));
         }
         return Err(error);
     };
@@ -188,7 +188,7 @@ pub(super) fn entry(env: &Env, provider: &dyn Provider, account: &str, seen: &Cl
             "KW-NOT-READY",
             format!("cluster `{}` is {}: the cloud names no API server yet", seen.name, seen.status),
         )
-        .hint(format!("kubewright status {} --wait ready", seen.name)));
+        .hint(format!("{} status {} --wait ready", program(env), seen.name)));
     };
     let command = env.program().display().to_string();
     let mark = mark(provider, account, &seen.name);
@@ -345,7 +345,7 @@ pub(super) async fn after_provision(
     match work.await {
         Ok(written) => Some(written),
         Err(error) => {
-            env.ui.warn(&format!("no context was written: {error}; later: kubewright kubeconfig {name}"));
+            env.ui.warn(&format!("no context was written: {error}; later: {} kubeconfig {name}", program(env)));
             None
         }
     }
@@ -434,8 +434,9 @@ fn say(env: &Env, written: &Written, name: &ClusterName) {
         (_, true) => "it is the current context now".to_owned(),
         (Some(current), false) if current == context => "it is the current context".to_owned(),
         (current, false) => format!(
-            "current context unchanged: `{}`; switch: kubewright kubeconfig {name} --use",
-            current.as_deref().unwrap_or_default()
+            "current context unchanged: `{}`; switch: {} kubeconfig {name} --use",
+            current.as_deref().unwrap_or_default(),
+            program(env)
         ),
     };
     match written.action {

@@ -58,7 +58,7 @@ pub(super) fn sum(parts: impl IntoIterator<Item = Option<f64>>) -> Option<f64> {
     parts.into_iter().sum::<Option<f64>>().map(|usd| (usd * 1e4).round() / 1e4 + 0.0)
 }
 
-/// The budget's word on an estimate, and the refusal where there is one.
+/// The budget's word on an estimate, and the refusal where there is one. What it stops, and what passes it, the verb adds.
 pub(super) fn judge(cost: &Estimate, budget: &Budget, limits: &Limits) -> (BudgetVerdict, Option<CliError>) {
     let hourly = [budget.hourly_usd, limits.hourly_usd].into_iter().flatten();
     let monthly = [budget.monthly_usd, limits.monthly_usd].into_iter().flatten().map(|usd| usd / HOURS_PER_MONTH);
@@ -83,20 +83,18 @@ pub(super) fn judge(cost: &Estimate, budget: &Budget, limits: &Limits) -> (Budge
             };
             Some(CliError::new(
                 "KW-BUDGET",
-                format!("${:.4}/h at maximum is over the limit of {limit:.4}{now}; nothing was created", range.max),
+                format!("${:.4}/h at maximum is over the limit of {limit:.4}{now}", range.max),
             ))
         }
         "unknown" => Some(CliError::new(
             "KW-BUDGET",
             format!(
-                "no price is known for {}, so the limit of ${limit:.4}/h cannot be judged; nothing was created",
+                "no price is known for {}, so the limit of ${limit:.4}/h cannot be judged",
                 cost.unknown.join(", ")
             ),
         )),
         _ => None,
     };
-    let refusal = refusal
-        .map(|error| error.hint("--override-budget passes every limit and is written to the journal; --yes does not"));
     (BudgetVerdict { limit_usd_per_hour: Some(limit), verdict: verdict.to_owned() }, refusal)
 }
 
@@ -221,11 +219,7 @@ fn savings(component: &str, spec: &ResolvedSpec) -> String {
     if !is_nat || spec.network.nat == Nat::None {
         return String::new();
     }
-    let then = match spec.provider {
-        Cloud::Aws | Cloud::Gcp => "nodes then have public addresses",
-        Cloud::Azure => "nodes then go out through the cluster's load balancer",
-    };
-    format!("plus $0.045/GB; --nat none saves it, {then}")
+    format!("plus $0.045/GB; --nat none saves it, then {}", spec.provider.terms().without_nat)
 }
 
 /// The defaults that were used, in the words of the flags that change them.

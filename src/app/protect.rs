@@ -6,7 +6,7 @@
 //! only once a second look has found no object that still says otherwise.
 
 use super::spread::Word;
-use super::{cloud, stacks};
+use super::{cloud, command::program, stacks};
 use crate::engine::proof::{TAG_PROTECT, protects};
 use crate::engine::{Event, Standing};
 use crate::env::Env;
@@ -18,14 +18,14 @@ use crate::model::doc::{self, Protect};
 pub async fn run(env: &Env, name: &ClusterName, on: bool) -> Result<Exit, CliError> {
     let Some(known) = stacks::live(env, name)? else {
         return Err(CliError::new("KW-NOTHING-RECORDED", format!("there is no journal of a live stack `{name}` here"))
-            .hint(format!("kubewright recover {name}")));
+            .hint(format!("{} recover {name}", program(env))));
     };
     if on && known.state.standing() == Standing::Destroying {
         return Err(CliError::new("KW-DELETING", format!("the removal of `{name}` has begun")));
     }
     let Some(plan) = known.state.plan().cloned() else {
         return Err(CliError::new("KW-JOURNAL", format!("the journal of `{name}` holds no plan"))
-            .hint(format!("kubewright destroy {name} --from-tags --confirm {name}")));
+            .hint(format!("{} destroy {name} --from-tags --confirm {name}", program(env))));
     };
     // Without the cloud nothing is noted: a word that only this machine knows would deceive all the others.
     let place = cloud::connect_at(env, plan.provider, Some(plan.region.clone()), Some(&plan.account));
@@ -40,7 +40,7 @@ pub async fn run(env: &Env, name: &ClusterName, on: bool) -> Result<Exit, CliErr
         let what = if on { stacks::protection_note(true, &by) } else { stacks::lifting_note(&by) };
         journal.append(env.now(), None, &Event::Note { what })?;
     }
-    word.spread(env, provider.as_ref(), &known.stack, left).await.map_err(|error| halfway(error, name, on))?;
+    word.spread(env, provider.as_ref(), &known.stack, left).await.map_err(|error| halfway(env, error, name, on))?;
     if news && !on {
         let what = stacks::protection_note(false, &env.builder());
         journal.append(env.now(), None, &Event::Note { what })?;
@@ -62,11 +62,12 @@ pub async fn run(env: &Env, name: &ClusterName, on: bool) -> Result<Exit, CliErr
 }
 
 /// Stopped between the first object and the last: what that means, and how to go on.
-fn halfway(error: CliError, name: &ClusterName, on: bool) -> CliError {
+fn halfway(env: &Env, error: CliError, name: &ClusterName, on: bool) -> CliError {
     let word = if on {
         format!("`{name}` counts as protected here; not every object in the cloud says so yet")
     } else {
         format!("`{name}` counts as protected until no object in the cloud says so any more")
     };
-    error.detail(word).hint(format!("go on with it: kubewright protect {name} {}", if on { "on" } else { "off" }))
+    let on = if on { "on" } else { "off" };
+    error.detail(word).hint(format!("go on with it: {} protect {name} {on}", program(env)))
 }

@@ -1,5 +1,6 @@
 //! Whether nodes are Ready, asked of the cluster itself with our own token.
 
+use super::command::program;
 use crate::engine::{Identity, Plan, StepId};
 use crate::env::{Env, after};
 use crate::error::CliError;
@@ -205,7 +206,7 @@ pub(super) async fn wait_for_nodes(
                 "KW-NODES",
                 format!("everything stands, but after {} min: {note}", DEADLINE.as_secs() / 60),
             )
-            .hint(format!("look again: kubewright status {} --wait ready", plan.stack.name)));
+            .hint(format!("look again: {} status {} --wait ready", program(env), plan.stack.name)));
         }
         env.reading(async {
             env.clock.sleep(LOOK_AGAIN).await;

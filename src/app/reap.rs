@@ -4,34 +4,42 @@
 //! What objects say is looked at once more right before each removal: an expiry that was moved, or a protection that
 //! was turned on, since the first look spares a stack. Two reapers do a stack once: who finds it held leaves it.
 
-use super::destroy::{self, Taken};
+use super::destroy::{self, Doomed, Mercy, Taken};
 use super::status::wide::{self, Account};
-use super::{command::Place, money, stacks};
+use super::{command::program, money, stacks};
 use crate::engine::Standing;
 use crate::env::Env;
-use crate::error::{CliError, Exit};
+use crate::error::{Class, CliError, Exit};
 use crate::model::doc::{Due, DueOutcome, DueReason, Reap, Stack};
-use crate::model::{self, Region};
 use crate::providers::{Provider, StackSeen};
 use jiff::Timestamp;
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 /// What was asked for.
 #[derive(Debug, Clone)]
 pub struct ReapRequest {
     /// `--delete`.
     pub delete: bool,
-    /// `--abandoned-after`: how long a stack may stand without a cluster before nobody is thought to build it.
+    /// `--abandoned-after`: how long a stack may stand without a cluster and without anything new before nobody is
+    /// thought to build it.
     pub abandoned_after: Duration,
 }
 
-/// A stack that was found, with where it is.
+/// A stack that was found, with where it is. What the journal here says of expiry and protection is in what was seen.
 struct Found {
     provider: Arc<dyn Provider>,
     account: String,
     seen: StackSeen,
-    /// Whether a cluster of it stands and is not being deleted.
-    has_cluster: bool,
+    standing: Stands,
+}
+
+/// What else is known of how it stands.
+#[derive(Debug, Clone, Copy)]
+struct Stands {
+    /// Whether a cluster of it stands and is not being deleted; none where that could not be read.
+    has_cluster: Option<bool>,
+    /// The journal here says that its removal was begun.
+    half_removed: bool,
 }
 
 /// Runs the verb.
@@ -44,25 +52,39 @@ pub async fn run(env: &Env, request: ReapRequest) -> Result<Exit, CliError> {
             Err((stack, error)) => env.ui.warn(&format!("{stack}: {}", error.message)),
         }
     }
+    let found_at = env.now();
     let clouds = wide::clouds(env, &own)?;
     let reads = clouds.iter().map(|cloud| wide::accounts(env, *cloud, &own));
     let read = env.reading(async { Ok(futures::future::join_all(reads).await) }).await?;
-    let (mut found, mut failures) = (Vec::new(), Vec::new());
+    let (mut found, mut failures, mut regions_read) = (Vec::new(), Vec::new(), 0);
     for account in read.into_iter().flatten() {
         match account {
             Ok(account) => {
+                regions_read += account.read();
                 failures.extend(account.failures().iter().cloned());
-                found.extend(in_account(&account));
+                found.extend(in_account(&account, &own));
             }
             Err(failure) => failures.push(failure),
         }
     }
     found.sort_by(|a, b| a.seen.stack.name.cmp(&b.seen.stack.name).then(a.seen.stack.id.cmp(&b.seen.stack.id)));
-    let mut due = Vec::new();
+    let (mut due, mut stopped) = (Vec::new(), None);
     for stack in found {
-        if let Some(reason) = reason(env, &request, &own, &stack) {
-            due.push(reap(env, &request, stack, reason).await?);
+        let Some(reason) = reason(env.now(), request.abandoned_after, &stack.seen, stack.standing) else { continue };
+        let mut row = listed(&stack, reason);
+        if row.outcome == DueOutcome::Protected {
+            env.ui.say(&line(&row, env.now(), "protected -> left"));
+        } else if request.delete && stopped.is_none() {
+            env.ui.say(&line(
+                &row,
+                env.now(),
+                if reason == DueReason::Expired { "-> destroying" } else { "-> finishing" },
+            ));
+            let Found { provider, account, seen, .. } = stack;
+            // What comes after a signal is only listed.
+            stopped = reap(env, Doomed { provider, account, seen, reason, found_at }, &mut row).await;
         }
+        due.push(row);
     }
     let body = Reap {
         complete: failures.is_empty(),
@@ -74,54 +96,47 @@ pub async fn run(env: &Env, request: ReapRequest) -> Result<Exit, CliError> {
         due,
         failures,
     };
-    let error = verdict(&body);
+    let error = match stopped {
+        Some(error) => Some(interrupted(env, error, &body)),
+        None => verdict(&body, regions_read),
+    };
     env.ui.show(env.now(), &body, error.as_ref());
     error.map_or(Ok(Exit::DONE), Err)
 }
 
-/// Every stack of ours in an account, each once, wherever its objects tell of it.
-fn in_account(account: &Account) -> Vec<Found> {
-    let mut all: BTreeMap<(Region, model::Stack), Found> = BTreeMap::new();
-    for (provider, seen) in account.stacks() {
-        let key = (provider.region().clone(), seen.stack.clone());
-        match all.entry(key) {
-            std::collections::btree_map::Entry::Vacant(free) => {
-                let has_cluster = account.has_cluster(&seen.stack);
-                let account = account.id().to_owned();
-                free.insert(Found { provider, account, seen, has_cluster });
-            }
-            std::collections::btree_map::Entry::Occupied(mut there) => {
-                let known = &mut there.get_mut().seen;
-                known.objects += seen.objects;
-                known.protect |= seen.protect;
-                known.expires_at = known.expires_at.max(seen.expires_at);
-                known.created_at = [known.created_at, seen.created_at].into_iter().flatten().min();
-            }
-        }
-    }
-    all.into_values().collect()
+/// Every stack of ours in an account, with what the journals here know of each.
+fn in_account(account: &Account, own: &[stacks::Known]) -> Vec<Found> {
+    let join = |(provider, mut seen): (Arc<dyn Provider>, StackSeen)| {
+        let here = own.iter().find(|known| known.stack == seen.stack);
+        seen.protect |= here.is_some_and(stacks::Known::is_protected);
+        seen.expires_at = seen.expires_at.max(here.and_then(stacks::Known::expires_at));
+        let has_cluster = account.has_cluster(provider.region(), &seen.stack);
+        let half_removed = here.is_some_and(|known| known.state.standing() == Standing::Destroying);
+        let standing = Stands { has_cluster, half_removed };
+        Found { provider, account: account.id().to_owned(), seen, standing }
+    };
+    account.stacks().map(join).collect()
 }
 
 /// Why a stack is to go; none where it is not.
-fn reason(env: &Env, request: &ReapRequest, own: &[stacks::Known], found: &Found) -> Option<DueReason> {
-    let now = env.now();
-    let here = own.iter().find(|known| known.stack == found.seen.stack);
-    let expires_at = found.seen.expires_at.max(here.and_then(stacks::Known::expires_at));
-    if expires_at.is_some_and(|at| at <= now) {
+fn reason(now: Timestamp, abandoned_after: Duration, seen: &StackSeen, standing: Stands) -> Option<DueReason> {
+    if seen.expires_at.is_some_and(|at| at <= now) {
         return Some(DueReason::Expired);
     }
-    if here.is_some_and(|known| known.state.standing() == Standing::Destroying) {
+    if standing.half_removed {
         return Some(DueReason::HalfRemoved);
     }
-    let age = found.seen.created_at.map(|at| now.as_second() - at.as_second());
-    let old = age.is_some_and(|age| age >= request.abandoned_after.as_secs().cast_signed());
-    (old && !found.has_cluster).then_some(DueReason::Abandoned)
+    // A build that goes on makes new things: the newest tells when somebody was at it.
+    let idle = seen.last_made_at.map(|at| now.as_second() - at.as_second());
+    let old = idle.is_some_and(|idle| idle >= abandoned_after.as_secs().cast_signed());
+    // A cluster that could not be read may well be alive.
+    (old && standing.has_cluster == Some(false)).then_some(DueReason::Abandoned)
 }
 
-async fn reap(env: &Env, request: &ReapRequest, found: Found, reason: DueReason) -> Result<Due, CliError> {
+/// Its row before anything is done.
+fn listed(found: &Found, reason: DueReason) -> Due {
     let Found { provider, account, seen, .. } = found;
-    let place = Place::of(env, &seen.stack.name, provider.as_ref());
-    let mut due = Due {
+    Due {
         stack: Stack {
             name: seen.stack.name.to_string(),
             id: Some(seen.stack.id.to_string()),
@@ -134,48 +149,46 @@ async fn reap(env: &Env, request: &ReapRequest, found: Found, reason: DueReason)
         created_at: seen.created_at,
         builder: seen.builder.clone(),
         objects: seen.objects,
-        usd_per_hour: destroy::hourly_of(provider.as_ref(), &seen),
-        outcome: DueOutcome::Listed,
+        usd_per_hour: destroy::hourly_of(provider.as_ref(), seen),
+        outcome: if seen.protect { DueOutcome::Protected } else { DueOutcome::Listed },
         deleted: 0,
         remaining: Vec::new(),
         error: None,
-    };
-    if seen.protect {
-        due.outcome = DueOutcome::Protected;
-        env.ui.say(&line(&due, env.now(), "protected -> left"));
-        return Ok(due);
     }
-    if !request.delete {
-        return Ok(due);
-    }
-    env.ui.say(&line(&due, env.now(), if reason == DueReason::Expired { "-> destroying" } else { "-> finishing" }));
-    let spared = |at: Option<Timestamp>| reason == DueReason::Expired && at.is_some_and(|at| at > env.now());
-    match destroy::take_down(env, provider, account, seen, &spared).await {
-        Ok(Taken::Spared { expires_at, protected }) => {
+}
+
+/// Takes one down and writes what became of it into its row; what it gives back is why no other is begun.
+async fn reap(env: &Env, doomed: Doomed, due: &mut Due) -> Option<CliError> {
+    match destroy::take_down(env, doomed).await {
+        Ok(Taken::Spared { expires_at, why }) => {
             due.expires_at = expires_at;
-            due.outcome = if protected { DueOutcome::Protected } else { DueOutcome::Extended };
+            due.outcome = match why {
+                Mercy::Protected => DueOutcome::Protected,
+                Mercy::Extended => DueOutcome::Extended,
+                Mercy::Stands => DueOutcome::Standing,
+            };
         }
+        Ok(Taken::Gone) => due.outcome = DueOutcome::Held,
         Ok(Taken::Done { doc, error }) => {
             due.deleted = doc.deleted.len();
             due.remaining = doc.remaining;
             due.outcome = if error.is_none() { DueOutcome::Destroyed } else { DueOutcome::Incomplete };
             due.error = error.as_ref().map(CliError::to_doc);
-            if let Some(error) = error.filter(CliError::is_interruption) {
-                return Err(error.hint(format!("go on with  {}", place.by_tags())));
-            }
+            return error.filter(CliError::is_interruption);
         }
         // Another one is at it, on this machine: that is as good.
         Err(error) if error.id == "KW-LOCKED" => {
             env.ui.say(&format!("{}: {}", due.stack.name, error.message));
             due.outcome = DueOutcome::Held;
         }
-        Err(error) if error.is_interruption() => return Err(error),
+        // Before anything of it went.
+        Err(error) if error.is_interruption() => return Some(error),
         Err(error) => {
             due.outcome = DueOutcome::Incomplete;
             due.error = Some(error.to_doc());
         }
     }
-    Ok(due)
+    None
 }
 
 /// `ci-9120-1  expired 13:40Z  -> destroying`.
@@ -183,30 +196,127 @@ fn line(due: &Due, now: Timestamp, what: &str) -> String {
     format!("{}  {}  {what}", due.stack.name, crate::ui::due_because(due, now))
 }
 
+/// Cut short: with what was done until then, and how to go on. A signal gives its code whatever remains; time that ran
+/// out does not hide what would not go.
+fn interrupted(env: &Env, mut error: CliError, body: &Reap) -> CliError {
+    if error.class == Class::Timeout && body.due.iter().any(|it| it.outcome == DueOutcome::Incomplete) {
+        error.exit = Exit::INCOMPLETE;
+    }
+    if body.deleted > 0 {
+        // Whatever was being read when time was up: something was changed before.
+        error.message = error.message.trim_end_matches("; nothing was changed").to_owned();
+    }
+    let left = body.due.iter().filter(|it| it.outcome == DueOutcome::Listed).count();
+    if left > 0 {
+        error.details.push(format!("{} of what is due not begun", crate::ui::style::count(left, "stack")));
+    }
+    error.hint(format!("go on with  {} reap --delete", program(env)))
+}
+
 /// What is left of ours comes before a cloud that did not answer.
-fn verdict(body: &Reap) -> Option<CliError> {
+fn verdict(body: &Reap, regions_read: usize) -> Option<CliError> {
     let stuck: Vec<&Due> = body.due.iter().filter(|it| it.outcome == DueOutcome::Incomplete).collect();
-    if let Some(first) = stuck.first() {
-        let mut error = CliError::new(
-            "KW-INCOMPLETE",
-            format!("{} would not go whole", crate::ui::style::count(stuck.len(), "stack")),
+    if stuck.is_empty() {
+        return wide::incomplete(&body.failures, regions_read);
+    }
+    let message = format!("{} would not go whole", crate::ui::style::count(stuck.len(), "stack"));
+    let mut error = CliError::new("KW-INCOMPLETE", message);
+    for due in stuck {
+        let why = due.error.as_ref().map_or_else(String::new, |error| format!(": {}", error.message));
+        error.details.push(format!("{} in {}/{}{why}", due.stack.name, due.stack.provider, due.stack.region));
+        for hint in due.error.iter().flat_map(|error| &error.hints) {
+            if !error.hints.contains(hint) {
+                error.hints.push(hint.clone());
+            }
+        }
+    }
+    Some(error)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::doc::StatusFailure;
+
+    const AFTER: Duration = Duration::from_secs(3 * 3_600);
+
+    fn at(hour: i64) -> Timestamp {
+        Timestamp::from_second(1_000_000 + hour * 3_600).unwrap()
+    }
+
+    fn seen(begun: i64, last: i64, expires: Option<i64>) -> StackSeen {
+        let mut seen = StackSeen::of("demo-0a1b2c3d".parse().unwrap());
+        seen.seen_made([Some(at(begun)), Some(at(last))]);
+        StackSeen { expires_at: expires.map(at), ..seen }
+    }
+
+    #[test]
+    fn only_what_surely_has_no_cluster_and_got_nothing_new_is_left_by_a_dead_builder() {
+        let judge =
+            |seen: &StackSeen, has_cluster| reason(at(10), AFTER, seen, Stands { has_cluster, half_removed: false });
+        let old = seen(0, 1, None);
+        assert_eq!(judge(&old, Some(false)), Some(DueReason::Abandoned));
+        assert_eq!(judge(&old, Some(true)), None);
+        assert_eq!(judge(&old, None), None, "what could not be read may be alive");
+        assert_eq!(judge(&seen(0, 8, None), Some(false)), None, "somebody went on with it");
+        assert_eq!(judge(&StackSeen::of(old.stack.clone()), Some(false)), None, "of unknown age");
+        for has_cluster in [None, Some(true), Some(false)] {
+            assert_eq!(judge(&seen(0, 1, Some(10)), has_cluster), Some(DueReason::Expired));
+            let begun_here = Stands { has_cluster, half_removed: true };
+            assert_eq!(reason(at(10), AFTER, &seen(9, 9, Some(11)), begun_here), Some(DueReason::HalfRemoved));
+        }
+    }
+
+    #[test]
+    fn what_would_not_go_comes_before_what_was_not_read_and_every_hint_is_told() {
+        let row = |name: &str, hint: &str| {
+            let error = CliError::new("KW-INCOMPLETE", "it would not").hint(hint);
+            let stack = Stack {
+                name: name.to_owned(),
+                id: None,
+                provider: "gcp".to_owned(),
+                account: Some("acme".to_owned()),
+                region: "us-central1".to_owned(),
+            };
+            Due {
+                stack,
+                reason: DueReason::Expired,
+                expires_at: None,
+                created_at: None,
+                builder: None,
+                objects: 1,
+                usd_per_hour: None,
+                outcome: DueOutcome::Incomplete,
+                deleted: 0,
+                remaining: Vec::new(),
+                error: Some(error.to_doc()),
+            }
+        };
+        let failure = |region: &str, id: &str| StatusFailure {
+            provider: "gcp".to_owned(),
+            account: None,
+            region: region.to_owned(),
+            error: CliError::new(id, "no").hint(format!("mend {region}")).to_doc(),
+        };
+        let mut body = Reap {
+            complete: false,
+            delete: true,
+            due: vec![row("one", "a"), row("two", "b"), row("three", "a")],
+            destroyed: 0,
+            deleted: 0,
+            remaining: 0,
+            usd_per_hour: None,
+            failures: vec![failure("us-east1", "KW-UNREACHABLE"), failure("us-west1", "KW-GCP-DENIED")],
+        };
+        let stuck = verdict(&body, 1).unwrap();
+        assert_eq!(
+            (stuck.exit, stuck.hints.as_slice(), stuck.details.len()),
+            (Exit::INCOMPLETE, &["a", "b"].map(str::to_owned)[..], 3)
         );
-        for due in &stuck {
-            let why = due.error.as_ref().map_or_else(String::new, |error| format!(": {}", error.message));
-            error.details.push(format!("{} in {}/{}{why}", due.stack.name, due.stack.provider, due.stack.region));
-        }
-        if let Some(cause) = &first.error {
-            error.hints.clone_from(&cause.hints);
-        }
-        return Some(error);
+        body.due.clear();
+        let unread = verdict(&body, 1).unwrap();
+        assert_eq!((unread.exit, unread.hints.len()), (Exit::UNREACHABLE, 2), "{unread:?}");
+        body.failures.clear();
+        assert!(verdict(&body, 1).is_none());
     }
-    let first = body.failures.first()?;
-    let mut error = CliError::new(
-        "KW-UNREACHABLE",
-        format!("the answer is not whole: {} not read", crate::ui::style::count(body.failures.len(), "place")),
-    );
-    for failure in &body.failures {
-        error.details.push(format!("{}/{}: {}", failure.provider, failure.region, failure.error.message));
-    }
-    Some(error.hint_all(&first.error.hints))
 }

@@ -1,6 +1,7 @@
 //! `recover`: rebuilds a stack's journal from the cloud, so that this machine can go on.
 
-use super::{cloud, command::Place, durations, outcome, stacks, tags};
+use super::command::{Place, program};
+use super::{cloud, durations, outcome, stacks, tags};
 use crate::engine::{Mode, Options, Outcome, Session, StackState, Standing};
 use crate::env::Env;
 use crate::error::{CliError, Exit};
@@ -27,8 +28,8 @@ pub async fn run(env: &Env, name: ClusterName, id: Option<StackId>) -> Result<Ex
                 "KW-STATE",
                 format!("`{name}` has a journal here {word}; there is nothing to recover"),
             )
-            .hint(format!("go on with it: kubewright provision {name}"))
-            .hint(format!("or look at it: kubewright status {name}")));
+            .hint(format!("go on with it: {} provision {name}", program(env)))
+            .hint(format!("or look at it: {} status {name}", program(env))));
         }
         Ok(_) => {}
         Err(error) if error.id == "KW-JOURNAL" => env.ui.warn(&error.message),

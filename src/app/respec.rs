@@ -257,7 +257,7 @@ pub(super) fn day2_verb(difference: &str) -> &'static str {
     match key {
         "nodePools" => "nodepool (not in this build yet)",
         "version" => "upgrade (not in this build yet)",
-        "ttlSecs" => "extend (not in this build yet)",
+        "ttlSecs" => "extend",
         "protect" => "protect",
         _ => "none: it needs a new cluster",
     }
@@ -370,6 +370,8 @@ mod tests {
     #[test]
     fn every_change_names_a_verb() {
         assert_eq!(day2_verb("version 1.34 -> 1.35"), "upgrade (not in this build yet)");
+        assert_eq!(day2_verb("ttlSecs unset -> 28800"), "extend");
+        assert_eq!(day2_verb("protect false -> true"), "protect");
         assert_eq!(day2_verb("network.cidr a -> b"), "none: it needs a new cluster");
     }
 }

@@ -1,6 +1,6 @@
 //! The stacks this machine has journals of: finding, reading, locking.
 
-use super::command::Place;
+use super::command::{Place, program};
 use crate::engine::{Event, Journal, JournalError, Record, RunId, StackState, Standing, StepError, proof};
 use crate::env::Env;
 use crate::error::CliError;
@@ -142,7 +142,7 @@ fn damaged(env: &Env, error: CliError, stack: &Stack) -> CliError {
             (place.recover(), place.by_tags())
         }
         None => {
-            let program = if env.sandbox { "kubewright --sandbox" } else { "kubewright" };
+            let program = program(env);
             (format!("{program} recover {name}"), format!("{program} destroy {name} --from-tags --confirm {name}"))
         }
     };
@@ -184,7 +184,8 @@ pub(super) fn warn_of_expiry(env: &Env, known: &Known) {
         Err(_) => "is past its expiry".to_owned(),
     };
     env.ui.warn(&format!(
-        "`{name}` {when}; `kubewright extend {name} 2h` gives it longer, the next `reap` takes it down"
+        "`{name}` {when}; `{} extend {name} 2h` gives it longer, the next `reap` takes it down",
+        program(env)
     ));
 }
 

@@ -3,7 +3,7 @@
 mod wait;
 pub(in crate::app) mod wide;
 
-use super::{accrual, cloud, money, outcome, provision::host_and_port, readiness, stacks, tags};
+use super::{accrual, cloud, command::program, money, outcome, provision::host_and_port, readiness, stacks, tags};
 use crate::engine::{
     Event, Journal, JournalError, Observer, Options, Plan, Record, RunId, RunOutcome, Session, Standing, StepId,
     StepState, Tick, proof,
@@ -65,7 +65,7 @@ fn report(env: &Env, request: &StatusRequest, status: &Status) -> Result<Exit, C
     let error = if request.check && !unhealthy.is_empty() {
         Some(CliError::new("KW-CHECK", format!("not healthy: {}", unhealthy.join(", "))))
     } else if request.all {
-        wide::incomplete(status)
+        wide::incomplete(&status.failures, status.regions.map_or(0, |regions| regions.read))
     } else if let Some(failure) = status.failures.first() {
         let mut error =
             CliError::new("KW-UNREACHABLE", format!("{} was not read: {}", place(failure), failure.error.message));
@@ -117,10 +117,10 @@ async fn look(env: &Env, request: &StatusRequest) -> Result<Status, CliError> {
         None => stacks::all_live(env)?,
         Some(name) => match stacks::any(env, name, None)?.inspect(|known| stacks::warn_of_expiry(env, known)) {
             Some(known) if known.state.standing() != Standing::Destroyed => vec![Ok(known)],
-            gone if request.local => return Err(absent(name, gone.as_ref())),
+            gone if request.local => return Err(absent(env, name, gone.as_ref())),
             gone => {
                 let found = foreign(env, name).await?;
-                status.clusters.push(found.ok_or_else(|| absent(name, gone.as_ref()))?);
+                status.clusters.push(found.ok_or_else(|| absent(env, name, gone.as_ref()))?);
                 return Ok(status);
             }
         },
@@ -148,12 +148,14 @@ fn unreadable(env: &Env, stack: &crate::model::Stack, error: &CliError) -> Statu
     StatusFailure { provider: "journal".to_owned(), account: None, region: stack.to_string(), error: error.to_doc() }
 }
 
-fn absent(name: &ClusterName, gone: Option<&stacks::Known>) -> CliError {
+fn absent(env: &Env, name: &ClusterName, gone: Option<&stacks::Known>) -> CliError {
     match gone.and_then(stacks::Known::destroyed_at) {
         Some(at) => {
             CliError::new("KW-NOT-FOUND", format!("`{name}` was destroyed (proved {})", at.strftime("%Y-%m-%d %H:%MZ")))
         }
-        None => CliError::new("KW-NOT-FOUND", format!("no stack `{name}`")).hint(format!("kubewright recover {name}")),
+        None => {
+            CliError::new("KW-NOT-FOUND", format!("no stack `{name}`")).hint(format!("{} recover {name}", program(env)))
+        }
     }
 }
 

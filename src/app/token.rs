@@ -5,7 +5,7 @@
 //! leaves both behind for the next call. Never prompts, prints exactly one JSON object.
 
 use super::cloud;
-use crate::env::{Env, Variables};
+use crate::env::{Env, Variables, Vars};
 use crate::error::{CliError, Exit};
 use crate::model::{Cloud, Region, Secret};
 use crate::providers::{self, BUILT, ClusterToken, Plugin};
@@ -115,11 +115,10 @@ fn plugin_error(error: CliError, request: &TokenRequest) -> CliError {
 fn remember(env: &Env, request: &TokenRequest, token: &ClusterToken, cloud: Cloud, account: &str) {
     remember_account(env, cloud, account);
     let kept = Kept { token: token.token.reveal().clone(), expires_at: token.expires_at };
-    if request.plugin().is_none() {
-        return;
-    }
-    if let Ok(text) = serde_json::to_vec(&kept) {
-        keep(env, &token_file(&env.vars.all, request), &text);
+    if let Some(file) = kept_as(&env.vars, request)
+        && let Ok(text) = serde_json::to_vec(&kept)
+    {
+        keep(env, &file, &text);
     }
     sweep_old(env);
 }
@@ -177,12 +176,31 @@ fn token_file(vars: &Variables, request: &TokenRequest) -> String {
     let of_cloud = |name: &str| plugin.is_some_and(|plugin| plugin.decides(name));
     let relevant = |name: &str| of_cloud(name) || name.starts_with("KUBEWRIGHT_") || name == "HOME";
     parts.extend(vars.iter().filter(|(name, _)| relevant(name)).map(|(name, value)| format!("{name}={value}")));
-    let of_cloud = plugin.map(|plugin| plugin.files(vars)).unwrap_or_default();
-    for path in own_files(vars).into_iter().chain(of_cloud) {
+    for path in own_files(vars).into_iter().chain(plugin.map(|plugin| files_of(plugin, vars)).unwrap_or_default()) {
         parts.push(format!("{}:{:?}", path.display(), store::stamp(&path)));
     }
     let parts: Vec<&str> = parts.iter().map(String::as_str).collect();
     format!("token-{}", digest(&parts))
+}
+
+/// The files that decide whose token it is, those included that are only named in others.
+fn files_of(plugin: &dyn Plugin, vars: &Variables) -> Vec<PathBuf> {
+    let text = |path: &Path| store::read_text_if_there(path, CACHE_LIMIT).ok().flatten();
+    let mut files = plugin.files(vars);
+    files.extend(plugin.led_to(vars, &text));
+    files
+}
+
+/// What a token is kept as, so that the short way finds it: that one knows the process's variables and sees whether our
+/// own files have changed, and nothing else. None where the token hangs on more: a `.env` that was named for this call
+/// alone, or credentials that lie where our own `.env` says.
+fn kept_as(vars: &Vars, request: &TokenRequest) -> Option<String> {
+    let plugin = request.plugin()?;
+    let environment = vars.layers.environment();
+    let usual = |file: &str| own_files(environment).iter().any(|own| own == Path::new(file));
+    let seen =
+        vars.layers.dotenv_file().is_none_or(usual) && files_of(plugin, &vars.all) == files_of(plugin, environment);
+    seen.then(|| token_file(environment, request))
 }
 
 /// `.env` and the user's configuration.
@@ -223,6 +241,7 @@ fn exec_credential(token: &ClusterToken, info: Option<&str>) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::layers::Layers;
 
     fn vars(home: &Path, more: &[(&str, &str)]) -> Variables {
         let home = home.display().to_string();
@@ -294,5 +313,46 @@ mod tests {
         store::make_private_dir(&dir.path().join(".aws")).unwrap();
         store::write_private(&dir.path().join(".aws/credentials"), b"[p]").unwrap();
         assert!(quick(&env, &request(Some("1")), now).is_none(), "the credentials may be others now");
+    }
+
+    #[test]
+    #[cfg(feature = "aws")]
+    fn a_token_is_kept_where_the_short_way_looks_or_not_at_all() {
+        let dir = tempfile::tempdir().unwrap();
+        let environment = vars(dir.path(), &[]);
+        let own = dir.path().join(".config/kubewright/.env").display().to_string();
+        let with = |pairs: &[(&str, &str)], file: &str| {
+            let told = pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+            let layers = Layers::new(environment.clone()).with_dotenv(told, file);
+            kept_as(&Vars { all: layers.variables(), layers }, &request(Some("1")))
+        };
+        let usual = Some(token_file(&environment, &request(Some("1"))));
+        let bare = Vars { all: environment.clone(), layers: Layers::new(environment.clone()) };
+        assert_eq!(kept_as(&bare, &request(Some("1"))), usual);
+        assert_eq!(with(KEYS, &own), usual, "the file's stamp stands for what is in it");
+        assert_eq!(
+            with(KEYS, "/elsewhere/.env"),
+            None,
+            "the short way would hand it to whoever does not name that file"
+        );
+        let moved = [("AWS_SHARED_CREDENTIALS_FILE", "/elsewhere/credentials")];
+        assert_eq!(with(&moved, &own), None, "the short way does not see that file change");
+    }
+
+    #[test]
+    #[cfg(feature = "gcp")]
+    fn another_project_in_gclouds_active_configuration_is_another_token() {
+        let dir = tempfile::tempdir().unwrap();
+        let gcloud = dir.path().join(".config/gcloud");
+        store::make_private_dir(&gcloud.join("configurations")).unwrap();
+        store::write_private(&gcloud.join("active_config"), b"work").unwrap();
+        let (env, request) = (vars(dir.path(), &[]), TokenRequest { cloud: Some(Cloud::Gcp), ..request(None) });
+        let write = |name: &str, text: &str| {
+            store::write_private(&gcloud.join("configurations").join(name), text.as_bytes()).unwrap();
+            token_file(&env, &request)
+        };
+        let before = write("config_work", "[core]\naccount = ana@example.com\n");
+        assert_eq!(write("config_default", "[core]\naccount = nobody\n"), before, "that one is not active");
+        assert_ne!(write("config_work", "[core]\naccount = robert@example.com\n"), before);
     }
 }

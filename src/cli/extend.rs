@@ -6,7 +6,7 @@ use crate::error::{CliError, Exit};
 use crate::model::{ClusterName, time::parse_span};
 use std::time::Duration;
 
-/// Move a cluster's expiry, counted from the one it has
+/// Move a cluster's expiry, counted from the one it has, or from now where that is past
 #[derive(clap::Args, Debug)]
 pub struct ExtendArgs {
     /// Cluster name

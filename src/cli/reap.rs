@@ -8,7 +8,9 @@ use std::time::Duration;
 
 const AFTER: &str = "\
 Due is what is past its expiry (`provision --ttl`, `extend`), what was half removed, and what has stood without a cluster
-for longer than any build takes. Tags are enough: no journal is needed, so it runs from cron or CI on any machine with
+and without anything new for longer than any build takes. Where clusters cannot be read nothing counts as left. The
+one limit: a build without a cluster that is continued after longer than --abandoned-after looks left to other machines
+until it makes its next object. Tags are enough: no journal is needed, so it runs from cron or CI on any machine with
 credentials. Protected stacks are left. --provider and --region narrow it.
 
   */15 * * * *  kubewright reap --delete -q        # cron
@@ -22,7 +24,7 @@ pub struct ReapArgs {
     /// Take down what is due; asks nothing
     #[arg(long)]
     delete: bool,
-    /// How long a stack may stand without a cluster before it counts as left by a dead builder
+    /// How long a stack may stand without a cluster and anything new before it counts as left by a dead builder
     #[arg(long, value_name = "SPAN", value_parser = parse_span, default_value = "3h")]
     abandoned_after: Duration,
 }

@@ -137,6 +137,11 @@ impl Layers {
         Self { environment, ..Self::default() }
     }
 
+    /// The `.env` file under them, where there is one.
+    pub fn dotenv_file(&self) -> Option<&str> {
+        Some(self.dotenv_file.as_str()).filter(|file| !file.is_empty())
+    }
+
     /// With a `.env` file under them.
     #[must_use]
     pub fn with_dotenv(mut self, variables: BTreeMap<String, String>, file: &str) -> Self {

@@ -45,6 +45,7 @@ impl Env {
             }),
             profile,
             clock: Arc::clone(&self.clock),
+            wall: Arc::clone(&self.wall),
             secrets: self.ui.secrets().clone(),
         }
     }

@@ -74,11 +74,12 @@ pub struct ClusterMade {
     pub volumes: Vec<VolumeMade>,
 }
 
-/// Looks at everything that may have made something in the cloud. Reads only; all of it or an error.
+/// Looks at everything that may have made something in the cloud. `finalizers` are the beginnings of those by which the
+/// cloud's own controllers hold a Service until its load balancer is gone. Reads only; all of it or an error.
 ///
 /// # Errors
 /// As every read.
-pub async fn cluster_made(client: &Client) -> Result<ClusterMade, StepError> {
+pub async fn cluster_made(client: &Client, finalizers: &[&str]) -> Result<ClusterMade, StepError> {
     let failed = |what: &'static str| move |cause| error::map(&format!("list the {what}"), &cause);
     let services = async { list_all::<Service>(&Api::all(client.clone())).await.map_err(failed("services")) };
     let ingresses = async { list_all::<Ingress>(&Api::all(client.clone())).await.map_err(failed("ingresses")) };
@@ -88,8 +89,11 @@ pub async fn cluster_made(client: &Client) -> Result<ClusterMade, StepError> {
     let pods = async { list_all::<Pod>(&Api::all(client.clone())).await.map_err(failed("pods")) };
     let (services, ingresses, volumes, claims, pods) = tokio::try_join!(services, ingresses, volumes, claims, pods)?;
 
-    let mut load_balancers: Vec<_> =
-        services.iter().filter_map(of_service).chain(ingresses.iter().filter_map(of_ingress)).collect();
+    let mut load_balancers: Vec<_> = services
+        .iter()
+        .filter_map(|it| of_service(it, finalizers))
+        .chain(ingresses.iter().filter_map(of_ingress))
+        .collect();
     load_balancers.sort_by(|a, b| a.object.cmp(&b.object));
     let users = users(&pods);
     let claims: BTreeMap<String, &PersistentVolumeClaim> =
@@ -118,15 +122,15 @@ pub async fn set_reclaim(client: &Client, volume: &ObjectRef, reclaim: Reclaim) 
     done.map(|_| ()).map_err(|cause| error::map(&format!("set the reclaim policy of {volume}"), &cause))
 }
 
-fn of_service(service: &Service) -> Option<LoadBalancerMade> {
-    // A Service that was of that type once still has the controller's finalizer until its load balancer is gone. GKE's
-    // own begin with `gke.networking.io/l4-`.
+/// Beginning of the finalizer of Kubernetes' own controllers.
+const FINALIZER: &str = "service.kubernetes.io/";
+
+fn of_service(service: &Service, finalizers: &[&str]) -> Option<LoadBalancerMade> {
+    // A Service that was of that type once still has the controller's finalizer until its load balancer is gone.
+    let held =
+        |name: &String| name.starts_with(FINALIZER) || finalizers.iter().any(|beginning| name.starts_with(beginning));
     let balanced = service.spec.as_ref().is_some_and(|spec| spec.type_.as_deref() == Some("LoadBalancer"))
-        || service.finalizers().iter().any(|name| {
-            name.starts_with("service.kubernetes.io/")
-                || name.contains("service.k8s.aws")
-                || name.starts_with("gke.networking.io/")
-        });
+        || service.finalizers().iter().any(held);
     let status = service.status.as_ref().and_then(|status| status.load_balancer.as_ref());
     let points = status.and_then(|status| status.ingress.as_ref()).into_iter().flatten();
     let addresses = points.filter_map(|point| point.hostname.clone().or_else(|| point.ip.clone())).collect();

@@ -65,7 +65,7 @@ async fn cluster() -> Server {
 #[tokio::test]
 async fn load_balancers_and_disks_are_found_with_what_holds_them() {
     let server = cluster().await;
-    let made = cluster_made(&server.client()).await.unwrap();
+    let made = cluster_made(&server.client(), &[]).await.unwrap();
     let balancers: Vec<_> = made
         .load_balancers
         .iter()
@@ -93,13 +93,29 @@ async fn load_balancers_and_disks_are_found_with_what_holds_them() {
 }
 
 #[tokio::test]
+async fn a_service_that_the_clouds_own_controller_holds_has_a_load_balancer() {
+    let server = Server::start(|request| match request.path.as_str() {
+        "/api/v1/services" => {
+            Answer::list(vec![json!({ "metadata": { "name": "was", "namespace": "shop", "uid": "s1",
+            "finalizers": ["balancer.example/resources"] }, "spec": { "type": "ClusterIP" } })])
+        }
+        _ => Answer::list(vec![]),
+    })
+    .await;
+    for (finalizers, balancers) in [(&["balancer.example/"][..], 1), (&["other.example/"], 0), (&[], 0)] {
+        let made = cluster_made(&server.client(), finalizers).await.unwrap();
+        assert_eq!(made.load_balancers.len(), balancers, "{finalizers:?}");
+    }
+}
+
+#[tokio::test]
 async fn a_listing_that_fails_makes_the_answer_fail() {
     let server = Server::start(|request| match request.path.as_str() {
         "/api/v1/pods" => Answer::status(429, "TooManyRequests"),
         _ => Answer::list(vec![]),
     })
     .await;
-    let error = cluster_made(&server.client()).await.unwrap_err();
+    let error = cluster_made(&server.client(), &[]).await.unwrap_err();
     assert_eq!((error.class, error.retry_after), (ErrorClass::Throttled, Some(std::time::Duration::from_secs(7))));
     assert_eq!(error.message, "cannot list the pods: the API server answered 429: said TooManyRequests");
 }

@@ -20,4 +20,4 @@ pub use object::{ObjectKind, ObjectRef, delete, is_gone};
 pub use reach::{Barrier, Unreachable, reachable, version};
 
 #[cfg(test)]
-mod testing;
+pub(crate) mod testing;

@@ -1,4 +1,5 @@
-//! A small HTTP server for the tests of this room: answers as told, remembers what it was asked, ends with its value.
+//! A small HTTP server for the tests of this room and of the providers: answers as told, remembers what it was asked, ends
+//! with its value.
 
 use super::{Access, connect};
 use crate::model::Secret;
@@ -12,34 +13,34 @@ use tokio::{
 };
 
 #[derive(Debug, Clone, Default)]
-pub(super) struct Request {
-    pub(super) method: String,
-    pub(super) path: String,
-    pub(super) query: String,
-    pub(super) authorization: String,
-    pub(super) body: String,
+pub(crate) struct Request {
+    pub(crate) method: String,
+    pub(crate) path: String,
+    pub(crate) query: String,
+    pub(crate) authorization: String,
+    pub(crate) body: String,
 }
 
-pub(super) enum Answer {
+pub(crate) enum Answer {
     Text(u16, String),
     HangUp,
 }
 
 impl Answer {
-    pub(super) fn text(code: u16, body: &str) -> Self {
+    pub(crate) fn text(code: u16, body: &str) -> Self {
         Self::Text(code, body.to_owned())
     }
-    pub(super) fn json(code: u16, body: &str) -> Self {
+    pub(crate) fn json(code: u16, body: &str) -> Self {
         Self::text(code, body)
     }
-    pub(super) fn of(code: u16, body: Value) -> Self {
+    pub(crate) fn of(code: u16, body: Value) -> Self {
         Self::Text(code, body.to_string())
     }
-    pub(super) fn list(items: Vec<Value>) -> Self {
+    pub(crate) fn list(items: Vec<Value>) -> Self {
         Self::of(200, json!({ "kind": "List", "apiVersion": "v1", "metadata": {}, "items": items }))
     }
     /// An error in the API server's own shape.
-    pub(super) fn status(code: u16, reason: &str) -> Self {
+    pub(crate) fn status(code: u16, reason: &str) -> Self {
         let message = format!("said {reason}");
         let body = json!({ "kind": "Status", "apiVersion": "v1", "status": "Failure", "code": code, "reason": reason,
             "message": message, "metadata": {}, "details": { "retryAfterSeconds": if code == 429 { 7 } else { 0 } } });
@@ -47,7 +48,7 @@ impl Answer {
     }
 }
 
-pub(super) struct Server {
+pub(crate) struct Server {
     port: u16,
     seen: Arc<Mutex<Vec<Request>>>,
     task: JoinHandle<()>,
@@ -60,7 +61,7 @@ impl Drop for Server {
 }
 
 impl Server {
-    pub(super) async fn start(answer: impl Fn(&Request) -> Answer + Send + Sync + 'static) -> Self {
+    pub(crate) async fn start(answer: impl Fn(&Request) -> Answer + Send + Sync + 'static) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let port = listener.local_addr().unwrap().port();
         let seen = Arc::new(Mutex::new(Vec::new()));
@@ -81,21 +82,21 @@ impl Server {
         Self { port, seen, task }
     }
 
-    pub(super) fn url(&self) -> String {
+    pub(crate) fn url(&self) -> String {
         format!("http://127.0.0.1:{}", self.port)
     }
 
     /// Below a path, as the API servers of the sandbox are.
-    pub(super) fn client(&self) -> Client {
+    pub(crate) fn client(&self) -> Client {
         connect(&access(&format!("{}/clusters/one", self.url()))).unwrap()
     }
 
-    pub(super) fn requests(&self) -> Vec<Request> {
+    pub(crate) fn requests(&self) -> Vec<Request> {
         self.seen.lock().unwrap().clone()
     }
 }
 
-pub(super) fn access(endpoint: &str) -> Access {
+pub(crate) fn access(endpoint: &str) -> Access {
     Access { endpoint: endpoint.to_owned(), ca_pem: CA.to_owned(), token: Secret::new("token".to_owned()) }
 }
 

@@ -31,6 +31,8 @@ pub struct Terms {
     pub example_region: &'static str,
     /// The machine of the default pool.
     pub default_machine: &'static str,
+    /// How nodes reach the internet where there is no NAT gateway.
+    pub without_nat: &'static str,
 }
 
 const AWS: Terms = Terms {
@@ -46,6 +48,7 @@ const AWS: Terms = Terms {
     zone_variables: &[],
     example_region: "us-east-1",
     default_machine: "m6a.large",
+    without_nat: "nodes have public addresses",
 };
 
 const GCP: Terms = Terms {
@@ -61,6 +64,7 @@ const GCP: Terms = Terms {
     zone_variables: &["CLOUDSDK_COMPUTE_ZONE"],
     example_region: "us-central1",
     default_machine: "e2-standard-2",
+    without_nat: "nodes have public addresses",
 };
 
 const AZURE: Terms = Terms {
@@ -76,6 +80,7 @@ const AZURE: Terms = Terms {
     zone_variables: &[],
     example_region: "eastus",
     default_machine: "Standard_D2as_v5",
+    without_nat: "nodes go out through the cluster's load balancer",
 };
 
 impl Cloud {

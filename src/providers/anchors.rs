@@ -1,7 +1,7 @@
 //! What tags tell of a stack on the clouds whose tags hold long values: the resolved spec in chunks, so that a machine
 //! without the journal can plan the same stack again; whose an object is; until when it lives.
 
-use crate::engine::proof::TAG_STACK;
+use crate::engine::proof::{TAG_STACK, TAG_STEP};
 use crate::model::{ResolvedSpec, Stack};
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use std::collections::BTreeMap;
@@ -23,6 +23,11 @@ const MAX_CHUNKS: usize = 24;
 /// The stack in these tags, if they name one.
 pub fn stack_of(tags: &Tags) -> Option<Stack> {
     tags.get(TAG_STACK)?.parse().ok()
+}
+
+/// Whether both of our tags name this stack.
+pub fn is_ours(stack: &Stack, tags: &Tags) -> bool {
+    stack_of(tags).as_ref() == Some(stack) && tags.contains_key(TAG_STEP)
 }
 
 /// The spec as anchor tags; none when it is too large to be stored, which preflight warns of.

@@ -40,6 +40,11 @@ pub trait WayIn: Send + Sync {
 
     /// How long it may take until somebody who was given access is let in.
     fn let_in_within(&self) -> Duration;
+
+    /// Beginnings of the finalizers by which the cloud's own controllers hold Services with load balancers.
+    fn balancer_finalizers(&self) -> &'static [&'static str] {
+        &[]
+    }
 }
 
 /// An object in the cluster. Its `ResourceRef` id is `namespace/name`.
@@ -68,7 +73,7 @@ pub async fn made<Cx: WayIn>(
             tracing::warn!(cluster = name, %why, "cannot look inside the cluster: going on from outside");
             continue;
         }
-        let made = match k8s::cluster_made(&client).await {
+        let made = match k8s::cluster_made(&client, cx.balancer_finalizers()).await {
             Err(denied) if denied.class == ErrorClass::Auth => {
                 tracing::warn!(cluster = name, why = %denied, "may not look inside the cluster: going on from outside");
                 continue;
@@ -135,7 +140,7 @@ impl<Cx: WayIn> Step<Cx> for InCluster {
         if self.object.kind == ObjectKind::PersistentVolumeClaim {
             // Kubernetes keeps a claim as long as pods on nodes use it. Once it is going no new pod gets it, so those
             // that have it now are the last: they go one by one.
-            let made = k8s::cluster_made(&client).await?;
+            let made = k8s::cluster_made(&client, cx.balancer_finalizers()).await?;
             let volume = made.volumes.into_iter().find(|volume| volume.claim.as_ref() == Some(&self.object));
             if let Some(pod) = volume.filter(|volume| volume.going).and_then(|volume| volume.pods.into_iter().next()) {
                 cx.count_mutating_call();
@@ -150,7 +155,7 @@ impl<Cx: WayIn> Step<Cx> for InCluster {
         cx.count_mutating_call();
         let deletion = k8s::delete(&client, &self.object).await?;
         if self.object.kind == ObjectKind::PersistentVolumeClaim && !k8s::is_gone(&client, &self.object).await? {
-            let made = k8s::cluster_made(&client).await?;
+            let made = k8s::cluster_made(&client, cx.balancer_finalizers()).await?;
             let in_use =
                 |volume: &k8s::VolumeMade| volume.claim.as_ref() == Some(&self.object) && !volume.pods.is_empty();
             if made.volumes.iter().any(in_use) {

@@ -12,6 +12,7 @@ pub mod device_plugin;
 #[cfg(feature = "gcp")]
 pub mod gcp;
 pub mod in_cluster;
+pub mod kinds;
 pub mod kit;
 pub mod life;
 pub mod names;
@@ -20,6 +21,8 @@ pub mod patience;
 pub mod plans;
 pub mod prices;
 pub mod rest;
+#[cfg(test)]
+pub(crate) mod testing;
 pub mod versions;
 mod wide;
 pub mod words;
@@ -110,10 +113,14 @@ pub struct StackSeen {
     pub builder: Option<String>,
     /// When it began.
     pub created_at: Option<Timestamp>,
+    /// The newest time that is known of any object: until then, at least, somebody built.
+    pub last_made_at: Option<Timestamp>,
     /// Latest expiry found on any object.
     pub expires_at: Option<Timestamp>,
     /// Destroy and reap must not touch it.
     pub protect: bool,
+    /// Whether expiry and protection are told by something whose tags can change. Else they are as on the first day.
+    pub current: bool,
     /// The resolved spec as stored with it, where it could be read whole.
     pub spec: Option<ResolvedSpec>,
     /// How many objects carry its tag.
@@ -357,6 +364,11 @@ pub trait Provider: Send + Sync {
     /// The node label that holds the cloud's name of the node's pool.
     fn pool_label(&self) -> &'static str;
 
+    /// Beginnings of the finalizers by which the cloud's own controllers hold Services with load balancers.
+    fn balancer_finalizers(&self) -> &'static [&'static str] {
+        &[]
+    }
+
     /// Where the pods that offer nodes' GPUs are, where the provider puts them into clusters itself.
     fn device_plugin(&self) -> Option<PodsAt> {
         None
@@ -399,6 +411,8 @@ pub struct OpenOptions {
     pub read_file: FileReader,
     /// Time, for what is judged by it: support dates, pauses between reads.
     pub clock: Arc<dyn Clock>,
+    /// Real time, by which signatures and tokens end even where the rest does not live in it.
+    pub wall: Arc<dyn Clock>,
     /// Learns the credentials in use, so that no output shows them.
     pub secrets: Secrets,
 }
@@ -411,6 +425,12 @@ pub trait Plugin: Sync {
 
     /// The files that credentials come from, be they there or not.
     fn files(&self, vars: &BTreeMap<String, String>) -> Vec<PathBuf>;
+
+    /// Further files, that those lead to by what stands in them. `read` gives a small file's text.
+    fn led_to(&self, vars: &BTreeMap<String, String>, read: &dyn Fn(&Path) -> Option<String>) -> Vec<PathBuf> {
+        let _ = (vars, read);
+        Vec::new()
+    }
 
     /// The id of keys in the variables that sign by themselves, and belong to one account for ever.
     fn key_id<'v>(&self, vars: &'v BTreeMap<String, String>) -> Option<&'v str> {

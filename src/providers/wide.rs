@@ -4,7 +4,8 @@
 
 use super::{CloudCluster, StackSeen};
 use crate::engine::StepError;
-use crate::model::Usage;
+use crate::model::{Stack, Usage};
+use jiff::Timestamp;
 use std::collections::BTreeMap;
 
 /// One region at a glance.
@@ -16,6 +17,49 @@ pub struct Survey {
     pub stacks: Vec<StackSeen>,
     /// What could not be read, so that the rest is not the whole.
     pub refused: Vec<StepError>,
+}
+
+impl StackSeen {
+    /// A stack of which nothing is seen yet.
+    pub fn of(stack: Stack) -> Self {
+        Self {
+            stack,
+            builder: None,
+            created_at: None,
+            last_made_at: None,
+            expires_at: None,
+            protect: false,
+            current: false,
+            spec: None,
+            objects: 0,
+        }
+    }
+
+    /// What other objects tell of the same stack comes to this. Where some tell of today and the others of the first
+    /// day, today's word counts.
+    pub fn absorb(&mut self, other: Self) {
+        match (self.current, other.current) {
+            (true, false) => {}
+            (false, true) => (self.protect, self.expires_at) = (other.protect, other.expires_at),
+            _ => {
+                self.protect |= other.protect;
+                self.expires_at = self.expires_at.max(other.expires_at);
+            }
+        }
+        self.current |= other.current;
+        self.builder = self.builder.take().or(other.builder);
+        self.spec = self.spec.take().or(other.spec);
+        self.seen_made([self.created_at, other.created_at, other.last_made_at]);
+        self.objects += other.objects;
+    }
+
+    /// Times at which something of it was made, or it was begun.
+    pub fn seen_made(&mut self, times: impl IntoIterator<Item = Option<Timestamp>>) {
+        for at in times.into_iter().flatten() {
+            self.created_at = Some(self.created_at.map_or(at, |first| first.min(at)));
+            self.last_made_at = self.last_made_at.max(Some(at));
+        }
+    }
 }
 
 /// What a cluster is billed by, as far as it can be seen from outside.
@@ -85,6 +129,29 @@ pub fn owner_of(tags: &BTreeMap<String, String>) -> Option<Owner> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn todays_word_counts_before_that_of_the_first_day() {
+        let at = |second| Some(Timestamp::from_second(second).unwrap());
+        let seen = |current, protect, second| {
+            let fresh = StackSeen::of("demo-0a1b2c3d".parse().unwrap());
+            StackSeen { current, protect, expires_at: at(second), created_at: at(second), objects: 1, ..fresh }
+        };
+        let merged = |one: &StackSeen, other: &StackSeen| {
+            let mut one = one.clone();
+            one.absorb(other.clone());
+            (one.current, one.protect, one.expires_at, one.objects)
+        };
+        let (today, first_day) = (seen(true, false, 200), seen(false, true, 300));
+        for (one, other) in [(&today, &first_day), (&first_day, &today)] {
+            assert_eq!(merged(one, other), (true, false, at(200), 2));
+        }
+        assert_eq!(merged(&seen(true, true, 100), &today), (true, true, at(200), 2));
+        assert_eq!(merged(&first_day, &seen(false, false, 400)), (false, true, at(400), 2));
+        let mut whole = today;
+        whole.absorb(StackSeen { last_made_at: at(900), ..first_day });
+        assert_eq!((whole.created_at, whole.last_made_at), (at(200), at(900)));
+    }
 
     fn tool(pairs: &[(&str, &str)]) -> Option<&'static str> {
         let tags = pairs.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();

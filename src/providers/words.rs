@@ -1,5 +1,6 @@
-//! Words of users that no cloud knows, met with what they may have meant.
+//! Words of users that no cloud knows, met with what they may have meant; and words of clouds, fit to be shown.
 
+use crate::model::without_secrets;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// `T4:1` as name and number.
@@ -35,5 +36,31 @@ pub fn gpu_hint(all: &BTreeMap<String, BTreeSet<u32>>, wish: &str) -> String {
                 }
             }
         }
+    }
+}
+
+/// Longest sentence of a vendor's that is shown.
+const SENTENCE: usize = 600;
+
+/// A vendor's sentence, fit to stand in ours: one line, no period, nothing secret.
+pub fn clean(text: &str) -> String {
+    let mut line = without_secrets(&text.split_whitespace().collect::<Vec<_>>().join(" "));
+    if line.len() > SENTENCE {
+        let end = line.floor_char_boundary(SENTENCE);
+        line.truncate(end);
+        line.push('…');
+    }
+    line.trim_end_matches(['.', ' ', ':']).to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_vendors_sentence_is_one_line_without_an_end_and_not_too_long() {
+        assert_eq!(clean(" The zone\n  has none left. "), "The zone has none left");
+        let long = clean(&"ä".repeat(SENTENCE));
+        assert!(long.len() <= SENTENCE + '…'.len_utf8() && long.ends_with("ä…"), "{long}");
     }
 }

@@ -91,7 +91,7 @@ impl Bars {
                 let bar = self.bar(&step, &note);
                 steps.insert(step, bar);
             }
-            Change::Note(step, note) => {
+            Change::Note(step, note) | Change::Again { step, note, .. } => {
                 if let Some((_, shown)) = steps.get(&step) {
                     *shown.lock().unwrap_or_else(PoisonError::into_inner) = style::plain(&note);
                 }

@@ -41,7 +41,7 @@ impl Lines {
                 format!("{place} {step}  {word}  {}", show_span(Duration::from_secs(*secs)))
             }
             Change::Failed(step, why) => format!("{place} {step}  failed: {why}"),
-            Change::Note(step, note) => format!("{place} {step}  {note}"),
+            Change::Note(step, note) | Change::Again { step, brief: note, .. } => format!("{place} {step}  {note}"),
             Change::Say(text) => text.clone(),
         };
         self.shared.err.line(&style::plain(&line));

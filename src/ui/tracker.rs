@@ -12,6 +12,14 @@ use std::{
 pub(super) struct Running {
     pub(super) since: Timestamp,
     pub(super) note: String,
+    /// Why its last try failed.
+    why: String,
+}
+
+impl Running {
+    fn new(since: Timestamp, note: &str) -> Self {
+        Self { since, note: note.to_owned(), why: String::new() }
+    }
 }
 
 struct Shape {
@@ -42,6 +50,8 @@ pub(super) enum Change {
     Failed(StepId, String),
     /// The cloud's word changed.
     Note(StepId, String),
+    /// A try failed for the reason the last one failed for: in full, and in short for where the reason still stands.
+    Again { step: StepId, note: String, brief: String },
     /// Something to say about the run.
     Say(String),
     /// Nothing to show.
@@ -165,9 +175,7 @@ impl Tracker {
             // Some clouds have no word for it yet.
             Tick::Waiting { note, .. } if note.is_empty() => Change::Nothing,
             Tick::Waiting { step, note } => self.note(step, note.clone()),
-            Tick::Retrying { step, attempt, after, why } => {
-                self.note(step, format!("try {attempt} failed ({why}); again in {} s", after.as_secs().max(1)))
-            }
+            Tick::Retrying { step, attempt, after, why } => self.tried(step, *attempt, why, after.as_secs().max(1)),
             Tick::ClockJumped { by } => Change::Say(format!(
                 "the clock jumped {}: reading the cloud before judging any deadline",
                 crate::model::time::show_span(*by)
@@ -184,7 +192,7 @@ impl Tracker {
         }
         // A step may start anew after it was found gone.
         self.done.remove(step);
-        self.running.insert(step.clone(), Running { since: at, note: note.to_owned() });
+        self.running.insert(step.clone(), Running::new(at, note));
         Change::Began(step.clone(), note.to_owned())
     }
 
@@ -197,10 +205,24 @@ impl Tracker {
         }
     }
 
+    fn tried(&mut self, step: &StepId, attempt: u32, why: &str, secs: u64) -> Change {
+        let known = self.running.get(step).is_some_and(|running| running.why == why);
+        let change = self.note(step, format!("try {attempt} failed ({why}); again in {secs} s"));
+        if let Some(running) = self.running.get_mut(step) {
+            why.clone_into(&mut running.why);
+        }
+        match change {
+            Change::Note(step, note) if known => {
+                Change::Again { step, note, brief: format!("try {attempt} failed likewise; again in {secs} s") }
+            }
+            other => other,
+        }
+    }
+
     fn note(&mut self, step: &StepId, note: String) -> Change {
         // Waiting for something that was made in an earlier run begins here.
         if !self.running.contains_key(step) && !self.done.contains(step) && self.steps.contains_key(step) {
-            self.running.insert(step.clone(), Running { since: self.clock.now(), note: note.clone() });
+            self.running.insert(step.clone(), Running::new(self.clock.now(), &note));
             return Change::Began(step.clone(), note);
         }
         match self.running.get_mut(step) {
@@ -215,4 +237,79 @@ impl Tracker {
 
 fn seconds_between(from: Timestamp, to: Timestamp) -> u64 {
     u64::try_from(to.as_second() - from.as_second()).unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::{Creation, Identity, PlannedStep, Timing};
+    use crate::model::{Cloud, Region};
+    use std::time::Duration;
+
+    struct Still;
+
+    #[async_trait::async_trait]
+    impl Clock for Still {
+        fn now(&self) -> Timestamp {
+            Timestamp::UNIX_EPOCH
+        }
+
+        async fn sleep(&self, _: Duration) {}
+    }
+
+    fn tracker() -> Tracker {
+        let step = PlannedStep {
+            id: StepId::new("cluster"),
+            kind: "gcp/cluster".to_owned(),
+            params: serde_json::Value::Null,
+            identity: Identity::Tags,
+            tagged: true,
+            needs: Vec::new(),
+            service: "container".to_owned(),
+            creation: Creation::Token,
+            settle_secs: 0,
+            timing: Timing {
+                p50_secs: 300,
+                p90_secs: 600,
+                deadline_secs: 3_000,
+                delete_p50_secs: 100,
+                delete_deadline_secs: 3_000,
+            },
+            dies_with: None,
+            usage: Vec::new(),
+        };
+        let plan = Plan {
+            version: 1,
+            stack: "demo-0a1b2c3d".parse().expect("a stack"),
+            provider: Cloud::Gcp,
+            account: "project".to_owned(),
+            region: Region("us-central1".to_owned()),
+            spec: serde_json::Value::Null,
+            tags: BTreeMap::new(),
+            steps: vec![step],
+            sweeps: Vec::new(),
+        };
+        Tracker::new(&plan, Vec::new(), Mode::Provision, Arc::new(Still))
+    }
+
+    #[test]
+    fn a_reason_that_stays_the_same_is_told_once_where_it_still_stands() {
+        let mut tracker = tracker();
+        let step = StepId::new("cluster");
+        let mut tried = |attempt, why: &str| {
+            let why = why.to_owned();
+            tracker.tick(&Tick::Retrying { step: step.clone(), attempt, after: Duration::from_secs(2), why })
+        };
+        assert!(
+            matches!(tried(1, "not seen yet"), Change::Began(_, note) if note == "try 1 failed (not seen yet); again in 2 s")
+        );
+        let Change::Again { note, brief, .. } = tried(2, "not seen yet") else { panic!("the same reason") };
+        assert_eq!(note, "try 2 failed (not seen yet); again in 2 s");
+        assert_eq!(brief, "try 2 failed likewise; again in 2 s");
+        assert!(
+            matches!(tried(3, "sold out"), Change::Note(_, note) if note.contains("sold out")),
+            "another reason is told"
+        );
+        assert!(matches!(tried(4, "not seen yet"), Change::Note(_, note) if note.contains("not seen yet")));
+    }
 }

@@ -1,7 +1,7 @@
 //! One file, three clouds: with no region, machines given as needs and another `provider:` line it builds, goes on,
 //! reports, hands to kubectl and is provably removed; what a cloud has no counterpart for is told.
 
-use crate::support::Home;
+use crate::support::{Home, Said};
 use serde_json::Value;
 
 const CLOUDS: [&str; 3] = ["aws", "gcp", "azure"];
@@ -86,7 +86,38 @@ fn one_file_lives_on_every_cloud() {
         assert_eq!(gone["usdPerHourRemaining"], 0.0, "{cloud}");
     }
     let left = home.rehearse(&["sandbox", "show", "-o", "json"]).expect(0).json();
-    assert_eq!(left["totals"]["billable"], 0, "{}", left["objects"]);
+    assert_eq!(left["totals"]["objects"], 0, "{}", left["objects"]);
+}
+
+/// One cloud of several is down: the others are shown as they are, what it holds as it was last known, and the code says
+/// that the answer is not whole.
+#[test]
+fn a_cloud_that_fails_hides_nothing_of_the_others() {
+    let home = Home::new();
+    for cloud in ["aws", "gcp"] {
+        let path = format!("{cloud}.yaml");
+        home.write(&path, &file(&format!("demo-{cloud}"), cloud));
+        home.rehearse(&["provision", "-f", &path, "--yes", "--wait", "cloud"]).expect(0);
+    }
+    let mut down = home.command();
+    down.env("KUBEWRIGHT_SANDBOX_FAULT", "container:*=error-before");
+    let doc = Said::of(down.args(["--sandbox", "status", "--all", "-o", "json"])).expect(11).json();
+    assert_eq!((&doc["complete"], &doc["error"]["class"]), (&false.into(), &"unreachable".into()), "{doc:#}");
+    let row = |name: &str| {
+        let rows = doc["clusters"].as_array().expect("a list");
+        rows.iter().find(|row| row["stack"]["name"] == name).unwrap_or_else(|| panic!("no {name}: {doc:#}"))
+    };
+    assert_eq!((&row("demo-aws")["phase"], &row("demo-aws")["cloudStatus"]), (&"ready".into(), &"ACTIVE".into()));
+    // From the journal: what the cloud says of it is not known.
+    assert_eq!((&row("demo-gcp")["phase"], &row("demo-gcp")["cloudStatus"]), (&"ready".into(), &Value::Null));
+    let failures = doc["failures"].as_array().expect("a list");
+    assert!(failures.iter().any(|it| it["region"] == "us-central1"), "{failures:#?}");
+    for failure in failures {
+        assert_eq!((&failure["provider"], &failure["error"]["id"]), (&"gcp".into(), &"KW-GCP-SERVER".into()));
+    }
+    // Up again it is as if nothing had been.
+    let whole = home.rehearse(&["status", "--all", "-o", "json"]).expect(0).json();
+    assert_eq!((&whole["complete"], whole["clusters"].as_array().map(Vec::len)), (&true.into(), Some(2)), "{whole:#}");
 }
 
 #[test]

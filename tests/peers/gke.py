@@ -6,6 +6,7 @@ import os
 import shutil
 import subprocess
 import time
+import urllib.parse
 import warnings
 
 from google.oauth2 import service_account
@@ -152,6 +153,17 @@ def rows(answer, scope_of):
     return [row for scope in answer.get("items", {}).values() for row in scope.get(scope_of, [])]
 
 
+def place(ours):
+    """Where `status` says a cluster's API server is."""
+    return ours["host"], ours["port"]
+
+
+def place_in(url):
+    """Where a URL leads."""
+    split = urllib.parse.urlsplit(url)
+    return split.hostname, split.port or 443
+
+
 def seen_alike(ours, theirs):
     """`status` of a cluster and GKE's own words for it agree."""
     check(theirs["status"] == ours["cloudStatus"], f"status: {theirs['status']} and {ours['cloudStatus']}")
@@ -162,8 +174,8 @@ def seen_alike(ours, theirs):
         config = pools[pool["name"]]["config"]
         check(config["machineType"] == pool["instanceType"], f"machines of {pool['name']}: {config['machineType']} and {pool['instanceType']}")
         check(bool(config.get("spot")) == pool["spot"], f"spot of {pool['name']}")
-    # Not every cluster's address is one: what is compared is what kubeconfigs would hold.
-    check(ours["host"] in (theirs.get("endpoint"), *theirs.get("controlPlaneEndpointsConfig", {}).get("dnsEndpointConfig", {}).values()) or theirs.get("endpoint", "").startswith("127.0.0.1"), f"host: {theirs.get('endpoint')} and {ours['host']}")
+    addresses = {theirs["endpoint"], theirs.get("controlPlaneEndpointsConfig", {}).get("dnsEndpointConfig", {}).get("endpoint", theirs["endpoint"])}
+    check(place(ours) in {place_in(f"https://{address}") for address in addresses}, f"server: {addresses} and {place(ours)}")
     check(sum(pool["desired"] for pool in ours["nodePools"]) == theirs["currentNodeCount"], f"nodes: {theirs['currentNodeCount']} and {ours['nodePools']}")
 
 

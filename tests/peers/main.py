@@ -1,6 +1,7 @@
 """Runs every peer check and counts. A check is a function; what it needs and cannot have makes it skipped, by name."""
 
 import argparse
+import collections
 import os
 import signal
 import sys
@@ -15,6 +16,7 @@ import doors
 import gke
 import kubectl
 import models
+import tables
 from order import check_order
 from support import BIN, Failed, Home, Recorder, Server, Skipped, answers, build, check, free_port, recorded, sandbox
 
@@ -366,43 +368,53 @@ def kubectl_itself(binary):
 
 
 AWS = (tokens, kubernetes_client, kubectl_itself, planted_misfit, sandbox_replies, aws_recorded, aws_cli, moto_lifecycle, moto_kill_and_continue, moto_destroy_from_tags)
-CHECKS = (*AWS, *gke.CHECKS, *aks.CHECKS)
+CHECKS = (*AWS, *tables.CHECKS, *gke.CHECKS, *aks.CHECKS)
 NEEDS = {"tokens": "aws", "aws_cli": "aws", "moto_lifecycle": "moto_server", "moto_kill_and_continue": "moto_server", "moto_destroy_from_tags": "moto_server"}
+
+
+def choose(options):
+    """The checks to run; a name that is none is no reason to run nothing."""
+    names = [function.__name__ for function in CHECKS]
+    for given in (*options.only, *(options.may_skip or ())):
+        if given not in names:
+            raise SystemExit(f"there is no check {given!r}; there are: {', '.join(names)}")
+    return [function for function in CHECKS if not options.only or function.__name__ in options.only]
+
+
+def run(function, binary):
+    """("ok", "skip" or "FAIL"; what is said of it)."""
+    needs = NEEDS.get(function.__name__)
+    if needs and not (BIN / needs).exists():
+        return "skip", f"{needs} could not be installed"
+    try:
+        return "ok", function(binary)
+    except Skipped as why:
+        return "skip", str(why)
+    except Failed as error:
+        return "FAIL", str(error)
+    except Exception:
+        return "FAIL", traceback.format_exc()
 
 
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--binary")
-    parser.add_argument("--only", action="append", default=[])
+    parser.add_argument("--only", action="append", default=[], metavar="NAME")
+    parser.add_argument("--may-skip", nargs="*", metavar="NAME", help="the only checks that may be skipped: any other that is fails. Without it any may")
     options = parser.parse_args()
-    binary = options.binary or build()
-    passed = failed = skipped = 0
-    for function in CHECKS:
-        name = function.__name__
-        if options.only and name not in options.only:
-            continue
-        needs = NEEDS.get(name)
-        if needs and not (BIN / needs).exists():
-            print(f"skip {name}: {needs} could not be installed", flush=True)
-            skipped += 1
-            continue
-        start = time.monotonic()
-        try:
-            said = function(binary)
-            print(f"ok   {name} ({time.monotonic() - start:.0f} s){': ' + said if said else ''}", flush=True)
-            passed += 1
-        except Skipped as why:
-            print(f"skip {name}: {why}", flush=True)
-            skipped += 1
-        except Failed as error:
-            print(f"FAIL {name}: {error}", flush=True)
-            failed += 1
-        except Exception:
-            print(f"FAIL {name}:", flush=True)
-            traceback.print_exc()
-            failed += 1
-    print(f"{passed} passed, {failed} failed, {skipped} skipped")
-    return 1 if failed else 0
+    chosen = choose(options)
+    binary = os.path.abspath(options.binary) if options.binary else build()
+    counts = collections.Counter()
+    for function in chosen:
+        name, start = function.__name__, time.monotonic()
+        verdict, said = run(function, binary)
+        if verdict == "skip" and options.may_skip is not None and name not in options.may_skip:
+            verdict, said = "FAIL", f"skipped, and is none of those that may be: {said}"
+        took = f" ({time.monotonic() - start:.0f} s)" if verdict == "ok" else ""
+        print(f"{verdict:4} {name}{took}{': ' + said if said else ''}", flush=True)
+        counts[verdict] += 1
+    print(f"{counts['ok']} passed, {counts['FAIL']} failed, {counts['skip']} skipped")
+    return 1 if counts["FAIL"] else 0
 
 
 if __name__ == "__main__":

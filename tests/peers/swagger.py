@@ -209,9 +209,20 @@ def unannounced(exchanges):
             named.add(f"{split.path}?{split.query}" if split.query else split.path)
 
 
+# Moments, ids and digests, addresses. Everything else is kept: another number, version or size may be a misfit.
+_VARYING = (
+    (re.compile(r"\d{4}-\d\d-\d\d[T ][\d:.]+Z?|\d{8}T\d{6}Z"), "moment"),
+    (re.compile(r"(?<![0-9a-f])[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}(?![0-9a-f])", re.IGNORECASE), "id"),
+    (re.compile(r"(?<![0-9A-Za-z])(?=[0-9a-f]*[a-f])(?=[0-9a-f]*[0-9])[0-9a-f]{8,}(?![0-9A-Za-z])"), "digest"),
+    (re.compile(r"(127\.0\.0\.1|localhost):\d+"), "address"),
+)
+
+
 def blurred(text):
-    """A text without what differs from run to run: ids, digests, numbers."""
-    return re.sub(r"[0-9]+", "0", re.sub(r"[0-9a-f-]{8,}", "x", text))
+    """A text without what differs from run to run."""
+    for pattern, word in _VARYING:
+        text = pattern.sub(word, text)
+    return text
 
 
 def asserted(exchange):

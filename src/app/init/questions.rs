@@ -340,10 +340,7 @@ async fn nat(ask: &Ask<'_>, desk: &Desk, answers: &mut Answers) -> Result<(), Cl
         let price = usd.map_or_else(String::new, |priced| format!("; {} in all", hourly(Some(priced.usd_per_hour))));
         Some(Choice::new(nat.as_str(), format!("{words}{price}")))
     };
-    let without = match desk.cloud {
-        Cloud::Aws | Cloud::Gcp => "nodes get public addresses",
-        Cloud::Azure => "nodes go out through the cluster's load balancer",
-    };
+    let without = desk.cloud.terms().without_nat;
     let all = [(Nat::Single, "one for all zones"), (Nat::PerZone, "outlives a zone"), (Nat::None, without)];
     let choices: Vec<Choice> = all.into_iter().filter_map(|(nat, words)| choice(nat, words)).collect();
     let judge = |said: &str| {

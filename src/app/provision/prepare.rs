@@ -2,7 +2,8 @@
 
 use super::{Overrides, ProvisionRequest};
 use crate::app::cloud::{self, Connected};
-use crate::app::{command::Place, money, respec, stacks, tags};
+use crate::app::command::{Place, program};
+use crate::app::{money, respec, stacks, tags};
 use crate::config::spec::{self, Overlay, SpecProblem};
 use crate::cost::Estimate;
 use crate::engine::{Plan, PlannedStep, Standing, StepState, proof};
@@ -45,7 +46,7 @@ impl Wish {
                 let text = store::read_text_if_there(&env.here.join(DEFAULT_FILE), FILE_LIMIT)?;
                 let text = text.ok_or_else(|| {
                     CliError::usage("which cluster? no NAME, no -f FILE, and no ./cluster.yaml here")
-                        .hint("kubewright provision demo --provider aws --region us-east-1")
+                        .hint(format!("{} provision demo --provider aws --region us-east-1", program(env)))
                 })?;
                 Some((text, DEFAULT_FILE.to_owned()))
             }
@@ -262,11 +263,11 @@ async fn again(env: &Env, request: &ProvisionRequest, wish: Wish, known: stacks:
             "KW-DELETING",
             format!("the removal of `{name}` has begun and must be finished first"),
         )
-        .hint(format!("kubewright destroy {name} --confirm {name}")));
+        .hint(format!("{} destroy {name} --confirm {name}", program(env))));
     }
     let Some(recorded_plan) = known.state.plan().cloned() else {
         return Err(CliError::new("KW-JOURNAL", format!("the journal of `{name}` holds no plan"))
-            .hint(format!("kubewright destroy {name} --from-tags --confirm {name}")));
+            .hint(format!("{} destroy {name} --from-tags --confirm {name}", program(env))));
     };
     let recorded: ResolvedSpec = serde_json::from_value(recorded_plan.spec.clone()).map_err(|cause| {
         CliError::new("KW-JOURNAL", format!("the journal of `{name}` holds a spec that cannot be read: {cause}"))
@@ -277,12 +278,12 @@ async fn again(env: &Env, request: &ProvisionRequest, wish: Wish, known: stacks:
     let pin = std::mem::replace(&mut merged.account, base.account.clone());
     let changes = respec::differences(&base, &merged);
     if standing == Standing::Ready && !changes.is_empty() {
-        return Err(day2(&name, &changes));
+        return Err(day2(env, &name, &changes));
     }
     if let Some(moved) = changes.iter().find(|line| line.starts_with("provider ") || line.starts_with("region ")) {
         return Err(CliError::new("KW-DAY2", format!("`{name}` was begun elsewhere: {moved}; nothing was done"))
-            .hint(format!("continue where it is: kubewright provision {name}"))
-            .hint(format!("or remove it: kubewright destroy {name} --confirm {name}")));
+            .hint(format!("continue where it is: {} provision {name}", program(env)))
+            .hint(format!("or remove it: {} destroy {name} --confirm {name}", program(env))));
     }
     let pin = pin.unwrap_or_else(|| recorded.account.clone());
     // The journal knows the region: a variable for other commands must not lead elsewhere.
@@ -354,7 +355,11 @@ async fn finish(
     if let (Some(error), Some(limit)) = (&mut over_budget, verdict.limit_usd_per_hour) {
         let fits = money::fitting(cloud.provider.as_ref(), &plan, &spec, limit);
         let smaller = if fits.is_empty() { vec!["smaller: --node-type, --nat none".to_owned()] } else { fits };
-        error.hints.splice(0..0, smaller);
+        error.message.push_str("; nothing was created");
+        error.hints.extend(smaller);
+        error
+            .hints
+            .push("--override-budget passes every limit and is written to the journal; --yes does not".to_owned());
     }
     let fresh: Vec<&PlannedStep> = plan
         .steps
@@ -415,11 +420,11 @@ fn taken(seen: &[StackSeen], cloud: &Connected, place: &Place) -> Option<CliErro
     )
 }
 
-fn day2(name: &ClusterName, changes: &[String]) -> CliError {
+fn day2(env: &Env, name: &ClusterName, changes: &[String]) -> CliError {
     let mut error = CliError::new(
         "KW-DAY2",
         format!("`{name}` is finished and differs from what is asked for; nothing was changed"),
     );
     error.details = changes.iter().map(|line| format!("{line}   verb: {}", respec::day2_verb(line))).collect();
-    error.hint(format!("keep it as it is: kubewright provision {name}"))
+    error.hint(format!("keep it as it is: {} provision {name}", program(env)))
 }

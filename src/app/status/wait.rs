@@ -1,6 +1,7 @@
 //! `status --watch` and `--wait`: looking again until it changes, is as wished for, or cannot be any more.
 
 use super::{Goal, StatusRequest, empty, look, report};
+use crate::app::command::program;
 use crate::env::Env;
 use crate::error::{CliError, Exit};
 use crate::model::ClusterName;
@@ -70,9 +71,9 @@ pub(super) async fn wait(env: &Env, request: &StatusRequest, name: &ClusterName,
                         format!("`{name}` is {word} and will not become ready by itself"),
                     )
                     .hint(if word == Phase::Deleting.as_str() {
-                        format!("kubewright destroy {name} --confirm {name}")
+                        format!("{} destroy {name} --confirm {name}", program(env))
                     } else {
-                        format!("kubewright provision {name}")
+                        format!("{} provision {name}", program(env))
                     });
                     env.ui.show(env.now(), &status, Some(&error));
                     return Err(error);
@@ -93,7 +94,7 @@ pub(super) async fn wait(env: &Env, request: &StatusRequest, name: &ClusterName,
                     "KW-INCOMPLETE",
                     format!("the removal of `{name}` has begun and nobody is at work on it any more"),
                 )
-                .hint(format!("kubewright destroy {name} --confirm {name}"));
+                .hint(format!("{} destroy {name} --confirm {name}", program(env)));
                 env.ui.show(env.now(), &status, Some(&error));
                 return Err(error);
             }

@@ -6,16 +6,17 @@
 
 use super::{blank, caused_by, empty, from_journal, ours, place, unknown_here, unreadable, verify};
 use crate::app::cloud::{self, Connected};
-use crate::app::{command::Place, money, places, stacks};
+use crate::app::command::{Place, program};
+use crate::app::{money, places, stacks};
 use crate::engine::Plan;
 use crate::env::Env;
 use crate::error::CliError;
 use crate::model::doc::{Phase, Regions, Stack, Status, StatusCluster, StatusFailure};
 use crate::model::{self, Cloud, Region};
-use crate::providers::{BUILT, Bill, Provider, StackSeen, Survey};
+use crate::providers::{BUILT, Bill, CloudCluster, Provider, StackSeen, Survey};
 use futures::stream::{self, StreamExt};
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::{BTreeMap, BTreeSet, btree_map::Entry},
     sync::Arc,
     time::Duration,
 };
@@ -62,7 +63,7 @@ pub(super) async fn look(env: &Env) -> Result<Status, CliError> {
                 plan.provider,
                 Some(&plan.account),
                 plan.region.as_str(),
-                &not_looked_at(plan),
+                &not_looked_at(env, plan),
             ));
         }
         status.clusters.push(cluster);
@@ -162,10 +163,10 @@ fn failed_at(status: &Status, cloud: &Cloud, region: &str) -> bool {
 }
 
 /// Why a stack of ours was not looked at, although its account's cloud was.
-fn not_looked_at(plan: &Plan) -> CliError {
+fn not_looked_at(env: &Env, plan: &Plan) -> CliError {
     let kind = plan.provider.terms().account;
     CliError::new("KW-ACCOUNT", format!("`{}` is in {kind} {}, which was not looked at", plan.stack.name, plan.account))
-        .hint(format!("kubewright status {} with credentials of {}", plan.stack.name, plan.account))
+        .hint(format!("{} status {} with credentials of {}", program(env), plan.stack.name, plan.account))
 }
 
 /// One account with what was found in its regions.
@@ -217,8 +218,14 @@ async fn account(env: &Env, connected: Connected) -> Account {
     Account { connected, found, traces, failures }
 }
 
+/// Whether this is the stack's cluster, and it is not being deleted.
+pub(in crate::app) fn stands(cluster: &CloudCluster, stack: &model::Stack) -> bool {
+    cluster.stack.as_ref() == Some(stack) && super::phase_of(cluster) != Phase::Deleting
+}
+
 impl Account {
-    fn read(&self) -> usize {
+    /// How many regions were read whole.
+    pub(in crate::app) fn read(&self) -> usize {
         self.found.len() - self.refused()
     }
 
@@ -236,22 +243,39 @@ impl Account {
         &self.failures
     }
 
-    /// The stacks of ours that objects tell of, region by region, with a provider for each; some may come twice.
+    /// The stacks of ours that objects tell of, each once, with a provider for its region.
     pub(in crate::app) fn stacks(&self) -> impl Iterator<Item = (Arc<dyn Provider>, StackSeen)> {
-        let read = self.found.iter().filter_map(|(there, found)| Some((there, found.as_ref().ok()?)));
-        let by_region =
-            read.flat_map(|(there, found)| found.stacks.iter().map(|seen| (Arc::clone(there), seen.clone())));
+        let mut all: BTreeMap<(&Region, &model::Stack), (&Arc<dyn Provider>, StackSeen)> = BTreeMap::new();
+        let read = || self.found.iter().filter_map(|(there, found)| Some((there, found.as_ref().ok()?)));
+        let by_region = read().flat_map(|(there, found)| found.stacks.iter().map(move |seen| (there, seen)));
         let by_traces = self.traces.iter().filter_map(|(region, seen)| {
-            let (there, _) = self.found.iter().find(|(there, found)| there.region() == region && found.is_ok())?;
-            Some((Arc::clone(there), seen.clone()))
+            let (there, _) = read().find(|(there, _)| there.region() == region)?;
+            Some((there, seen))
         });
-        by_region.chain(by_traces)
+        for (there, seen) in by_region.chain(by_traces) {
+            match all.entry((there.region(), &seen.stack)) {
+                Entry::Vacant(free) => drop(free.insert((there, seen.clone()))),
+                Entry::Occupied(mut known) => known.get_mut().1.absorb(seen.clone()),
+            }
+        }
+        let all: Vec<_> = all.into_values().map(|(there, seen)| (Arc::clone(there), seen)).collect();
+        all.into_iter()
     }
 
-    /// Whether a cluster of this stack stands and is not being deleted.
-    pub(in crate::app) fn has_cluster(&self, stack: &model::Stack) -> bool {
-        let mut clusters = self.found.iter().flat_map(|(_, found)| found.iter().flat_map(|found| &found.clusters));
-        clusters.any(|it| it.stack.as_ref() == Some(stack) && super::phase_of(it) != Phase::Deleting)
+    fn clusters_of<'a>(&'a self, stack: &'a model::Stack) -> impl Iterator<Item = &'a CloudCluster> {
+        let all = self.found.iter().flat_map(|(_, found)| found.iter().flat_map(|found| &found.clusters));
+        all.filter(move |it| it.stack.as_ref() == Some(stack))
+    }
+
+    /// Whether a cluster of this stack of this region stands and is not being deleted; none where something of the
+    /// region could not be read, for that may have been it.
+    pub(in crate::app) fn has_cluster(&self, region: &Region, stack: &model::Stack) -> Option<bool> {
+        if self.clusters_of(stack).any(|it| stands(it, stack)) {
+            return Some(true);
+        }
+        let mut there = self.found.iter().filter(|(there, _)| there.region() == region);
+        let whole = there.next().is_some_and(|(_, found)| found.as_ref().is_ok_and(|found| found.refused.is_empty()));
+        whole.then_some(false)
     }
 
     /// Whether this stack is in this account.
@@ -267,7 +291,9 @@ impl Account {
         let cloud = self.connected.provider.cloud();
         let in_account = self.connected.who.account.clone();
         let failure = |region: &str, error: &CliError| failure(cloud, Some(&in_account), region, error);
-        status.failures.extend(self.failures);
+        let told: BTreeMap<(Region, model::Stack), StackSeen> =
+            self.stacks().map(|(there, seen)| ((there.region().clone(), seen.stack.clone()), seen)).collect();
+        status.failures.extend(self.failures.iter().cloned());
         let answered: BTreeMap<&Region, &Arc<dyn Provider>> =
             self.found.iter().filter(|(_, found)| found.is_ok()).map(|(there, _)| (there.region(), there)).collect();
         let known: BTreeSet<model::Stack> = own.iter().map(|known| known.stack.clone()).collect();
@@ -298,18 +324,6 @@ impl Account {
             }
             status.clusters.push(cluster);
         }
-        let mut told: BTreeMap<(Region, model::Stack), StackSeen> = BTreeMap::new();
-        let asked: BTreeSet<&Region> = answered.keys().copied().collect();
-        let by_roles = self.traces.into_iter().filter(|(region, _)| asked.contains(region));
-        let by_region = self.found.iter().flat_map(|(there, found)| {
-            found.iter().flat_map(|found| &found.stacks).map(|seen| (there.region().clone(), seen.clone()))
-        });
-        for (region, seen) in by_region.chain(by_roles) {
-            match told.entry((region, seen.stack.clone())) {
-                std::collections::btree_map::Entry::Vacant(free) => drop(free.insert(seen)),
-                std::collections::btree_map::Entry::Occupied(mut there) => there.get_mut().objects += seen.objects,
-            }
-        }
         let account = &self.connected.who.account;
         for (there, found) in &self.found {
             let Ok(found) = found else { continue };
@@ -324,13 +338,10 @@ impl Account {
                 status.clusters.push(cluster);
             }
         }
-        let stands = |stack: &model::Stack| {
-            let mut clusters = self.found.iter().flat_map(|(_, found)| found.iter().flat_map(|found| &found.clusters));
-            clusters.any(|cluster| cluster.stack.as_ref() == Some(stack))
-        };
         for ((region, stack), seen) in told {
-            if !known.contains(&stack) && !stands(&stack) {
-                status.clusters.push(leftover(env, cloud, account, region, &seen));
+            if !known.contains(&stack) && self.clusters_of(&stack).next().is_none() {
+                let lacks_it = self.has_cluster(&region, &stack) == Some(false);
+                status.clusters.push(leftover(env, cloud, account, region, &seen, lacks_it));
             }
         }
     }
@@ -346,8 +357,9 @@ fn priced(bill: &Bill) -> (Option<f64>, Option<f64>) {
     (whole, if whole.is_some() { None } else { least })
 }
 
-/// Objects of a stack of ours without a cluster: half built, or half removed, by another machine or by one that forgot.
-fn leftover(env: &Env, cloud: Cloud, account: &str, region: Region, seen: &StackSeen) -> StatusCluster {
+/// Objects of a stack of ours whose cluster was not seen: half built, or half removed, by another machine or by one that
+/// forgot. `lacks_it` is whether it is known that there is none.
+fn leftover(env: &Env, cloud: Cloud, account: &str, region: Region, seen: &StackSeen, lacks_it: bool) -> StatusCluster {
     let stack = Stack {
         name: seen.stack.name.to_string(),
         id: Some(seen.stack.id.to_string()),
@@ -356,36 +368,35 @@ fn leftover(env: &Env, cloud: Cloud, account: &str, region: Region, seen: &Stack
         region: region.to_string(),
     };
     let mut row = blank(stack, Phase::Incomplete);
-    row.cloud_status = Some("ABSENT".to_owned());
+    row.cloud_status = Some(if lacks_it { "ABSENT" } else { "UNKNOWN" }.to_owned());
     row.owner = Some(ours(seen.builder.clone(), Some(crate::engine::proof::TAG_STACK)));
     row.created_at = seen.created_at;
     row.expires_at = seen.expires_at;
     row.protect = seen.protect;
-    let place = Place::at(env, seen.stack.name.clone(), cloud, region);
-    row.issues.push(format!(
-        "{} with its tag and no cluster; to remove: {} --stack {}",
-        crate::ui::style::count(seen.objects, "object"),
-        place.by_tags(),
-        seen.stack.id
-    ));
+    let objects = crate::ui::style::count(seen.objects, "object");
+    row.issues.push(if lacks_it {
+        let place = Place::at(env, seen.stack.name.clone(), cloud, region).in_account(account);
+        format!("{objects} with its tag and no cluster; to remove: {} --stack {}", place.by_tags(), seen.stack.id)
+    } else {
+        format!("{objects} with its tag; whether its cluster stands could not be read")
+    });
     row
 }
 
 /// The error of an answer that is not whole: that is exit 11. 3 only where credentials are all there is to it: a policy
 /// that keeps some regions out is not, as long as others answered.
-pub(super) fn incomplete(status: &Status) -> Option<CliError> {
-    let first = status.failures.first()?;
-    let count = status.failures.len();
+pub(in crate::app) fn incomplete(failures: &[StatusFailure], regions_read: usize) -> Option<CliError> {
+    let first = failures.first()?;
+    let count = failures.len();
     let what = if count == 1 { "one place was".to_owned() } else { format!("{count} places were") };
     let mut error = CliError::new("KW-UNREACHABLE", format!("the answer is not whole: {what} not read"));
-    let read_none = status.regions.is_none_or(|regions| regions.read == 0);
     let signed_out = |failure: &StatusFailure| {
-        failure.error.class == "auth" && (read_none || !failure.error.id.ends_with("-DENIED"))
+        failure.error.class == "auth" && (regions_read == 0 || !failure.error.id.ends_with("-DENIED"))
     };
-    if status.failures.iter().all(signed_out) {
+    if failures.iter().all(signed_out) {
         caused_by(&mut error, first);
     }
-    for failure in &status.failures {
+    for failure in failures {
         error.details.push(format!("{}: {}", place(failure), failure.error.message));
         for hint in &failure.error.hints {
             if !error.hints.contains(hint) {

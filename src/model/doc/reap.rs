@@ -27,7 +27,9 @@ pub enum DueOutcome {
     Protected,
     /// Left, for its expiry was moved.
     Extended,
-    /// Left to another process that works on it.
+    /// Left, for it has a cluster after all.
+    Standing,
+    /// Left to another process that works on it, or did since it was found.
     Held,
     /// Gone, and a second look proved it.
     Destroyed,

@@ -321,6 +321,21 @@ fn loader() -> ConfigLoader {
         .http_client(SharedHttpClient::new(ByScheme::default()))
 }
 
+/// A context all of whose services are at this address, for tests.
+#[cfg(test)]
+pub(crate) fn cx_at(url: &str) -> AwsCx {
+    let keys = Credentials::new("AKIAIOSFODNN7EXAMPLE", "a-secret-of-a-test", None, None, "test");
+    let config = SdkConfig::builder()
+        .behavior_version(BehaviorVersion::latest())
+        .region(aws_config::Region::new("us-east-1"))
+        .credentials_provider(SharedCredentialsProvider::new(keys))
+        .retry_config(RetryConfig::disabled())
+        .http_client(SharedHttpClient::new(ByScheme::default()))
+        .endpoint_url(url)
+        .build();
+    AwsCx::new(&config, Region("us-east-1".to_owned()))
+}
+
 fn dotenv_keys(dotenv: &BTreeMap<String, String>) -> Option<Credentials> {
     let (id, secret) = (dotenv.get("AWS_ACCESS_KEY_ID")?, dotenv.get("AWS_SECRET_ACCESS_KEY")?);
     Some(Credentials::new(id, secret, dotenv.get("AWS_SESSION_TOKEN").cloned(), None, "dotenv"))

@@ -7,9 +7,10 @@ use super::error::{clean, fail, is_absent};
 use super::steps::support::time;
 use super::tags::{self, Tags};
 use super::versions;
-use crate::engine::proof::{self, TAG_STACK, TAG_STEP, protects};
+use crate::engine::proof::{TAG_STACK, TAG_STEP};
 use crate::engine::{Clock, StepError};
-use crate::model::{ClusterName, Stack};
+use crate::model::ClusterName;
+use crate::providers::kit::stacks_among;
 use crate::providers::patience::patient;
 use crate::providers::{Bill, CloudCluster, CloudPool, StackSeen};
 use aws_sdk_ec2::types::Filter;
@@ -17,7 +18,6 @@ use aws_sdk_eks::types::{CapacityTypes, Cluster, Nodegroup};
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use futures::stream::{self, StreamExt, TryStreamExt};
 use jiff::Timestamp;
-use std::collections::BTreeMap;
 
 /// Describes under way at once: EKS allows few a second.
 pub(super) const AT_ONCE: usize = 4;
@@ -132,29 +132,6 @@ pub async fn stacks(cx: &AwsCx, clock: &dyn Clock, name: Option<&ClusterName>) -
     Ok(seen)
 }
 
-/// The stacks of ours that these objects tell of.
-pub(super) fn stacks_among(objects: impl IntoIterator<Item = (Tags, Option<Timestamp>)>) -> Vec<StackSeen> {
-    let mut seen: BTreeMap<Stack, StackSeen> = BTreeMap::new();
-    for (tags, made) in objects {
-        let Some(stack) = tags::stack_of(&tags) else { continue };
-        let entry = seen.entry(stack.clone()).or_insert_with(|| empty(stack));
-        entry.objects += 1;
-        // Only what carries both of our tags speaks for the stack.
-        entry.protect |= tags.contains_key(TAG_STEP) && protects(&tags);
-        entry.expires_at = entry.expires_at.max(proof::expires_at(&tags));
-        entry.spec = entry.spec.take().or_else(|| tags::spec_of(&tags));
-        entry.builder = entry.builder.take().or_else(|| tags.get(tags::TAG_BUILDER).cloned());
-        let begun =
-            tags.get(tags::TAG_CREATED_AT).and_then(|at| Timestamp::from_second(at.parse().ok()?).ok()).or(made);
-        entry.created_at = [entry.created_at, begun].into_iter().flatten().min();
-    }
-    seen.into_values().collect()
-}
-
-fn empty(stack: Stack) -> StackSeen {
-    StackSeen { stack, builder: None, created_at: None, expires_at: None, protect: false, spec: None, objects: 0 }
-}
-
 pub(super) type Seen = Vec<(Tags, Option<Timestamp>)>;
 
 /// What a plan makes in EC2, kind by kind: any of them may be the only one that stands.
@@ -225,9 +202,10 @@ pub(super) async fn all_roles(cx: &AwsCx, clock: &dyn Clock) -> Result<Seen, Ste
         };
         patient(clock, once).await
     };
-    let names = found.into_iter().map(|role| role.role_name);
+    let (names, made): (Vec<_>, Vec<_>) =
+        found.into_iter().map(|role| (role.role_name, time(Some(&role.create_date)))).unzip();
     let tagged: Vec<Tags> = stream::iter(names).map(read).buffered(AT_ONCE).try_collect().await?;
-    Ok(tagged.into_iter().map(|tags| (tags, None)).collect())
+    Ok(tagged.into_iter().zip(made).collect())
 }
 
 /// The names of the region's clusters.

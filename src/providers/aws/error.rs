@@ -6,8 +6,8 @@
 
 use super::client::is_mutating;
 use crate::engine::{ErrorClass, Residue, StepError};
-use crate::model::without_secrets;
 use crate::providers::patience::UNREACHABLE;
+use crate::providers::words;
 use aws_credential_types::provider::error::CredentialsError;
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_runtime_api::client::result::SdkError;
@@ -515,13 +515,7 @@ pub(in crate::providers) fn clean(text: &str) -> String {
     // What follows is a blob for sts:DecodeAuthorizationMessage, or the signed request itself.
     let text = text.split("Encoded authorization failure message").next().unwrap_or_default();
     let text = text.split("The Canonical String").next().unwrap_or_default();
-    let mut line = without_secrets(text);
-    if line.len() > 600 {
-        let end = line.floor_char_boundary(600);
-        line.truncate(end);
-        line.push('…');
-    }
-    line.trim_end_matches(['.', ' ', ':']).to_owned()
+    words::clean(text)
 }
 
 #[cfg(test)]

@@ -28,6 +28,9 @@ async fn client_of(cx: &AwsCx, name: &str, found: &EksCluster) -> Result<Option<
     }
 }
 
+/// Beginning of the finalizers of the AWS Load Balancer Controller, on Services with load balancers.
+pub(super) const BALANCER_FINALIZERS: [&str; 1] = ["service.k8s.aws/"];
+
 #[async_trait]
 impl WayIn for AwsCx {
     async fn connect(&self, name: &str) -> Result<Option<kube::Client>, StepError> {
@@ -55,5 +58,9 @@ impl WayIn for AwsCx {
 
     fn let_in_within(&self) -> Duration {
         LET_IN_WITHIN
+    }
+
+    fn balancer_finalizers(&self) -> &'static [&'static str] {
+        &BALANCER_FINALIZERS
     }
 }

@@ -146,6 +146,10 @@ impl Provider for Aws {
         manifests::GROUP_LABEL
     }
 
+    fn balancer_finalizers(&self) -> &'static [&'static str] {
+        &super::in_cluster::BALANCER_FINALIZERS
+    }
+
     fn device_plugin(&self) -> Option<PodsAt> {
         Some(device_plugin::PODS)
     }

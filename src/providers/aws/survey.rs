@@ -3,14 +3,13 @@
 //! Reads only. One refused question does not hide the answers to the others; what is missing is said.
 
 use super::client::AwsCx;
-use super::clusters::{
-    AT_ONCE, Seen, TAG_REGION, all_roles, cluster_names, describe, ec2_objects, pools, show, stacks_among,
-};
+use super::clusters::{AT_ONCE, Seen, TAG_REGION, all_roles, cluster_names, describe, ec2_objects, pools, show};
 use super::error::fail;
 use super::tags::{self, Tags};
 use super::versions::{self, Support, Version};
 use crate::engine::{Clock, StepError};
 use crate::model::{Cloud, PriceKey, Region, Unit, Usage};
+use crate::providers::kit::stacks_among;
 use crate::providers::patience::patient;
 use crate::providers::{Bill, CloudCluster, StackSeen, Survey};
 use futures::stream::{self, StreamExt};

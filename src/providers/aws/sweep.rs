@@ -5,7 +5,7 @@
 //! either: they are the cluster's making, and [`super::leftovers`] looks for them.
 
 use super::steps::{self, ExtraTags, support::Select};
-use super::{client::AwsCx, names, plan};
+use super::{client::AwsCx, names, plan, tags};
 use crate::engine::proof::TAG_STEP;
 use crate::engine::{Caused, Clock, Identity, Input, Observed, PlannedStep, StepError, StepId, Swept};
 use crate::model::Stack;
@@ -131,7 +131,7 @@ pub async fn sweep(cx: &AwsCx, clock: &dyn Clock, stack: &Stack) -> Result<Vec<S
         patient(clock, || log_group(cx, stack))
     )?;
     found.extend(roles.into_iter().chain(control_plane).chain(logs));
-    Ok(ordered(found))
+    Ok(kit::ordered(found, &ORDER))
 }
 
 /// The attachment of our gateways to our networks.
@@ -298,22 +298,9 @@ pub(super) fn log_group_name(stack: &Stack) -> String {
     format!("/aws/eks/{}/cluster", plan::cluster_name(stack))
 }
 
-/// Gives each what must go before it.
-fn ordered(mut found: Vec<Swept>) -> Vec<Swept> {
-    let mut by_kind: BTreeMap<String, Vec<StepId>> = BTreeMap::new();
-    for one in &found {
-        by_kind.entry(one.step.kind.clone()).or_default().push(one.step.id.clone());
-    }
-    for one in &mut found {
-        let first = ORDER.iter().find(|(kind, _)| *kind == one.step.kind).map(|(_, first)| *first).unwrap_or_default();
-        one.after = first.iter().filter_map(|kind| by_kind.get(*kind)).flatten().cloned().collect();
-    }
-    found
-}
-
 /// Whether both of our tags name this stack.
 pub(super) fn is_ours(stack: &Stack, seen: &Observed) -> bool {
-    super::tags::stack_of(&seen.evidence.tags).as_ref() == Some(stack) && seen.evidence.tags.contains_key(TAG_STEP)
+    tags::is_ours(stack, &seen.evidence.tags)
 }
 
 /// The step that made a tagged object.
@@ -387,7 +374,7 @@ mod tests {
             .iter()
             .map(|(kind, _)| item(tagged(kind, kind, &kind.replace('/', "__")), "ec2", &steps::ElasticIp {}))
             .collect();
-        let found = ordered(kinds);
+        let found = kit::ordered(kinds, &ORDER);
         let place = |wanted: &StepId| found.iter().find(|one| one.step.id == *wanted).unwrap();
         // No circle: following what goes first always ends.
         fn depth<'a>(one: &'a Swept, place: &impl Fn(&StepId) -> &'a Swept, left: usize) -> usize {
@@ -410,7 +397,7 @@ mod tests {
         let mut found = associations(&table, &details);
         assert_eq!(found.len(), 1);
         found.push(item(table, "ec2", &steps::RouteTable { vpc: given(Some("vpc-1")) }));
-        let found = ordered(found);
+        let found = kit::ordered(found, &ORDER);
         assert_eq!(found[0].step.id.as_str(), "network/routes/public/subnet-1");
         assert_eq!(found[0].seen.evidence.parent.as_deref(), Some("rtb-1"));
         assert_eq!(found[1].after, [found[0].step.id.clone()]);

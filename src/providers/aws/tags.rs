@@ -10,7 +10,7 @@ use aws_sdk_iam::types::Tag as IamTag;
 use std::collections::HashMap;
 
 pub use crate::providers::anchors::{
-    TAG_BUILDER, TAG_CREATED_AT, TAG_SPEC, Tags, no_spec, spec_chunks, spec_of, stack_of,
+    TAG_BUILDER, TAG_CREATED_AT, TAG_SPEC, Tags, is_ours, no_spec, spec_chunks, spec_of, stack_of,
 };
 
 /// Whether tags name this cluster, and no other, as the maker: the cloud controller's, the load balancer controller's,

@@ -7,14 +7,14 @@
 use super::auth::Tokens;
 use super::error::{self, absent};
 use super::refs::ArmId;
-use crate::engine::{ErrorClass, Residue, StepError};
+use crate::engine::{ErrorClass, Residue, ResourceRef, StepError};
 use crate::model::Region;
 use crate::providers::VolumeFate;
 use crate::providers::rest::{Answer, Call, Rest, Verb, encoded};
 use reqwest::Url;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 /// Where Resource Manager listens unless told otherwise.
@@ -91,8 +91,12 @@ pub struct AzureCx {
     pub volumes: VolumeFate,
     /// Known after the first look at who we are, where nothing named it.
     subscription: Arc<OnceLock<String>>,
-    /// Deletions this process asked for: what to read when one of them shows no effect.
-    deletions: Arc<Mutex<BTreeMap<String, String>>>,
+    /// Deletions this process asked for, with the operation to read when one of them shows no effect.
+    deletions: Arc<Mutex<BTreeMap<String, ResourceRef>>>,
+    /// Repairs this process asked for, in the same way: after a kill the state of the thing itself is all that tells.
+    repairs: Arc<Mutex<BTreeMap<String, ResourceRef>>>,
+    /// Resource providers that Azure called registered.
+    registered: Arc<Mutex<BTreeSet<String>>>,
 }
 
 impl AzureCx {
@@ -102,8 +106,17 @@ impl AzureCx {
     /// `Permanent` for an endpoint that is no address.
     pub fn new(rest: Rest, tokens: Arc<Tokens>, arm: Option<&str>, region: Region) -> Result<Self, StepError> {
         let arm = endpoint(arm.unwrap_or(ARM))?;
-        let (subscription, deletions) = (Arc::default(), Arc::default());
-        Ok(Self { rest, arm, tokens, region, volumes: VolumeFate::ByPolicy, subscription, deletions })
+        Ok(Self {
+            rest,
+            arm,
+            tokens,
+            region,
+            volumes: VolumeFate::ByPolicy,
+            subscription: Arc::default(),
+            deletions: Arc::default(),
+            repairs: Arc::default(),
+            registered: Arc::default(),
+        })
     }
 
     /// The same account in another region.
@@ -303,13 +316,52 @@ impl AzureCx {
     }
 
     /// Remembers how to look after a deletion.
-    pub(super) fn remember_deletion(&self, id: &str, operation: String) {
-        self.deletions.lock().unwrap_or_else(PoisonError::into_inner).insert(id.to_owned(), operation);
+    pub(super) fn remember_deletion(&self, deletion: ResourceRef) {
+        self.deletions.lock().unwrap_or_else(PoisonError::into_inner).insert(deletion.id.clone(), deletion);
     }
 
-    /// What was remembered of a deletion, once.
-    pub(super) fn take_deletion(&self, id: &str) -> Option<String> {
-        self.deletions.lock().unwrap_or_else(PoisonError::into_inner).remove(id)
+    /// What is remembered of a deletion.
+    pub(super) fn deletion(&self, id: &str) -> Option<ResourceRef> {
+        self.deletions.lock().unwrap_or_else(PoisonError::into_inner).get(id).cloned()
+    }
+
+    /// This deletion has been told of; a later one of the same thing is another.
+    pub(super) fn forget_deletion(&self, told: &ResourceRef) {
+        let mut deletions = self.deletions.lock().unwrap_or_else(PoisonError::into_inner);
+        if deletions.get(&told.id) == Some(told) {
+            deletions.remove(&told.id);
+        }
+    }
+
+    /// Remembers the operation that repairs something.
+    pub(super) fn remember_repair(&self, repair: ResourceRef) {
+        self.repairs.lock().unwrap_or_else(PoisonError::into_inner).insert(repair.id.clone(), repair);
+    }
+
+    /// What is remembered of a repair.
+    pub(super) fn repair(&self, id: &str) -> Option<ResourceRef> {
+        self.repairs.lock().unwrap_or_else(PoisonError::into_inner).get(id).cloned()
+    }
+
+    /// Remembers that Azure called this resource provider registered.
+    pub(super) fn note_registered(&self, namespace: &str) {
+        let mut registered = self.registered.lock().unwrap_or_else(PoisonError::into_inner);
+        registered.insert(namespace.to_ascii_lowercase());
+    }
+
+    /// Not all of Azure hears of a registration at once: a refusal for the lack of one that is there ends soon.
+    fn while_registering(&self, mut refused: StepError) -> StepError {
+        if refused.id == error::UNREGISTERED {
+            let text = refused.message.to_ascii_lowercase();
+            let registered = self.registered.lock().unwrap_or_else(PoisonError::into_inner);
+            if registered.iter().any(|namespace| text.contains(namespace.as_str())) {
+                refused.class = ErrorClass::NotYet;
+                error::NOT_YET.clone_into(&mut refused.id);
+                refused.hints.clear();
+                refused.retry_for = Some(error::PROPAGATION);
+            }
+        }
+        refused
     }
 
     fn address(&self, id: &ArmId, version: &str, query: &[(&str, &str)]) -> String {
@@ -342,7 +394,11 @@ impl AzureCx {
             Err(failed) => Err(failed),
         };
         // What only reads leaves nothing behind, however it ends.
-        answer.map_err(|failed| if mutating { failed } else { failed.with_residue(Residue::None) })
+        answer.map_err(
+            |failed| {
+                if mutating { self.while_registering(failed) } else { failed.with_residue(Residue::None) }
+            },
+        )
     }
 }
 

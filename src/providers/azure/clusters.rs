@@ -8,9 +8,10 @@ use super::client::{AzureCx, Op, version};
 use super::refs::ArmId;
 use super::tags::{self, Tags};
 use super::versions::{embedded, minor_of};
-use crate::engine::proof::{self, TAG_STEP, protects};
+use crate::engine::proof::{self, TAG_STEP};
 use crate::engine::{Clock, ErrorClass, Residue, StepError};
 use crate::model::{ClusterName, Region, Stack};
+use crate::providers::kit::stacks_among;
 use crate::providers::patience::{if_known, patient};
 use crate::providers::versions::Version;
 use crate::providers::{Bill, ClientCertificate, CloudCluster, CloudPool, StackSeen};
@@ -377,29 +378,6 @@ pub(super) fn objects(
         }
     }
     all
-}
-
-/// The stacks of ours that these objects tell of.
-pub(super) fn stacks_among(objects: impl IntoIterator<Item = (Tags, Option<Timestamp>)>) -> Vec<StackSeen> {
-    let mut seen: BTreeMap<Stack, StackSeen> = BTreeMap::new();
-    for (tags, made) in objects {
-        let Some(stack) = tags::stack_of(&tags) else { continue };
-        let entry = seen.entry(stack.clone()).or_insert_with(|| empty(stack));
-        entry.objects += 1;
-        // Only what carries both of our tags speaks for the stack.
-        entry.protect |= tags.contains_key(TAG_STEP) && protects(&tags);
-        entry.expires_at = entry.expires_at.max(proof::expires_at(&tags));
-        entry.spec = entry.spec.take().or_else(|| tags::spec_of(&tags));
-        entry.builder = entry.builder.take().or_else(|| tags.get(tags::TAG_BUILDER).cloned());
-        let begun =
-            tags.get(tags::TAG_CREATED_AT).and_then(|at| Timestamp::from_second(at.parse().ok()?).ok()).or(made);
-        entry.created_at = [entry.created_at, begun].into_iter().flatten().min();
-    }
-    seen.into_values().collect()
-}
-
-fn empty(stack: Stack) -> StackSeen {
-    StackSeen { stack, builder: None, created_at: None, expires_at: None, protect: false, spec: None, objects: 0 }
 }
 
 #[cfg(test)]

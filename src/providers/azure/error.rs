@@ -6,8 +6,8 @@
 //! users report.
 
 use crate::engine::{ErrorClass, Residue, StepError};
-use crate::model::without_secrets;
 use crate::providers::rest::Answer;
+pub(super) use crate::providers::words::clean;
 use serde_json::Value;
 use std::time::Duration;
 
@@ -47,7 +47,7 @@ pub const BLOCKED: &str = "KW-AZURE-BLOCKED";
 pub const REFUSED: &str = "KW-AZURE-REFUSED";
 
 /// New identities and role assignments are known everywhere well within this; what is refused for longer is wrong.
-const PROPAGATION: Duration = Duration::from_secs(300);
+pub(super) const PROPAGATION: Duration = Duration::from_secs(300);
 /// Wrapped how deep an error may be.
 const DEPTH: usize = 3;
 
@@ -382,17 +382,6 @@ pub(super) fn verb(op: &str) -> &str {
         "get" | "list" => "read",
         other => other,
     }
-}
-
-/// A vendor's sentence, fit to stand in ours: one line, no period, nothing secret.
-pub(super) fn clean(text: &str) -> String {
-    let mut line = without_secrets(text);
-    if line.len() > 600 {
-        let end = line.floor_char_boundary(600);
-        line.truncate(end);
-        line.push('…');
-    }
-    line.trim_end_matches(['.', ' ', ':']).to_owned()
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@ use super::client::AzureCx;
 use super::models::ClusterProperties;
 use super::refs::ArmId;
 use super::steps::cluster;
-use super::{access, error, token};
+use super::{access, disks, error, token};
 use crate::engine::{ErrorClass, StepError};
 use crate::k8s;
 use crate::providers::VolumeFate;
@@ -35,18 +35,20 @@ async fn client_of(cx: &AzureCx, id: &ArmId) -> Result<Option<k8s::Client>, Step
 }
 
 /// Volumes whose disks would go with the group of the nodes although they are to be kept: by their policy, or as asked.
-/// Nothing where nobody lets us look: the disks themselves tell then.
+/// Where nobody lets us look, every disk that a claim has may be one of them. Nothing of a cluster that is going: so are
+/// they.
 ///
 /// # Errors
 /// When the API server answers, but not to all that was asked.
 pub(super) async fn held(cx: &AzureCx, cluster: &str, node_group: &ArmId) -> Result<Vec<String>, StepError> {
-    let Some(client) = cx.connect(cluster).await? else { return Ok(Vec::new()) };
-    if k8s::reachable(&client).await.is_err() {
+    let id = ArmId(cluster.to_owned());
+    let Some((_, found)) = cluster::get(cx, &id).await? else { return Ok(Vec::new()) };
+    if found.properties.provisioning_state.is_some_and(|state| state.eq_ignore_ascii_case("deleting")) {
         return Ok(Vec::new());
     }
-    let made = match k8s::cluster_made(&client).await {
-        Err(denied) if denied.class == ErrorClass::Auth => return Ok(Vec::new()),
-        made => made?,
+    let Some(made) = looked_inside(cx, cluster).await? else {
+        let disks = disks::of_claims(cx, &id, node_group.name()).await?;
+        return Ok(disks.iter().map(disks::in_words).collect());
     };
     let stays = |volume: &&k8s::VolumeMade| {
         let kept = volume.reclaim == k8s::Reclaim::Retain || cx.volumes == VolumeFate::Keep;
@@ -59,6 +61,18 @@ pub(super) async fn held(cx: &AzureCx, cluster: &str, node_group: &ArmId) -> Res
         format!("{}{size}{}", named.unwrap_or_else(|| volume.volume.name.clone()), disk.unwrap_or_default())
     };
     Ok(made.volumes.iter().filter(stays).map(in_words).collect())
+}
+
+/// What the cluster made; none where nobody lets us look.
+async fn looked_inside(cx: &AzureCx, cluster: &str) -> Result<Option<k8s::ClusterMade>, StepError> {
+    let Some(client) = cx.connect(cluster).await? else { return Ok(None) };
+    if k8s::reachable(&client).await.is_err() {
+        return Ok(None);
+    }
+    match k8s::cluster_made(&client, cx.balancer_finalizers()).await {
+        Err(denied) if denied.class == ErrorClass::Auth => Ok(None),
+        made => made.map(Some),
+    }
 }
 
 #[async_trait]

@@ -67,20 +67,16 @@ pub async fn leftovers(
     }
 }
 
-/// What stands in the cluster and holds something in the cloud. Once nothing of it is left that may go, data that is to
-/// stay stops the teardown here, while everything else still stands and there is a way to save it.
+/// What stands in the cluster and holds something in the cloud. Data that is to stay stops the teardown here, before
+/// anything goes: everything still stands, and there is a way to save it.
 async fn inside(cx: &AzureCx, look: Look<'_>) -> Result<Vec<Leftover>, StepError> {
-    let found = in_cluster::made(cx, look.clusters(), look.volumes).await?;
-    if !found.is_empty() || look.volumes == VolumeFate::Delete {
-        return Ok(found);
-    }
-    for cluster in look.clusters() {
+    for cluster in look.clusters().filter(|_| look.volumes != VolumeFate::Delete) {
         let held = super::in_cluster::held(cx, cluster, &look.node_group(cx)?).await?;
         if !held.is_empty() {
             return Err(disks::would_die(&format!("cluster {}", look.stack.name), look.stack, &held));
         }
     }
-    Ok(found)
+    in_cluster::made(cx, look.clusters(), look.volumes).await
 }
 
 /// The group of the nodes, once the cluster is gone: as long as it stands the group is AKS's to remove.

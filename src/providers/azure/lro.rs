@@ -56,8 +56,17 @@ pub fn begun(cx: &AzureCx, mut made: ResourceRef, answer: &Answer) -> ResourceRe
 
 /// Remembers the operation that removes it.
 pub fn removing(cx: &AzureCx, id: &str, answer: &Answer) {
-    if let Some((PART_OPERATION, url)) = address(cx, answer) {
-        cx.remember_deletion(id, url.to_owned());
+    let deletion = begun(cx, ResourceRef::new("", id), answer);
+    if !deletion.parts.is_empty() {
+        cx.remember_deletion(deletion);
+    }
+}
+
+/// Remembers the operation that repairs it: the one that made it has ended.
+pub fn repairing(cx: &AzureCx, id: &str, answer: &Answer) {
+    let repair = begun(cx, ResourceRef::new("", id), answer);
+    if !repair.parts.is_empty() {
+        cx.remember_repair(repair);
     }
 }
 
@@ -69,14 +78,16 @@ pub async fn surface(cx: &AzureCx, op: Op, what: &str, id: &str, provisioning: O
     if provisioning.is_some_and(|state| state.eq_ignore_ascii_case("deleting")) {
         return Ok(());
     }
-    let Some(url) = cx.take_deletion(id) else { return Ok(()) };
-    match status(cx, op, what, &url).await? {
+    let Some(deletion) = cx.deletion(id) else { return Ok(()) };
+    // A look that fails says nothing: the address is kept for the next one.
+    let state = follow(cx, op, what, &deletion).await?;
+    if let State::Running(..) = state {
+        return Ok(());
+    }
+    cx.forget_deletion(&deletion);
+    match state {
         State::Failed(why) => Err(why),
-        State::Running(..) => {
-            cx.remember_deletion(id, url);
-            Ok(())
-        }
-        State::Done | State::Unknown => Ok(()),
+        _ => Ok(()),
     }
 }
 
@@ -89,7 +100,8 @@ pub async fn probe<Read>(cx: &AzureCx, op: Op, what: &str, it: &ResourceRef, rea
 where
     Read: Future<Output = Result<Option<Option<String>>, StepError>>,
 {
-    let operation = follow(cx, op, what, it).await?;
+    let repair = cx.repair(&it.id);
+    let operation = follow(cx, op, what, repair.as_ref().unwrap_or(it)).await?;
     if let State::Running(note, pause) = operation {
         return Ok(if pause.is_zero() { Probe::NotYet(note) } else { Probe::NotBefore(note, pause) });
     }
@@ -143,7 +155,16 @@ async fn follow(cx: &AzureCx, op: Op, what: &str, it: &ResourceRef) -> Result<St
     match cx.read_url(LOOK, what, url).await {
         Ok(answer) if answer.status == 202 => Ok(State::Running("Accepted".to_owned(), pause(&answer))),
         Ok(_) => Ok(State::Done),
-        Err(failed) => unread(failed),
+        Err(failed) => unread_or_failed(failed),
+    }
+}
+
+/// Such an address answers with the operation's own error where that failed ("Track asynchronous Azure operations").
+fn unread_or_failed(failed: StepError) -> Result<State, StepError> {
+    match failed.class {
+        ErrorClass::Transient | ErrorClass::Throttled | ErrorClass::Auth => unread(failed),
+        _ if absent(&failed) || failed.code.is_none() => unread(failed),
+        _ => Ok(State::Failed(failed)),
     }
 }
 
@@ -198,6 +219,7 @@ fn pause(answer: &Answer) -> Duration {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::k8s::testing::{Answer as Reply, Server};
     use crate::providers::azure::testing;
     use serde_json::json;
 
@@ -268,5 +290,58 @@ mod tests {
         assert_eq!(class(judged("it", &it(), Some("failed"), None)), ErrorClass::Transient);
         assert_eq!(class(judged("it", &it(), Some("Canceled"), None)), ErrorClass::Transient);
         assert_eq!(class(judged("it", &it(), Some("Deleting"), None)), ErrorClass::Transient);
+    }
+
+    /// What looks at a thing tell whose deletion ended in the given answers, one after the other.
+    async fn told_of_deletion(header: &'static str, answers: Vec<Reply>) -> Vec<Result<(), ErrorClass>> {
+        let count = answers.len();
+        let left = std::sync::Mutex::new(answers.into_iter());
+        let server = Server::start(move |_| left.lock().unwrap().next().unwrap()).await;
+        let cx = testing::cx_at(&server.url());
+        removing(&cx, "/subscriptions/s", &answer(202, &[(header, &format!("{}/op", server.url()))], Value::Null));
+        let delete = Op::new("containerservice:managedClusters.delete", "1");
+        let mut told = Vec::new();
+        for _ in 0..count {
+            let look = surface(&cx, delete, "cluster", "/subscriptions/s", Some("Succeeded")).await;
+            told.push(look.map_err(|why| why.class));
+        }
+        assert_eq!(surface(&cx, delete, "cluster", "/subscriptions/s", None).await, Ok(()), "told once");
+        assert_eq!(server.requests().len(), count);
+        told
+    }
+
+    #[tokio::test]
+    async fn why_a_deletion_failed_is_told_whatever_header_named_it_and_after_a_look_that_failed() {
+        let busy = || Reply::of(503, json!({"error": {"code": "ServerTimeout", "message": "later"}}));
+        let locked = json!({"code": "ScopeLocked", "message": "a lock"});
+        let later = Err(ErrorClass::Transient);
+        let failed = Reply::of(200, json!({"status": "Failed", "error": locked}));
+        let running = Reply::of(200, json!({"status": "InProgress"}));
+        let told = told_of_deletion("azure-asyncoperation", vec![busy(), running, failed]).await;
+        assert_eq!(told, [later, Ok(()), Err(ErrorClass::Permanent)]);
+        let failed = Reply::of(409, json!({"error": locked}));
+        let told = told_of_deletion("location", vec![busy(), Reply::text(202, ""), failed]).await;
+        assert_eq!(told, [later, Ok(()), Err(ErrorClass::Permanent)]);
+        assert_eq!(told_of_deletion("location", vec![Reply::text(204, "")]).await, [Ok(())]);
+    }
+
+    #[tokio::test]
+    async fn why_a_repair_failed_is_told_by_its_own_operation() {
+        let server = Server::start(|asked| match &*asked.path {
+            "/made" => Reply::of(200, json!({"status": "Failed", "error": {"code": "ServerTimeout", "message": "no"}})),
+            _ => Reply::of(200, json!({"status": "Failed", "error": {"code": "QuotaExceeded", "message": "no"}})),
+        })
+        .await;
+        let cx = testing::cx_at(&server.url());
+        let header =
+            |path: &str| answer(201, &[("azure-asyncoperation", &format!("{}{path}", server.url()))], Value::Null);
+        let made = begun(&cx, it(), &header("/made"));
+        let why = async || match probe(&cx, OP, "cluster", &made, async { Ok(Some(Some("Failed".to_owned()))) }).await {
+            Ok(Probe::Broken(why)) => why.class,
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(why().await, ErrorClass::Transient);
+        repairing(&cx, &made.id, &header("/repair"));
+        assert_eq!(why().await, ErrorClass::Quota);
     }
 }

@@ -11,21 +11,23 @@ use std::path::{Path, PathBuf};
 #[derive(Debug)]
 pub struct AzurePlugin;
 
-fn config_dir(vars: &BTreeMap<String, String>) -> PathBuf {
-    let home = vars.get("HOME").map(String::as_str).unwrap_or_default();
-    let dir = vars.get("AZURE_CONFIG_DIR").filter(|dir| !dir.is_empty());
-    dir.map_or_else(|| Path::new(home).join(".azure"), PathBuf::from)
+/// The folder of `az`. Without a home there is none: nothing of the working directory is read.
+fn config_dir(vars: &BTreeMap<String, String>) -> Option<PathBuf> {
+    let said = |name: &str| vars.get(name).filter(|dir| !dir.is_empty());
+    let of_home = || said("HOME").map(|home| Path::new(home).join(".azure"));
+    said("AZURE_CONFIG_DIR").map(PathBuf::from).or_else(of_home)
 }
 
 /// Where `az` keeps who signed in, and with which subscription they work.
-pub fn profile_file(vars: &BTreeMap<String, String>) -> PathBuf {
-    config_dir(vars).join("azureProfile.json")
+pub fn profile_file(vars: &BTreeMap<String, String>) -> Option<PathBuf> {
+    Some(config_dir(vars)?.join("azureProfile.json"))
 }
 
 /// Whether credentials are in sight, without trying them. A machine's managed identity is not: only a call tells.
 pub fn in_sight(vars: &BTreeMap<String, String>, is_there: &dyn Fn(&Path) -> bool) -> bool {
     let named = ["AZURE_CLIENT_SECRET", "AZURE_FEDERATED_TOKEN_FILE", "IDENTITY_ENDPOINT"];
-    named.iter().any(|name| vars.get(*name).is_some_and(|value| !value.is_empty())) || is_there(&profile_file(vars))
+    named.iter().any(|name| vars.get(*name).is_some_and(|value| !value.is_empty()))
+        || profile_file(vars).is_some_and(|file| is_there(&file))
 }
 
 impl Plugin for AzurePlugin {
@@ -36,7 +38,8 @@ impl Plugin for AzurePlugin {
     /// Who is signed in through `az`, and with which subscription. Its cache of tokens changes with every command and says
     /// nothing of that.
     fn files(&self, vars: &BTreeMap<String, String>) -> Vec<PathBuf> {
-        vec![profile_file(vars), config_dir(vars).join("clouds.config")]
+        let clouds = config_dir(vars).map(|dir| dir.join("clouds.config"));
+        profile_file(vars).into_iter().chain(clouds).collect()
     }
 }
 
@@ -58,6 +61,10 @@ mod tests {
         assert_eq!(files[0], Path::new("/home/ana/.azure/azureProfile.json"));
         let moved = AzurePlugin.files(&vars(&[("HOME", "/home/ana"), ("AZURE_CONFIG_DIR", "/etc/az")]));
         assert_eq!(moved[0], Path::new("/etc/az/azureProfile.json"));
+        for homeless in [vars(&[]), vars(&[("HOME", ""), ("AZURE_CONFIG_DIR", "")])] {
+            assert!(AzurePlugin.files(&homeless).is_empty(), "nothing of the working directory is read");
+            assert!(!in_sight(&homeless, &|_| true));
+        }
     }
 
     #[test]

@@ -213,7 +213,7 @@ fn signed_in_to(options: &OpenOptions) -> Option<String> {
     if own.iter().any(|name| options.vars.get(*name).is_some_and(|value| !value.is_empty())) {
         return None;
     }
-    let file = super::plugin::profile_file(&options.vars);
+    let file = super::plugin::profile_file(&options.vars)?;
     let text = (options.read_file)(&file).ok().flatten()?;
     let profile: Profile = serde_json::from_str(text.trim_start_matches('\u{feff}')).ok()?;
     profile.subscriptions.into_iter().find(|it| it.is_default).map(|it| it.id)

@@ -4,10 +4,11 @@
 //! region takes its part of the answer. One refused question does not hide the answers to the others.
 
 use super::client::{AzureCx, Op, version};
-use super::clusters::{self, Cluster, Group, Resource, is_in, objects, show, stacks_among};
+use super::clusters::{self, Cluster, Group, Resource, is_in, objects, show};
 use super::refs::ArmId;
 use crate::engine::{Clock, StepError};
 use crate::model::{Cloud, PriceKey, Region, Unit, Usage};
+use crate::providers::kit::stacks_among;
 use crate::providers::patience::patient;
 use crate::providers::{Bill, CloudCluster, StackSeen, Survey};
 use serde::Deserialize;

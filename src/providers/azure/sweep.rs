@@ -191,15 +191,8 @@ impl GoingCluster<'_> {
 }
 
 /// Gives each what must go before it.
-fn ordered(mut found: Vec<Swept>) -> Vec<Swept> {
-    let mut by_kind: BTreeMap<String, Vec<StepId>> = BTreeMap::new();
-    for one in &found {
-        by_kind.entry(one.step.kind.clone()).or_default().push(one.step.id.clone());
-    }
-    for one in &mut found {
-        let first = ORDER.iter().find(|(kind, _)| *kind == one.step.kind).map(|(_, first)| *first).unwrap_or_default();
-        one.after = first.iter().filter_map(|kind| by_kind.get(*kind)).flatten().cloned().collect();
-    }
+fn ordered(found: Vec<Swept>) -> Vec<Swept> {
+    let mut found = kit::ordered(found, &ORDER);
     // What holds on the cluster goes before it; only what holds on the network waits for it.
     let clusters: Vec<String> =
         found.iter().filter(|it| it.step.kind == cluster::KIND).map(|it| it.seen.reference.id.clone()).collect();

@@ -3,20 +3,22 @@
 //! In this order, as Google's own clients look: the file that `GOOGLE_APPLICATION_CREDENTIALS` names, gcloud's overrides
 //! (`CLOUDSDK_AUTH_CREDENTIAL_FILE_OVERRIDE`, `CLOUDSDK_AUTH_ACCESS_TOKEN_FILE`), the application default credentials in
 //! gcloud's folder (`CLOUDSDK_CONFIG` moves it), the account gcloud is signed in with, the machine's metadata server.
-//! A credential file's `type` says who reads it: `gcp_auth` reads keys of service accounts, gcloud and metadata;
-//! `google-cloud-auth` reads what it cannot (signed-in users, federated identities, impersonation).
+//! A credential file's `type` says who reads it: keys of service accounts (`gcp_auth` signs with them) and signed-in users
+//! are exchanged for tokens here, gcloud and metadata are `gcp_auth`'s, federated identities and impersonation
+//! `google-cloud-auth`'s.
 //!
 //! Nothing is asked before the first token is wanted, so a broken file is an error of the first call, not of the
 //! opening. No token and no key is ever logged or put into an error.
 
 use super::error::{self, clean, no_credentials};
+use super::exchange::{Exchange, Grant, TOKENS};
 use super::gcloud::Folder;
-use crate::engine::StepError;
+use crate::engine::{Clock, StepError};
 use crate::model::{Secret, Secrets};
 use crate::providers::FileReader;
 use gcp_auth::TokenProvider;
 use google_cloud_auth::credentials::{
-    AccessTokenCredentials, external_account, external_account_authorized_user, impersonated, mds, user_account,
+    AccessTokenCredentials, external_account, external_account_authorized_user, impersonated, mds,
 };
 use jiff::Timestamp;
 use serde_json::Value;
@@ -53,7 +55,7 @@ pub struct TokenSource {
 
 #[expect(clippy::large_enum_variant, reason = "one a process; a box would only be noise")]
 enum Source {
-    Key(Box<gcp_auth::CustomServiceAccount>),
+    Exchange(Exchange),
     Google(AccessTokenCredentials),
     Given(Secret<String>),
     Gcloud(OnceCell<Arc<gcp_auth::GCloudAuthorizedUser>>),
@@ -73,15 +75,28 @@ struct Named {
     by: &'static str,
 }
 
+/// What credentials are found and used with.
+pub struct Means<'a> {
+    /// Reads files.
+    pub read: &'a FileReader,
+    /// Asks the token endpoint.
+    pub http: reqwest::Client,
+    /// Real time: what is signed and what is given end by it.
+    pub wall: Arc<dyn Clock>,
+    /// Learns what must never be seen.
+    pub secrets: Secrets,
+}
+
 impl TokenSource {
     /// Chooses the source. Makes no call.
-    pub fn choose(vars: &BTreeMap<String, String>, read: &FileReader, secrets: Secrets) -> Self {
+    pub fn choose(vars: &BTreeMap<String, String>, means: &Means<'_>) -> Self {
+        let (read, secrets) = (means.read, means.secrets.clone());
         let said = |name: &str| vars.get(name).filter(|value| !value.is_empty());
         let quota = said("GOOGLE_CLOUD_QUOTA_PROJECT").cloned();
         let named = ["GOOGLE_APPLICATION_CREDENTIALS", "CLOUDSDK_AUTH_CREDENTIAL_FILE_OVERRIDE"];
         for by in named {
             if let Some(path) = said(by) {
-                return Self::of_file(&Named { path: path.into(), by }, read, quota, secrets);
+                return Self::of_file(&Named { path: path.into(), by }, quota, means);
             }
         }
         if let Some(path) = said("CLOUDSDK_AUTH_ACCESS_TOKEN_FILE") {
@@ -92,7 +107,7 @@ impl TokenSource {
             let path = folder.default_credentials();
             if !matches!(read(&path), Ok(None)) {
                 let named = Named { path, by: "gcloud's application default credentials" };
-                return Self::of_file(&named, read, quota, secrets);
+                return Self::of_file(&named, quota, means);
             }
         }
         let signed_in = folder.and_then(|folder| folder.read(vars, read)).filter(|config| config.account.is_some());
@@ -134,9 +149,10 @@ impl TokenSource {
         }
     }
 
-    fn of_file(named: &Named, read: &FileReader, quota: Option<String>, secrets: Secrets) -> Self {
+    fn of_file(named: &Named, quota: Option<String>, means: &Means<'_>) -> Self {
+        let secrets = means.secrets.clone();
         let words = format!("{} ({})", named.path.display(), named.by);
-        let text = match contents(&named.path, named.by, read) {
+        let text = match contents(&named.path, named.by, means.read) {
             Ok(text) => text,
             Err(why) => return Self::broken(why, words, secrets),
         };
@@ -148,7 +164,7 @@ impl TokenSource {
         let field =
             |key: &str| file.get(key).and_then(Value::as_str).filter(|text| !text.is_empty()).map(str::to_owned);
         let kind = field("type").unwrap_or_default();
-        let source = match source_of(named, &kind, &text, &file) {
+        let source = match source_of(named, &kind, &text, &file, means) {
             Ok(source) => source,
             Err(why) => return Self::broken(why, words, secrets),
         };
@@ -178,7 +194,7 @@ impl TokenSource {
         let made = match &self.source {
             Source::Broken(why) => return Err(why.as_ref().clone()),
             Source::Given(token) => AccessToken { token: token.clone(), expires_at: None },
-            Source::Key(key) => of_gcp_auth(&self.words, key.token(&[SCOPE]).await)?,
+            Source::Exchange(exchange) => exchange.token(&self.words).await?,
             Source::Google(credentials) => {
                 let answer = credentials.access_token().await.map_err(|err| self.of_google(&err))?;
                 AccessToken { token: Secret::new(answer.token), expires_at: None }
@@ -236,14 +252,25 @@ fn unusable(named: &Named, why: impl std::fmt::Display) -> StepError {
 }
 
 /// What reads a file of this type.
-fn source_of(named: &Named, kind: &str, text: &str, file: &Value) -> Result<Source, StepError> {
+fn source_of(named: &Named, kind: &str, text: &str, file: &Value, means: &Means<'_>) -> Result<Source, StepError> {
+    let field = |key: &str| file[key].as_str().filter(|text| !text.is_empty()).map(str::to_owned);
+    let needed = |key: &str| field(key).ok_or_else(|| unusable(named, format!("it has no `{key}`")));
+    let exchange = |grant: Grant| {
+        let url = field("token_uri").unwrap_or_else(|| TOKENS.to_owned());
+        Ok(Source::Exchange(Exchange::new(grant, url, means.http.clone(), Arc::clone(&means.wall))))
+    };
     let built = match kind {
         "service_account" => {
             let key =
                 gcp_auth::CustomServiceAccount::from_json(text).map_err(|why| unusable(named, key_fault(&why)))?;
-            return Ok(Source::Key(Box::new(key)));
+            let (key, email, id) = (Box::new(key), needed("client_email")?, field("private_key_id"));
+            return exchange(Grant::Key { key, email, id });
         }
-        "authorized_user" => user_account::Builder::new(file.clone()).build_access_token_credentials(),
+        "authorized_user" => {
+            let client = needed("client_id")?;
+            let (secret, refresh) = (Secret::new(needed("client_secret")?), Secret::new(needed("refresh_token")?));
+            return exchange(Grant::User { client, secret, refresh });
+        }
         "external_account" => {
             external_account::Builder::new(file.clone()).with_scopes([SCOPE]).build_access_token_credentials()
         }
@@ -329,11 +356,9 @@ fn of_gcp_auth(words: &str, answer: Result<Arc<gcp_auth::Token>, gcp_auth::Error
             token: Secret::new(token.as_str().to_owned()),
             expires_at: Timestamp::from_second(token.expires_at().timestamp()).ok(),
         }),
-        // It tried several times, and says no more of a refusal than this.
+        // A machine's metadata server, which has a bad hour or no account: it says no more than this.
         Err(gcp_auth::Error::Str("token request failed")) => {
-            let why =
-                format!("{words}: Google accepts it not; a deleted key, a disabled account, or a clock that is off");
-            Err(error::credentials_refused(&why))
+            Err(error::credentials_late(&format!("{words}: the metadata server gives no token")))
         }
         Err(why @ (gcp_auth::Error::Http(..) | gcp_auth::Error::Other(..))) => {
             Err(error::credentials_late(&format!("{words}: {}", causes(&why))))
@@ -358,6 +383,7 @@ fn causes(err: &(dyn std::error::Error + 'static)) -> String {
 mod tests {
     use super::*;
     use crate::engine::ErrorClass;
+    use crate::providers::testing::Stands;
     use serde_json::json;
 
     fn files(all: &[(&str, String)]) -> FileReader {
@@ -372,7 +398,12 @@ mod tests {
     async fn refusal(text: &str) -> StepError {
         let read = files(&[("/c.json", text.to_owned())]);
         let named = vars(&[("GOOGLE_APPLICATION_CREDENTIALS", "/c.json"), ("HOME", "/home")]);
-        TokenSource::choose(&named, &read, Secrets::default()).token().await.unwrap_err()
+        choose(&named, &read).token().await.unwrap_err()
+    }
+
+    fn choose(vars: &BTreeMap<String, String>, read: &FileReader) -> TokenSource {
+        let (http, wall, secrets) = (reqwest::Client::new(), Arc::new(Stands), Secrets::default());
+        TokenSource::choose(vars, &Means { read, http, wall, secrets })
     }
 
     #[tokio::test]
@@ -395,7 +426,7 @@ mod tests {
             assert!(!format!("{error:?}").contains("hunter2"), "{error:?}");
         }
         let missing = vars(&[("GOOGLE_APPLICATION_CREDENTIALS", "/none.json")]);
-        let error = TokenSource::choose(&missing, &files(&[]), Secrets::default()).token().await.unwrap_err();
+        let error = choose(&missing, &files(&[])).token().await.unwrap_err();
         assert!(error.message.contains("/none.json") && error.message.contains("is not there"), "{}", error.message);
     }
 
@@ -408,7 +439,7 @@ mod tests {
             ("/moved/application_default_credentials.json", json!({}).to_string()),
             ("/token", "abcdefgh\n".to_owned()),
         ]);
-        let choose = |all: &[(&str, &str)]| TokenSource::choose(&vars(all), &read, Secrets::default());
+        let choose = |all: &[(&str, &str)]| choose(&vars(all), &read);
         let home = choose(&[("HOME", "/home")]);
         assert!(home.words().contains("application default credentials"), "{}", home.words());
         assert_eq!((home.quota_project(), home.project()), (Some("pays"), Some("pays")));

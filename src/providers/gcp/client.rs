@@ -3,7 +3,7 @@
 //! Retries are the engine's alone. A call is a [`Request`]: the method's name in Google's discovery documents, the thing
 //! it is about, a path, a query, a body. What comes back is JSON, or a [`Failure`] that still knows what Google told.
 
-use super::auth::{AccessToken, TokenSource};
+use super::auth::{AccessToken, Means, TokenSource};
 use super::error::{self, Told};
 use super::gcloud;
 use crate::engine::{ErrorClass, Residue, StepError};
@@ -192,11 +192,18 @@ impl GcpCx {
     /// # Errors
     /// Where no HTTP client can be made: a proxy or a certificate that cannot be used.
     pub fn open(options: &OpenOptions, region: Region) -> Result<Self, StepError> {
-        let tokens = TokenSource::choose(&options.vars, &options.read_file, options.secrets.clone());
+        let http = (options.http)()?;
+        let means = Means {
+            read: &options.read_file,
+            http: http.clone(),
+            wall: Arc::clone(&options.wall),
+            secrets: options.secrets.clone(),
+        };
+        let tokens = TokenSource::choose(&options.vars, &means);
         let settings = gcloud::settings(&options.vars, &options.read_file);
         let project = options.account.clone().or(settings.project).or_else(|| tokens.project().map(str::to_owned));
         let cx = Self {
-            rest: Rest::new((options.http)()?),
+            rest: Rest::new(http),
             tokens: Arc::new(tokens),
             endpoints: Arc::new(endpoints(&options.vars)),
             project: Arc::default(),

@@ -4,7 +4,7 @@
 //! not in it may well be there.
 
 use super::client::{GcpCx, Request, encoded};
-use super::labels::{self, LABEL_SPEC, TAG_BUILDER, TAG_CREATED_AT, TAG_REGION, Tags};
+use super::labels::{self, LABEL_SPEC, TAG_BUILDER, TAG_REGION, Tags};
 use super::steps::support::time;
 use super::steps::{cluster as step, network, router, service_account, subnetwork};
 use super::versions::{self, minor_of};
@@ -12,6 +12,7 @@ use super::{error, wire};
 use crate::engine::proof::{self, TAG_STEP, protects};
 use crate::engine::{Clock, ErrorClass, Observed, Residue, StepError};
 use crate::model::{ClusterName, Stack};
+use crate::providers::kit::{begun_at, made_in_run_of};
 use crate::providers::patience::patient;
 use crate::providers::{Bill, CloudCluster, CloudPool, StackSeen};
 use base64::{Engine as _, engine::general_purpose::STANDARD};
@@ -283,22 +284,22 @@ fn one(stack: Stack, told: &[Told]) -> StackSeen {
     // What can change speaks for what cannot: the expiry in a description is that of its first day.
     let speaks = told.iter().any(|it| it.changes);
     let today = || told.iter().filter(move |it| it.changes || !speaks);
-    let begun = |it: &Told| {
-        it.tags.get(TAG_CREATED_AT).and_then(|at| Timestamp::from_second(at.parse().ok()?).ok()).or(it.made)
-    };
     let texts = told.iter().filter_map(|it| it.text.as_deref());
     let spec = labels::spec_of(texts, tag(LABEL_SPEC).map(String::as_str));
     let labelled = told.iter().any(|it| it.changes && it.tags.contains_key(TAG_STEP) && protects(&it.tags));
-    StackSeen {
+    let mut seen = StackSeen {
         builder: tag(TAG_BUILDER).cloned(),
-        created_at: told.iter().filter_map(begun).min(),
         expires_at: today().filter_map(|it| proof::expires_at(&it.tags)).max(),
         // Until there is a cluster, what was asked for counts.
         protect: if speaks { labelled } else { spec.as_ref().is_some_and(|spec| spec.protect) },
+        current: speaks,
+        last_made_at: told.iter().filter_map(|it| made_in_run_of(&it.tags)).max(),
         spec,
         objects: told.len(),
-        stack,
-    }
+        ..StackSeen::of(stack)
+    };
+    seen.seen_made(told.iter().flat_map(|it| [begun_at(&it.tags), it.made]));
+    seen
 }
 
 #[cfg(test)]

@@ -9,9 +9,9 @@
 //! mature providers retry.
 
 use crate::engine::{ErrorClass, Residue, StepError};
-use crate::model::without_secrets;
 use crate::providers::patience::UNREACHABLE;
 use crate::providers::rest::LONGEST_PAUSE;
+pub(super) use crate::providers::words::clean;
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -48,7 +48,7 @@ pub const BLOCKED: &str = "KW-GCP-BLOCKED";
 pub const REFUSED: &str = "KW-GCP-REFUSED";
 
 /// A new service account, or a service just switched on, is known everywhere well within this.
-const PROPAGATION: Duration = Duration::from_secs(180);
+pub(super) const PROPAGATION: Duration = Duration::from_secs(180);
 /// How long a service that was just switched on may still say that it is off.
 const SWITCHING_ON: Duration = Duration::from_secs(300);
 
@@ -487,17 +487,6 @@ pub(super) fn verb(op: &str) -> &'static str {
         | "getBillingInfo" | "wait" => "read",
         _ => "change",
     }
-}
-
-/// A vendor's sentence, fit to stand in ours: one line, no period, nothing secret.
-pub(super) fn clean(text: &str) -> String {
-    let mut line = without_secrets(&text.split_whitespace().collect::<Vec<_>>().join(" "));
-    if line.len() > 600 {
-        let end = line.floor_char_boundary(600);
-        line.truncate(end);
-        line.push('…');
-    }
-    line.trim_end_matches(['.', ' ', ':']).to_owned()
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@
 
 use crate::providers::FileReader;
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// gcloud's folder.
 #[derive(Debug, Clone)]
@@ -57,13 +57,21 @@ impl Folder {
         self.0.join("configurations").join(format!("config_{name}"))
     }
 
+    /// The file of the active configuration: a variable names it, else a file does.
+    pub fn active_configuration(
+        &self,
+        vars: &BTreeMap<String, String>,
+        text: &dyn Fn(&Path) -> Option<String>,
+    ) -> PathBuf {
+        let named = vars.get("CLOUDSDK_ACTIVE_CONFIG_NAME").filter(|name| !name.is_empty()).cloned();
+        let active = named.or_else(|| text(&self.active()).map(|name| name.trim().to_owned()));
+        self.configuration(active.as_deref().filter(|name| !name.is_empty()).unwrap_or("default"))
+    }
+
     /// The active configuration; none where gcloud was never set up.
     pub fn read(&self, vars: &BTreeMap<String, String>, read: &FileReader) -> Option<Config> {
-        let text = |path: PathBuf| read(&path).ok().flatten();
-        let named = vars.get("CLOUDSDK_ACTIVE_CONFIG_NAME").filter(|name| !name.is_empty()).cloned();
-        let active = named.or_else(|| text(self.active()).map(|name| name.trim().to_owned()));
-        let name = active.filter(|name| !name.is_empty()).unwrap_or_else(|| "default".to_owned());
-        text(self.configuration(&name)).map(|text| parse(&text))
+        let text = |path: &Path| read(path).ok().flatten();
+        text(&self.active_configuration(vars, &text)).map(|text| parse(&text))
     }
 }
 
@@ -104,7 +112,6 @@ fn parse(text: &str) -> Config {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::path::Path;
     use std::sync::Arc;
 
     #[test]

@@ -17,7 +17,7 @@
 
 use crate::engine::proof::{TAG_PROTECT, TAG_RUN, TAG_STACK, TAG_STEP};
 use crate::model::ResolvedSpec;
-pub use crate::providers::anchors::{TAG_BUILDER, TAG_CREATED_AT, Tags, stack_of};
+pub use crate::providers::anchors::{TAG_BUILDER, TAG_CREATED_AT, Tags, is_ours, stack_of};
 use sha2::{Digest, Sha256};
 
 /// The region of a stack, on things that belong to no region.

@@ -11,6 +11,7 @@ pub mod backend;
 pub mod client;
 pub mod clusters;
 pub mod error;
+pub mod exchange;
 pub mod gcloud;
 pub mod instances;
 pub mod kinds;

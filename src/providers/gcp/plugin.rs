@@ -42,15 +42,13 @@ impl Plugin for GcpPlugin {
     fn files(&self, vars: &BTreeMap<String, String>) -> Vec<PathBuf> {
         let mut files: Vec<PathBuf> = NAMED.iter().filter_map(|name| set(vars, name)).map(PathBuf::from).collect();
         if let Some(folder) = Folder::of(vars) {
-            let name = set(vars, "CLOUDSDK_ACTIVE_CONFIG_NAME").unwrap_or("default");
-            files.extend([
-                folder.default_credentials(),
-                folder.active(),
-                folder.configuration(name),
-                folder.accounts(),
-            ]);
+            files.extend([folder.default_credentials(), folder.active(), folder.accounts()]);
         }
         files
+    }
+
+    fn led_to(&self, vars: &BTreeMap<String, String>, read: &dyn Fn(&Path) -> Option<String>) -> Vec<PathBuf> {
+        Folder::of(vars).map(|folder| folder.active_configuration(vars, read)).into_iter().collect()
     }
 }
 
@@ -84,6 +82,20 @@ mod tests {
         let named = GcpPlugin.files(&vars(&[("CLOUDSDK_CONFIG", "/g"), ("GOOGLE_APPLICATION_CREDENTIALS", "/k.json")]));
         assert_eq!((named[0].as_path(), named[1].starts_with("/g")), (Path::new("/k.json"), true));
         assert!(GcpPlugin.files(&vars(&[])).is_empty());
+    }
+
+    #[test]
+    fn the_configuration_that_counts_is_the_one_that_is_active() {
+        let at_home = |more: &[(&str, &str)]| vars(&[&[("HOME", "/home/ana")], more].concat());
+        let read = |file: &Path| file.ends_with("active_config").then(|| "work\n".to_owned());
+        let led = |vars: &BTreeMap<String, String>, read: &dyn Fn(&Path) -> Option<String>| {
+            let files = GcpPlugin.led_to(vars, read);
+            files.iter().map(|file| file.file_name().unwrap().to_str().unwrap().to_owned()).collect::<Vec<_>>()
+        };
+        assert_eq!(led(&at_home(&[]), &read), ["config_work"]);
+        assert_eq!(led(&at_home(&[("CLOUDSDK_ACTIVE_CONFIG_NAME", "home")]), &read), ["config_home"]);
+        assert_eq!(led(&at_home(&[]), &|_| None), ["config_default"]);
+        assert!(led(&vars(&[]), &read).is_empty());
     }
 
     #[test]

@@ -21,6 +21,7 @@ const POOL_LABEL: &str = "cloud.google.com/gke-nodepool";
 pub struct Gcp {
     cx: Arc<GcpCx>,
     clock: Arc<dyn Clock>,
+    wall: Arc<dyn Clock>,
 }
 
 impl Gcp {
@@ -31,7 +32,7 @@ impl Gcp {
     pub fn open(options: &OpenOptions) -> Result<Option<Self>, StepError> {
         let Some(region) = region(options) else { return Ok(None) };
         let cx = Arc::new(GcpCx::open(options, region)?);
-        Ok(Some(Self { cx, clock: Arc::clone(&options.clock) }))
+        Ok(Some(Self { cx, clock: Arc::clone(&options.clock), wall: Arc::clone(&options.wall) }))
     }
 }
 
@@ -98,7 +99,7 @@ impl Provider for Gcp {
 
     fn elsewhere(&self, region: &Region) -> Arc<dyn Provider> {
         let cx = Arc::new(self.cx.in_region(region.clone()));
-        Arc::new(Self { cx, clock: Arc::clone(&self.clock) })
+        Arc::new(Self { cx, clock: Arc::clone(&self.clock), wall: Arc::clone(&self.wall) })
     }
 
     async fn survey(&self) -> Result<Survey, StepError> {
@@ -133,7 +134,11 @@ impl Provider for Gcp {
         POOL_LABEL
     }
 
+    fn balancer_finalizers(&self) -> &'static [&'static str] {
+        &super::way_in::BALANCER_FINALIZERS
+    }
+
     async fn token(&self, _: &str) -> Result<ClusterToken, StepError> {
-        token::token(&self.cx, &*self.clock).await
+        token::token(&self.cx, &*self.wall).await
     }
 }

@@ -6,7 +6,7 @@
 
 use super::client::{GcpCx, Request};
 use super::clusters::{all, none_if_off};
-use super::labels::{self, Tags};
+use super::labels;
 use super::names;
 use super::steps::{self, ExtraTags, Pool, role_binding};
 use super::{plan, wire};
@@ -205,15 +205,8 @@ async fn bindings(cx: &GcpCx, stack: &Stack) -> Result<Vec<Swept>, StepError> {
 }
 
 /// Gives each what must go before it.
-fn ordered(mut found: Vec<Swept>) -> Vec<Swept> {
-    let mut by_kind: BTreeMap<String, Vec<StepId>> = BTreeMap::new();
-    for one in &found {
-        by_kind.entry(one.step.kind.clone()).or_default().push(one.step.id.clone());
-    }
-    for one in &mut found {
-        let first = ORDER.iter().find(|(kind, _)| *kind == one.step.kind).map(|(_, first)| *first).unwrap_or_default();
-        one.after = first.iter().filter_map(|kind| by_kind.get(*kind)).flatten().cloned().collect();
-    }
+fn ordered(found: Vec<Swept>) -> Vec<Swept> {
+    let mut found = kit::ordered(found, &ORDER);
     // Bindings of one policy go one after another: all of them write the same document.
     let mut before: Option<StepId> = None;
     for one in found.iter_mut().filter(|one| one.step.kind == steps::role_binding::KIND) {
@@ -224,11 +217,7 @@ fn ordered(mut found: Vec<Swept>) -> Vec<Swept> {
 
 /// Whether both of our tags name this stack.
 pub(super) fn is_ours(stack: &Stack, seen: &Observed) -> bool {
-    is_tagged(stack, &seen.evidence.tags)
-}
-
-fn is_tagged(stack: &Stack, tags: &Tags) -> bool {
-    labels::stack_of(tags).as_ref() == Some(stack) && tags.contains_key(TAG_STEP)
+    labels::is_ours(stack, &seen.evidence.tags)
 }
 
 /// The step that made a labelled object.
@@ -269,6 +258,7 @@ pub(super) fn deletable<P: Serialize>(
 mod tests {
     use super::*;
     use crate::engine::proof::TAG_STACK;
+    use crate::providers::gcp::labels::Tags;
 
     fn tags(pairs: &[(&str, &str)]) -> Tags {
         pairs.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect()
@@ -302,8 +292,8 @@ mod tests {
     #[test]
     fn a_stack_of_the_same_name_is_another_stack() {
         let ours = tags(&[(TAG_STACK, "demo-0a1b2c3d"), (TAG_STEP, "cluster")]);
-        assert!(is_tagged(&"demo-0a1b2c3d".parse().unwrap(), &ours));
-        assert!(!is_tagged(&"demo-ffffffff".parse().unwrap(), &ours));
-        assert!(!is_tagged(&"demo-0a1b2c3d".parse().unwrap(), &tags(&[(TAG_STACK, "demo-0a1b2c3d")])));
+        assert!(labels::is_ours(&"demo-0a1b2c3d".parse().unwrap(), &ours));
+        assert!(!labels::is_ours(&"demo-ffffffff".parse().unwrap(), &ours));
+        assert!(!labels::is_ours(&"demo-0a1b2c3d".parse().unwrap(), &tags(&[(TAG_STACK, "demo-0a1b2c3d")])));
     }
 }

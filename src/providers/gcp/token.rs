@@ -15,8 +15,8 @@ const AT_LEAST: Duration = Duration::from_secs(180);
 ///
 /// # Errors
 /// `Auth` when there are no credentials, or they have expired.
-pub async fn token(cx: &GcpCx, clock: &dyn Clock) -> Result<ClusterToken, StepError> {
-    Ok(handed_out(cx.tokens().token().await?, clock.now()))
+pub async fn token(cx: &GcpCx, wall: &dyn Clock) -> Result<ClusterToken, StepError> {
+    Ok(handed_out(cx.tokens().token().await?, wall.now()))
 }
 
 fn handed_out(access: AccessToken, now: Timestamp) -> ClusterToken {

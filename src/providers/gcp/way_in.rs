@@ -43,6 +43,9 @@ async fn client_of(cx: &GcpCx, found: &wire::Cluster) -> Result<Option<k8s::Clie
     }
 }
 
+/// Beginning of the finalizers of GKE's own controllers, on Services with load balancers.
+pub(super) const BALANCER_FINALIZERS: [&str; 1] = ["gke.networking.io/"];
+
 #[async_trait]
 impl WayIn for GcpCx {
     async fn connect(&self, cluster: &str) -> Result<Option<k8s::Client>, StepError> {
@@ -71,5 +74,9 @@ impl WayIn for GcpCx {
 
     fn let_in_within(&self) -> Duration {
         LET_IN_WITHIN
+    }
+
+    fn balancer_finalizers(&self) -> &'static [&'static str] {
+        &BALANCER_FINALIZERS
     }
 }

@@ -144,7 +144,7 @@ pub const ROUTES: &[Route] = &[
     route("", "operationResults", "G", RESOURCES),
     bodies(route("", "resourceGroups", "LGHPAD", RESOURCES), "ResourceGroup", "ResourceGroupPatchable", GROUP_NAME),
     bodies(route("Microsoft.Resources", "tags", "GPA", RESOURCES), "TagsResource", "TagsPatchResource", "^default$"),
-    bodies(route("Microsoft.Authorization", "locks", "LGPD", LOCKS), "ManagementLock", "", LOCK_NAME),
+    bodies(route("Microsoft.Authorization", "locks", "LGPD", LOCKS), "ManagementLockObject", "", LOCK_NAME),
     route("Microsoft.Authorization", "policyAssignments", "L", POLICY),
     route("Microsoft.Authorization", "permissions", "L", ROLES),
     bodies(

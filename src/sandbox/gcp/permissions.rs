@@ -197,7 +197,38 @@ const ROLES: &[(&str, &[&str])] = &[
         "roles/container.clusterAdmin",
         &["container.clusters.*", "container.operations.*", "resourcemanager.projects.get"],
     ),
-    ("roles/container.developer", &["container.*"]),
+    // What is inside clusters, and which there are: not the clusters themselves, nor who may do what in them.
+    (
+        "roles/container.developer",
+        &[
+            "container.clusters.connect",
+            "container.clusters.get",
+            "container.clusters.list",
+            "container.clusterRoleBindings.get",
+            "container.clusterRoleBindings.list",
+            "container.clusterRoles.get",
+            "container.clusterRoles.list",
+            "container.configMaps.*",
+            "container.daemonSets.*",
+            "container.deployments.*",
+            "container.events.*",
+            "container.ingresses.*",
+            "container.jobs.*",
+            "container.namespaces.*",
+            "container.nodes.*",
+            "container.operations.*",
+            "container.persistentVolumeClaims.*",
+            "container.persistentVolumes.*",
+            "container.pods.*",
+            "container.roles.get",
+            "container.roles.list",
+            "container.secrets.*",
+            "container.serviceAccounts.*",
+            "container.services.*",
+            "container.storageClasses.*",
+            "resourcemanager.projects.get",
+        ],
+    ),
     ("roles/compute.admin", &["compute.*", "resourcemanager.projects.get", "serviceusage.services.get"]),
     ("roles/compute.viewer", &["compute.networks.get", "compute.networks.list"]),
     (
@@ -382,6 +413,21 @@ mod tests {
                 && !granted(&bindings, "user:a@b", "compute.disks.delete")
         );
         assert!(is_role("roles/artifactregistry.reader") && !is_role("roles/container.nodes"));
+    }
+
+    #[test]
+    fn a_developer_works_inside_clusters_and_makes_none() {
+        let bindings = json!([{"role": "roles/container.developer", "members": ["user:a@b"]}]);
+        let may = |permission: &str| granted(&bindings, "user:a@b", permission);
+        assert!(may("container.clusters.get") && may("container.pods.list") && may("container.services.delete"));
+        for above in ["container.clusters.create", "container.clusters.delete", "container.clusterRoleBindings.create"]
+        {
+            assert!(!may(above), "{above}");
+        }
+        // A role that names nothing that exists would be a role that gives nothing.
+        for permission in role("roles/container.developer").expect("a role") {
+            assert!(exists(&permission.replace('*', "get")), "{permission}");
+        }
     }
 
     #[test]

@@ -30,13 +30,18 @@ pub(super) fn bindings(tx: &Tx<'_>, project: &str) -> Value {
     policy.map_or(Value::Null, |object| object.doc["bindings"].clone())
 }
 
+/// A list that may not be there. To ask by index would put a null in its place, which Google never sends.
+fn array<'v>(holder: &'v mut Value, key: &str) -> Option<&'v mut Vec<Value>> {
+    holder.get_mut(key).and_then(Value::as_array_mut)
+}
+
 /// Adds a member to a role of a project, as Google does for its own agents.
 pub(super) fn bind(tx: &mut Tx<'_>, project: &str, role: &str, member: &str) {
     tx.update(&Scope::global(project), POLICY, "policy", |object| {
-        let Some(all) = object.doc["bindings"].as_array_mut() else { return };
+        let Some(all) = array(&mut object.doc, "bindings") else { return };
         match all.iter_mut().find(|binding| binding["role"] == role && binding.get("condition").is_none()) {
             Some(binding) => {
-                if let Some(members) = binding["members"].as_array_mut()
+                if let Some(members) = array(binding, "members")
                     && !members.iter().any(|own| own == member)
                 {
                     members.push(json!(member));
@@ -51,8 +56,8 @@ pub(super) fn bind(tx: &mut Tx<'_>, project: &str, role: &str, member: &str) {
 pub(super) fn forget_member(tx: &mut Tx<'_>, project: &str, email: &str, id: &str) {
     let (alive, dead) = (format!("serviceAccount:{email}"), format!("deleted:serviceAccount:{email}?uid={id}"));
     tx.update(&Scope::global(project), POLICY, "policy", |object| {
-        for binding in object.doc["bindings"].as_array_mut().into_iter().flatten() {
-            for member in binding["members"].as_array_mut().into_iter().flatten() {
+        for binding in array(&mut object.doc, "bindings").into_iter().flatten() {
+            for member in array(binding, "members").into_iter().flatten() {
                 if *member == alive {
                     *member = json!(dead);
                 }

@@ -4,7 +4,7 @@
 //! The tables in `tables/` are the documents (Apache-2.0) of the revisions they name, without prose and with no more than
 //! these methods reach. A line is `method ID VERB PATH REQUEST REPLY QUERY:TYPE…` or `schema NAME FIELD:TYPE…`; a type is
 //! `s`tring, `b`ool, `i`nt32, `l`ong (as a string), `f`loat, `*` anything, `(A|B)` one of these words, `@NAME` a schema,
-//! `[T]` a list, `{T}` a map.
+//! `[T]` a list, `{T}` a map. `tests/peers/tables.py` makes them of the documents.
 
 use super::wire::Refused;
 use serde_json::{Value, json};

@@ -25,6 +25,7 @@ const fn outcome(due: &Due) -> &'static str {
         DueOutcome::Listed => "due",
         DueOutcome::Protected => "protected: left",
         DueOutcome::Extended => "extended: left",
+        DueOutcome::Standing => "has a cluster: left",
         DueOutcome::Held => "held by another: left",
         DueOutcome::Destroyed => "destroyed",
         DueOutcome::Incomplete => "INCOMPLETE",

@@ -1,7 +1,10 @@
 //! A sandbox with the real binary on Azure, and Resource Manager as anybody else would call it.
 
-use crate::lives::rig::{Wall, World};
-use crate::support::{Said, opened::open_options};
+use crate::lives::rig::World;
+use crate::support::{
+    Said,
+    opened::{Wall, open_options},
+};
 use kubewright::{
     k8s::{self, Access},
     model::{Cloud, doc::SandboxObject},

@@ -35,6 +35,8 @@ fn a_limit_is_exit_6_with_the_table_still_on_stdout() {
     let over = [&["cost", "estimate", "--max-hourly-cost", "0.30"], &PLACE[..]].concat();
     let said = home.run(&over).expect(6);
     assert!(said.out.contains("eks-cluster") && said.err.contains("KW-BUDGET"), "{}\n{}", said.out, said.err);
+    // Where nothing is made, nothing is said of what was not made, nor of a flag that there is not.
+    assert!(!said.err.contains("created") && !said.err.contains("--override-budget"), "{}", said.err);
     // A budget of the file counts as well, and of a pool that scales the most.
     home.write(
         "c.yaml",
@@ -131,6 +133,14 @@ fn an_expiry_moves_on_every_machine_and_never_back() {
     served.skip_hours(12);
     let told = ana.run(&["status", "demo", "--local"]);
     assert!(told.err.contains("extend demo 2h"), "{}", told.err);
+    // Past its end, the time that is asked for is counted from now: what ends with 0 is not taken down a moment later.
+    served.skip_hours(5);
+    let late = bob.run(&["extend", "demo", "1h", "-o", "json"]).expect(0).json();
+    let time = |key: &str| late[key].as_str().unwrap().parse::<jiff::Timestamp>().unwrap();
+    assert!(time("expiredAt") < time("at"), "{late}");
+    assert!(time("expiresAt").as_second() - time("at").as_second() > 3_000, "{late}");
+    let due = bob.run(&["reap", "--provider", "aws", "--region", "us-east-1", "-o", "json"]).expect(0).json();
+    assert_eq!(due["due"].as_array().map(Vec::len), Some(0), "{due}");
     ana.run(&["destroy", "demo", "--confirm", "demo"]).expect(0);
     ana.run(&["extend", "demo", "1h"]).expect(4);
 }

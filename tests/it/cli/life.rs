@@ -72,6 +72,7 @@ fn the_plan_is_kept_or_refused() {
     assert!(other.err.contains("KW-PLAN-CHANGED"), "{}", other.err);
     let dear = home.rehearse(&with_place(&["provision", "demo", "--yes", "--max-hourly-cost", "0.10"])).expect(6);
     assert!(dear.err.contains("KW-BUDGET") && dear.out.contains("control plane"), "{}\n{}", dear.err, dear.out);
+    assert!(dear.err.contains("nothing was created") && dear.err.contains("--override-budget"), "{}", dear.err);
     let unasked = home.rehearse(&with_place(&["provision", "demo"])).expect(7);
     assert!(unasked.err.contains("--yes"), "{}", unasked.err);
     let shown = home.run(&["sandbox", "show", "-o", "json"]).expect(0).json();

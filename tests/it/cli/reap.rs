@@ -91,6 +91,32 @@ fn what_a_dead_builder_left_goes_once_nobody_can_be_building_it() {
 }
 
 #[test]
+fn a_cluster_that_cannot_be_read_today_is_nobodys_leavings() {
+    let mut served = Served::start("");
+    let (ana, bob) = (served.aws_machine("ana"), served.aws_machine("bob"));
+    build(&ana, "demo", &[], 0);
+    served.skip_hours(5);
+    served.restart("eks:DescribeCluster=error-before");
+    for more in [&[][..], &["--delete"]] {
+        let said = reap(&bob, more, 11);
+        assert_eq!((rows(&said), said["complete"].as_bool()), (vec![], Some(false)), "{said}");
+    }
+    // Nor does a look at everything say that there is none.
+    let words = ["status", "--all", "--provider", "aws", "--region", "us-east-1", "-o", "json"];
+    let seen = bob.run(&words).expect(11).json();
+    let rows_of = |status: &str| {
+        let all = seen["clusters"].as_array().unwrap().iter();
+        all.filter(|it| it["stack"]["name"] == "demo" && it["cloudStatus"] == status).count()
+    };
+    assert!(rows_of("UNKNOWN") > 0 && rows_of("ABSENT") == 0, "{seen}");
+    assert!(!seen["clusters"].to_string().contains("destroy demo"), "{seen}");
+    served.restart("");
+    assert_eq!(rows(&reap(&bob, &["--delete"], 0)), []);
+    let seen = ana.run(&["status", "demo", "-o", "json"]).expect(0).json();
+    assert_eq!(seen["clusters"][0]["phase"], "ready");
+}
+
+#[test]
 fn a_removal_that_stopped_is_finished_and_what_will_not_go_is_exit_9() {
     let mut served = Served::start("");
     let ana = served.aws_machine("ana");

@@ -1,6 +1,7 @@
 //! What goes wrong on the way: killed, unanswered, out of stock, over a limit.
 
 use super::rig::World;
+use crate::support::serving::until;
 use serde_json::json;
 
 /// Calls on the way to a cluster; one process is killed at each, before the effect and after it.
@@ -13,19 +14,22 @@ const CALLS: [&str; 6] = [
     "container:projects.locations.clusters.create",
 ];
 
-/// The server writes down that it holds a call.
-fn killed_at(world: &World, words: &[&str]) {
+/// Killed once the server has written down that it holds the call.
+fn killed_at(world: &World, call: &str, words: &[&str]) {
     let mut child = world.start(words);
-    let held = world.home.path().join("kw/sandbox/holds");
-    for _ in 0..12_000 {
-        let holds = std::fs::read_dir(&held).is_ok_and(|mut all| all.next().is_some());
-        if holds || child.try_wait().unwrap().is_some() {
-            break;
-        }
-        std::thread::sleep(std::time::Duration::from_millis(5));
-    }
+    let holds = world.home.path().join("kw/sandbox/holds");
+    until(call, || {
+        assert_eq!(child.try_wait().unwrap(), None, "{call}: it ended, and nothing was held");
+        std::fs::read_dir(&holds).is_ok_and(|mut all| all.next().is_some()).then_some(())
+    });
     child.kill().unwrap();
     child.wait().unwrap();
+    assert_eq!(fired(world), [1], "{call}");
+}
+
+/// How often each rule struck.
+fn fired(world: &World) -> Vec<u64> {
+    world.show().faults.iter().map(|it| it.fired).collect()
 }
 
 #[test]
@@ -33,7 +37,7 @@ fn killed_at_any_call_it_goes_on_or_goes_away() {
     for (at, call) in CALLS.into_iter().enumerate() {
         for hold in ["hold-before", "hold-after"] {
             let mut world = World::with(&format!("{call}={hold}@1"));
-            killed_at(&world, &["provision", "demo", "--yes", "--wait", "cloud"]);
+            killed_at(&world, call, &["provision", "demo", "--yes", "--wait", "cloud"]);
             world.restart("");
             // Continued, taken down with the journal, and without it, in turn.
             match at % 3 {
@@ -55,6 +59,7 @@ fn a_lost_reply_makes_nothing_twice() {
     for call in CALLS {
         let world = World::with(&format!("{call}=lost-reply@1"));
         let doc = world.build(&["demo"]);
+        assert_eq!(fired(&world), [1], "{call}: no reply was lost");
         assert_eq!((&doc["outcome"], &doc["audit"]["clean"]), (&json!("created"), &json!(true)), "{call}: {doc:#}");
         assert_eq!(world.of_kind("cluster").len(), 1, "{call}");
         world.destroy("demo");
@@ -83,4 +88,5 @@ fn a_noisy_cloud_is_outlasted() {
     assert_eq!(doc["outcome"], "created", "{doc:#}");
     world.destroy("demo");
     world.assert_empty();
+    assert!(fired(&world).iter().sum::<u64>() > 5, "it was quiet: {:?}", fired(&world));
 }

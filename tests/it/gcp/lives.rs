@@ -61,6 +61,31 @@ fn a_teardown_needs_no_journal() {
 }
 
 #[test]
+fn reap_goes_by_todays_labels_and_not_by_what_was_written_once() {
+    let world = World::new();
+    for name in ["kept", "freed"] {
+        world.build(&[name, "--ttl", "1h", "--set", "protect=true"]);
+    }
+    world.go(&["protect", "freed", "off"]).expect(0);
+    world.lose_journals();
+    world.minutes(120);
+    let reap = |more: &[&str]| {
+        let doc = world.go(&[&["reap", "--region", "us-central1", "-o", "json"], more].concat()).expect(0).json();
+        let row =
+            |it: &Value| (it["stack"]["name"].as_str().unwrap().to_owned(), it["outcome"].as_str().unwrap().to_owned());
+        doc["due"].as_array().unwrap().iter().map(row).collect::<Vec<_>>()
+    };
+    let row = |name: &str, outcome: &str| (name.to_owned(), outcome.to_owned());
+    // Its network's description holds the spec of the first day, which says that it is protected.
+    assert_eq!(reap(&[]), [row("freed", "listed"), row("kept", "protected")]);
+    assert_eq!(reap(&["--delete"]), [row("freed", "destroyed"), row("kept", "protected")]);
+    assert_eq!(world.of_kind("cluster").len(), 1);
+    // A hint is for where the command was typed.
+    let lost = world.go(&["protect", "kept", "off"]);
+    assert!(lost.err.contains("kubewright --sandbox recover kept"), "{}", lost.err);
+}
+
+#[test]
 fn a_lost_journal_is_rebuilt_and_nothing_is_made_twice() {
     let world = World::new();
     world.build(&["demo", "--pool", "name=more,count=1"]);

@@ -1,9 +1,11 @@
 //! A sandbox server in this process with a home of its own: the real binary attaches to it, and the test looks at the
 //! same world through Google's REST and the cluster's own API.
 
-use crate::support::{Home, Said, opened::open_options};
+use crate::support::{
+    Home, Said,
+    opened::{Wall, open_options},
+};
 use kubewright::{
-    engine::Clock,
     k8s::{self, Access},
     model::{
         self,
@@ -197,16 +199,3 @@ async fn provider(options: OpenOptions) -> Arc<dyn providers::Provider> {
 
 /// The project that everything is in.
 pub(super) const PROJECT: &str = "kubewright-sandbox";
-
-/// For tokens, whose lifetimes are real time.
-struct Wall;
-
-#[async_trait::async_trait]
-impl Clock for Wall {
-    fn now(&self) -> jiff::Timestamp {
-        jiff::Timestamp::now()
-    }
-    async fn sleep(&self, span: Duration) {
-        tokio::time::sleep(span).await;
-    }
-}

@@ -1,11 +1,13 @@
 //! A sandbox server in this process with a home of its own: the real binary attaches to it, and the test looks at the
 //! same world through the official SDK and the cluster's own API.
 
-use crate::support::{Home, Said, opened::open_options};
+use crate::support::{
+    Home, Said,
+    opened::{Wall, open_options},
+};
 use aws_credential_types::{Credentials, provider::SharedCredentialsProvider};
 use aws_types::{SdkConfig, region::Region};
 use kubewright::{
-    engine::Clock,
     k8s::{self, Access},
     model::{
         self,
@@ -246,18 +248,5 @@ impl World {
             token: provider.token(name).await.unwrap().token,
         })
         .unwrap()
-    }
-}
-
-/// For tokens, whose lifetimes are real time.
-pub(crate) struct Wall;
-
-#[async_trait::async_trait]
-impl Clock for Wall {
-    fn now(&self) -> jiff::Timestamp {
-        jiff::Timestamp::now()
-    }
-    async fn sleep(&self, span: Duration) {
-        tokio::time::sleep(span).await;
     }
 }

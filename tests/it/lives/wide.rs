@@ -123,4 +123,14 @@ fn regions_that_do_not_answer_hide_nothing_of_the_others() {
     let doc = said.json();
     assert_eq!((&doc["error"]["class"], &doc["regions"]["read"]), (&"auth".into(), &0.into()), "{doc:#}");
     assert_eq!((&row(&doc, "demo")["phase"], &row(&doc, "demo")["cloudStatus"]), (&"ready".into(), &Value::Null));
+    let reaped = crate::support::Said::of(world.home.command().env("AWS_EC2_METADATA_DISABLED", "true").args([
+        "reap",
+        "--provider",
+        "aws",
+        "-o",
+        "json",
+    ]));
+    let doc = reaped.expect(3).json();
+    assert_eq!((&doc["error"]["class"], &doc["complete"]), (&"auth".into(), &false.into()), "{doc:#}");
+    assert!(doc["error"]["hints"].to_string().contains("--sandbox"), "{doc:#}");
 }

@@ -18,6 +18,20 @@ pub(crate) fn open_options(region: &str, variables: &[(&str, &str)], clock: Arc<
         http: Arc::new(|| Ok(reqwest::Client::builder().no_proxy().retry(reqwest::retry::never()).build().unwrap())),
         read_file: Arc::new(|path| Ok(std::fs::read_to_string(path).ok())),
         clock,
+        wall: Arc::new(Wall),
         secrets: Default::default(),
+    }
+}
+
+/// Real time: what tokens end by.
+pub(crate) struct Wall;
+
+#[async_trait::async_trait]
+impl Clock for Wall {
+    fn now(&self) -> jiff::Timestamp {
+        jiff::Timestamp::now()
+    }
+    async fn sleep(&self, span: std::time::Duration) {
+        tokio::time::sleep(span).await;
     }
 }

@@ -4,16 +4,17 @@ use super::super::instances::nearest_of;
 use super::super::plan::{BEFORE_NODES, EBS_CSI, POD_IDENTITY_AGENT};
 use super::{NODES, Work};
 use crate::model::spec::{AwsSpec, ExistingNetwork, Nat, NetworkSpec, PoolSpec, ResolvedAws, ResolvedNetwork};
+use crate::providers::work::PoolLimits;
 use ipnet::Ipv4Net;
 use std::collections::{BTreeMap, BTreeSet};
 
 const CIDR: &str = "10.0.0.0/16";
 const ADDONS: [&str; 5] = ["vpc-cni", "kube-proxy", "coredns", POD_IDENTITY_AGENT, EBS_CSI];
-/// EKS: nodes in one group, and groups in one cluster (AWS General Reference, "Amazon EKS endpoints and quotas").
-const MAX_NODES: u32 = 450;
+/// EKS: nodes in one group, and groups in one cluster (AWS General Reference, "Amazon EKS endpoints and quotas"). The image
+/// itself needs 20 GiB.
+const LIMITS: PoolLimits =
+    PoolLimits { whose: "EKS", place: "one node group", usual: NODES, nodes: 450, disk_gib: 20..=16_384 };
 const MAX_POOLS: usize = 30;
-/// The image itself needs 20.
-const DISK: std::ops::RangeInclusive<u32> = 20..=16_384;
 /// EKS takes so many ranges.
 const MAX_API_RANGES: usize = 40;
 /// AWS takes 50 tags; the rest is ours (stored spec, ownership, shown names).
@@ -221,32 +222,12 @@ impl Work {
             if !names.insert(name) {
                 self.problem("KW-SPEC", format!("two node pools are called `{name}`"));
             }
-            self.pool_numbers(pool);
+            self.pool_numbers(pool, &LIMITS);
             for key in pool.labels.keys().filter(|key| is_reserved_label(key)) {
                 self.problem("KW-SPEC", format!("pool `{name}`: label {key} is reserved, EKS refuses it"));
             }
         }
         pools.to_vec()
-    }
-
-    pub(super) fn pool_numbers(&mut self, pool: &PoolSpec) {
-        let name = &pool.name;
-        let (min, count, max) = pool.sizes().unwrap_or((NODES, NODES, NODES));
-        if min > max {
-            self.problem("KW-SPEC", format!("pool `{name}`: min {min} is more than max {max}"));
-        } else if !(min..=max).contains(&count) {
-            self.problem("KW-SPEC", format!("pool `{name}`: count {count} is not between min {min} and max {max}"));
-        } else if max == 0 {
-            self.problem("KW-SPEC", format!("pool `{name}` has no nodes"));
-        } else if max > MAX_NODES {
-            self.problem("KW-SPEC", format!("pool `{name}`: {max} nodes, EKS takes {MAX_NODES} in one node group"));
-        }
-        if let Some(disk) = pool.disk_gib.filter(|disk| !DISK.contains(disk)) {
-            self.problem(
-                "KW-SPEC",
-                format!("pool `{name}`: a disk has {} to {} GiB, not {disk}", DISK.start(), DISK.end()),
-            );
-        }
     }
 
     /// The autoscaler needs an identity, and a node that is always there.

@@ -2,7 +2,7 @@
 
 use super::ExtraTags;
 use super::refs::EksName;
-use super::support::{all_tags, deleted, done, read, seen, time, visible, what};
+use super::support::{all_tags, deleted, done, is_of_stack, read, seen, time, visible, what};
 use crate::engine::{
     Deletion, Found, Input, Lookup, Observed, Outputs, Owned, Probe, ResourceRef, Scope, Step, StepError, Token,
 };
@@ -74,6 +74,11 @@ impl Step<AwsCx> for AccessEntry {
 
     async fn delete(&self, cx: &AwsCx, at: Scope<'_>, owned: &Owned) -> Result<Deletion, StepError> {
         let cluster = at.inputs.get(&self.cluster)?;
+        // Its cluster is known by a name that anyone can take once it is free.
+        match get(cx, cluster.as_str(), owned.id()).await? {
+            Some(seen) if is_of_stack(at.stack, &seen.evidence.tags) => {}
+            _ => return Ok(Deletion::Gone),
+        }
         let call = cx.eks.delete_access_entry().cluster_name(cluster.as_str()).principal_arn(owned.id());
         deleted("eks:DeleteAccessEntry", &what("access entry", at), Deletion::Gone, call.send().await)
     }

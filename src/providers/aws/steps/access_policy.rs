@@ -42,6 +42,13 @@ impl AccessPolicy {
             it.policy_arn() == Some(&self.policy_arn) && everywhere
         }))
     }
+
+    /// It has no tags, and its cluster is known by a name that anyone can take: the entry it hangs on has tags.
+    async fn is_on_our_entry(&self, cx: &AwsCx, at: Scope<'_>) -> Result<bool, StepError> {
+        let cluster = at.inputs.get(&self.cluster)?;
+        let entry = access_entry::get(cx, cluster.as_str(), &self.principal_arn).await?;
+        Ok(entry.is_some_and(|entry| is_of_stack(at.stack, &entry.evidence.tags)))
+    }
 }
 
 #[async_trait]
@@ -50,12 +57,9 @@ impl Step<AwsCx> for AccessPolicy {
         if !self.is_associated(cx, at).await? {
             return Ok(Found::None);
         }
-        // It has no tags, and its cluster is known by a name that anyone can take: the entry it hangs on has tags.
-        let cluster = at.inputs.get(&self.cluster)?;
-        let entry = access_entry::get(cx, cluster.as_str(), &self.principal_arn).await?;
-        let parent = match entry {
-            Some(entry) if is_of_stack(at.stack, &entry.evidence.tags) => self.principal_arn.clone(),
-            _ => format!("{} of another stack", self.principal_arn),
+        let parent = match self.is_on_our_entry(cx, at).await? {
+            true => self.principal_arn.clone(),
+            false => format!("{} of another stack", self.principal_arn),
         };
         Ok(Found::One(seen_child(KIND, &self.policy_arn, &parent, &self.policy_arn)))
     }
@@ -83,9 +87,40 @@ impl Step<AwsCx> for AccessPolicy {
     }
 
     async fn delete(&self, cx: &AwsCx, at: Scope<'_>, owned: &Owned) -> Result<Deletion, StepError> {
+        if !self.is_on_our_entry(cx, at).await? {
+            return Ok(Deletion::Gone);
+        }
         let cluster = at.inputs.get(&self.cluster)?;
         let call = cx.eks.disassociate_access_policy().cluster_name(cluster.as_str());
         let call = call.principal_arn(&self.principal_arn).policy_arn(owned.id());
         deleted("eks:DisassociateAccessPolicy", &what("access policy", at), Deletion::Gone, call.send().await)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::Identity;
+    use crate::k8s::testing::{Answer, Server};
+    use crate::providers::{aws::testing::cx_at, testing::Told};
+    use serde_json::json;
+
+    #[tokio::test]
+    async fn a_right_in_a_strangers_cluster_stays() {
+        const ANA: &str = "arn:aws:iam::123456789012:role/Ana";
+        let (cluster, principal_arn, policy_arn) =
+            (Input::Given("demo".into()), ANA.to_owned(), CLUSTER_ADMIN.to_owned());
+        let step = AccessPolicy { cluster, principal_arn, policy_arn };
+        let identity = Identity::Child { parent: "access/admin".into(), key: CLUSTER_ADMIN.to_owned() };
+        let told = Told::new("access/admin/policy", identity);
+        for (tags, calls) in [(told.ours(), 2), (told.theirs(), 1)] {
+            let entry = json!({"accessEntry": {"principalArn": ANA, "tags": tags}});
+            let server = Server::start(move |_| Answer::of(200, entry.clone())).await;
+            let mut ours = seen_child(KIND, CLUSTER_ADMIN, ANA, CLUSTER_ADMIN);
+            ours.evidence.tags = told.ours();
+            let owned = told.owned(Some(ANA), ours);
+            let done = step.delete(&cx_at(&server.url()), told.scope(), &owned).await.unwrap();
+            assert_eq!((done, server.requests().len()), (Deletion::Gone, calls));
+        }
     }
 }

@@ -2,7 +2,9 @@
 
 use super::ExtraTags;
 use super::refs::{EksName, RoleArn};
-use super::support::{all_tags, broken, busy, deleted, done, read, refused_for_its_state, seen, time, visible, what};
+use super::support::{
+    all_tags, broken, busy, deleted, done, is_of_stack, read, refused_for_its_state, seen, time, visible, what,
+};
 use crate::engine::proof::TAG_STACK;
 use crate::engine::{
     Deletion, ErrorClass, Found, Input, Lookup, Observed, Outputs, Owned, Probe, ResourceRef, Scope, Step, StepError,
@@ -160,7 +162,11 @@ impl Step<AwsCx> for Addon {
     async fn delete(&self, cx: &AwsCx, at: Scope<'_>, owned: &Owned) -> Result<Deletion, StepError> {
         let cluster = at.inputs.get(&self.cluster)?;
         let what = what("add-on", at);
-        let Some((_, addon)) = get(cx, cluster.as_str(), owned.id()).await? else { return Ok(Deletion::Gone) };
+        let Some((seen, addon)) = get(cx, cluster.as_str(), owned.id()).await? else { return Ok(Deletion::Gone) };
+        // Its cluster is known by a name that anyone can take once it is free.
+        if !is_of_stack(at.stack, &seen.evidence.tags) {
+            return Ok(Deletion::Gone);
+        }
         if addon.status() == Some(&AddonStatus::Deleting) {
             return Ok(Deletion::Started);
         }

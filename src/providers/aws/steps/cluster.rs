@@ -3,8 +3,8 @@
 use super::ExtraTags;
 use super::refs::{EksName, RoleArn, SecurityGroupId, SubnetId};
 use super::support::{
-    all_tags, blocked, broken, busy, code_of_result, deleted, done, lacking, no_id, read, refused_for_its_state, seen,
-    time, visible, what,
+    all_tags, blocked, broken, busy, code_of_result, deleted, done, is_of_stack, lacking, no_id, read,
+    refused_for_its_state, seen, time, visible, what,
 };
 use crate::engine::{
     Deletion, ErrorClass, Found, Input, Lookup, Observed, OutputKey, Outputs, Owned, Probe, ResourceRef, Scope, Step,
@@ -227,7 +227,11 @@ impl Step<AwsCx> for Cluster {
 
     async fn delete(&self, cx: &AwsCx, at: Scope<'_>, owned: &Owned) -> Result<Deletion, StepError> {
         let what = what("cluster", at);
-        let Some((_, cluster)) = get(cx, owned.id()).await? else { return Ok(Deletion::Gone) };
+        let Some((seen, cluster)) = get(cx, owned.id()).await? else { return Ok(Deletion::Gone) };
+        // The name is the user's own: once ours is gone, another of that name is somebody else's.
+        if !is_of_stack(at.stack, &seen.evidence.tags) {
+            return Ok(Deletion::Gone);
+        }
         if cluster.status() == Some(&ClusterStatus::Deleting) {
             return Ok(Deletion::Started);
         }
@@ -266,7 +270,12 @@ impl Step<AwsCx> for Cluster {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::engine::Identity;
+    use crate::k8s::testing::{Answer, Server};
+    use crate::providers::aws::tags::Tags;
+    use crate::providers::{aws::testing::cx_at, testing::Told};
     use aws_sdk_eks::types::{ClusterHealth, ClusterIssue};
+    use serde_json::json;
 
     #[test]
     fn a_failed_control_plane_says_why() {
@@ -281,5 +290,31 @@ mod tests {
         assert_eq!(full.class, ErrorClass::Capacity);
         assert!(full.message.contains("no free addresses in subnet-1 (InsufficientFreeAddresses)"), "{}", full.message);
         assert_eq!(failed(Some((ClusterIssueCode::IamRoleNotFound, ""))).class, ErrorClass::Permanent);
+    }
+
+    /// What the calls of a delete were, where what stands under the name carries these tags.
+    async fn asked_to_delete(step: &Cluster, told: &Told, tags: Tags) -> (Deletion, Vec<String>) {
+        let cluster = json!({"cluster": {"name": "demo", "status": "ACTIVE", "tags": tags}});
+        let server = Server::start(move |_| Answer::of(200, cluster.clone())).await;
+        let owned = told.owned(None, {
+            let mut seen = seen(KIND, "demo", told.ours());
+            seen.evidence.name = Some("demo".to_owned());
+            seen
+        });
+        let done = step.delete(&cx_at(&server.url()), told.scope(), &owned).await.unwrap();
+        (done, server.requests().into_iter().map(|asked| asked.method).collect())
+    }
+
+    #[tokio::test]
+    async fn a_strangers_cluster_of_the_same_name_stays() {
+        let step = serde_json::from_value(json!({"name": "demo", "version": "1.35", "role": "r", "subnets": [],
+            "publicAccessCidrs": [], "privateAccess": false, "creatorIsAdmin": false, "selfManagedAddons": false}));
+        let step: Cluster = step.unwrap();
+        let told = Told::new("cluster", Identity::Name { name: "demo".to_owned() });
+        for foreign in [told.theirs(), Tags::new()] {
+            assert_eq!(asked_to_delete(&step, &told, foreign).await, (Deletion::Gone, vec!["GET".to_owned()]));
+        }
+        let calls = ["GET", "DELETE"].map(str::to_owned).to_vec();
+        assert_eq!(asked_to_delete(&step, &told, told.ours()).await, (Deletion::Started, calls), "ours goes");
     }
 }

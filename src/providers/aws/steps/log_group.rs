@@ -1,7 +1,7 @@
 //! The log group of a control plane, made before EKS makes it without tags and without an end.
 
 use super::ExtraTags;
-use super::support::{self, all_tags, deleted, done, read, seen, visible, what};
+use super::support::{self, all_tags, deleted, done, is_of_stack, read, seen, visible, what};
 use crate::engine::{
     Deletion, Found, Lookup, Observed, Outputs, Owned, Probe, ResourceRef, Scope, Step, StepError, Token,
 };
@@ -84,7 +84,36 @@ impl Step<AwsCx> for LogGroup {
     }
 
     async fn delete(&self, cx: &AwsCx, at: Scope<'_>, owned: &Owned) -> Result<Deletion, StepError> {
+        // EKS makes one of that name again, without tags, for whoever has a cluster of that name.
+        match get(cx, owned.id()).await? {
+            Some((seen, _)) if is_of_stack(at.stack, &seen.evidence.tags) => {}
+            _ => return Ok(Deletion::Gone),
+        }
         let answer = cx.logs.delete_log_group().log_group_name(owned.id()).send().await;
         deleted("logs:DeleteLogGroup", &what("log group", at), Deletion::Gone, answer)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::Identity;
+    use crate::k8s::testing::{Answer, Server};
+    use crate::providers::{aws::testing::cx_at, testing::Told};
+    use serde_json::json;
+
+    #[tokio::test]
+    async fn a_log_group_that_was_made_anew_by_somebody_else_stays() {
+        let step = LogGroup { name: "/aws/eks/demo/cluster".to_owned(), retention_days: 7 };
+        let told = Told::new("logs", Identity::Name { name: step.name.clone() });
+        for (tags, calls) in [(told.ours(), 3), (told.theirs(), 2), (tags::Tags::new(), 2)] {
+            let listed = json!({"logGroups": [{"logGroupName": step.name, "logGroupArn": "arn:aws:logs:us-east-1:1:log-group:/aws/eks/demo/cluster"}], "tags": tags});
+            let server = Server::start(move |_| Answer::of(200, listed.clone())).await;
+            let mut ours = seen(KIND, &step.name, told.ours());
+            ours.evidence.name = Some(step.name.clone());
+            let owned = told.owned(None, ours);
+            let done = step.delete(&cx_at(&server.url()), told.scope(), &owned).await.unwrap();
+            assert_eq!((done, server.requests().len()), (Deletion::Gone, calls));
+        }
     }
 }

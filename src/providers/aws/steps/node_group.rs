@@ -2,7 +2,9 @@
 
 use super::ExtraTags;
 use super::refs::{EksName, LaunchTemplateId, RoleArn, SubnetId};
-use super::support::{all_tags, broken, busy, deleted, done, read, refused_for_its_state, seen, time, visible, what};
+use super::support::{
+    all_tags, broken, busy, deleted, done, is_of_stack, read, refused_for_its_state, seen, time, visible, what,
+};
 use crate::engine::{
     Deletion, ErrorClass, Found, Input, Lookup, Observed, Outputs, Owned, Probe, ResourceRef, Scope, Step, StepError,
     Token,
@@ -226,7 +228,11 @@ impl Step<AwsCx> for NodeGroup {
     async fn delete(&self, cx: &AwsCx, at: Scope<'_>, owned: &Owned) -> Result<Deletion, StepError> {
         let cluster = at.inputs.get(&self.cluster)?;
         let what = what("node group", at);
-        let Some((_, group)) = get(cx, cluster.as_str(), owned.id()).await? else { return Ok(Deletion::Gone) };
+        let Some((seen, group)) = get(cx, cluster.as_str(), owned.id()).await? else { return Ok(Deletion::Gone) };
+        // Its cluster is known by a name that anyone can take once it is free.
+        if !is_of_stack(at.stack, &seen.evidence.tags) {
+            return Ok(Deletion::Gone);
+        }
         if group.status() == Some(&NodegroupStatus::Deleting) {
             return Ok(Deletion::Started);
         }
@@ -244,7 +250,11 @@ impl Step<AwsCx> for NodeGroup {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::engine::Identity;
+    use crate::k8s::testing::{Answer, Server};
+    use crate::providers::{aws::testing::cx_at, testing::Told};
     use aws_sdk_eks::types::NodegroupHealth;
+    use serde_json::json;
 
     fn failed(code: NodegroupIssueCode, text: &str) -> StepError {
         let health = NodegroupHealth::builder().issues(Issue::builder().code(code).message(text).build()).build();
@@ -267,5 +277,28 @@ mod tests {
         let failed = failed(NodegroupIssueCode::NodeCreationFailure, "Instances failed to join the kubernetes cluster");
         assert_eq!(failed.class, ErrorClass::Permanent);
         assert!(failed.hints[0].contains("did not join"), "{:?}", failed.hints);
+    }
+
+    #[tokio::test]
+    async fn a_node_group_of_a_strangers_cluster_stays() {
+        let step = serde_json::from_value(json!({"cluster": "demo", "name": "default", "version": "1.35", "role": "r",
+            "subnets": [], "launchTemplate": "lt-1", "launchTemplateVersion": "1", "instanceTypes": [],
+            "amiType": "AL2023_x86_64_STANDARD", "spot": false, "min": 1, "desired": 1, "max": 1}));
+        let step: NodeGroup = step.unwrap();
+        let identity = Identity::Child { parent: "cluster".into(), key: "default".to_owned() };
+        let told = Told::new("nodes/default", identity);
+        for (tags, then, calls) in [
+            (told.ours(), Deletion::Started, 2),
+            (told.theirs(), Deletion::Gone, 1),
+            (tags::Tags::new(), Deletion::Gone, 1),
+        ] {
+            let group = json!({"nodegroup": {"nodegroupName": "default", "status": "ACTIVE", "tags": tags}});
+            let server = Server::start(move |_| Answer::of(200, group.clone())).await;
+            let mut ours = seen(KIND, "default", told.ours());
+            (ours.evidence.parent, ours.evidence.name) = (Some("demo".to_owned()), Some("default".to_owned()));
+            let owned = told.owned(Some("demo"), ours);
+            let done = step.delete(&cx_at(&server.url()), told.scope(), &owned).await.unwrap();
+            assert_eq!((done, server.requests().len()), (then, calls));
+        }
     }
 }

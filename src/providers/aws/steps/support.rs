@@ -1,6 +1,6 @@
 //! What all steps share: how a listing is narrowed, how an answer becomes evidence, which answers mean "not there".
 
-use crate::engine::{Deletion, ErrorClass, Lookup, Residue, Scope, StepError};
+use crate::engine::{Deletion, ErrorClass, Lookup, Scope, StepError};
 use crate::model::Stack;
 use crate::providers::aws::error::{self, fail, is_absent};
 use crate::providers::aws::names;
@@ -161,8 +161,7 @@ pub(in crate::providers::aws) fn busy(what: &str, why: impl std::fmt::Display) -
 
 /// Something that is not ours is in the way of a delete.
 pub(super) fn blocked(what: &str, why: impl std::fmt::Display) -> StepError {
-    StepError::new(ErrorClass::Conflict, "KW-AWS-BLOCKED", format!("cannot delete {what}: {why}"))
-        .with_residue(Residue::None)
+    kit::blocked("KW-AWS-BLOCKED", what, why)
 }
 
 /// EKS refuses to delete what it is still making or changing, under several codes and in changing words: the state read

@@ -5,15 +5,15 @@ use super::super::tags::{MAX_KEY, MAX_VALUE, NOT_IN_KEYS};
 use super::{Aks, NODES, Work};
 use crate::model::ClusterSpec;
 use crate::model::spec::{AksNetwork, AksTier, PoolSpec, ResolvedNetwork};
+use crate::providers::work::PoolLimits;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// AKS: nodes in one pool, pools in one cluster, nodes in all (AKS documentation, "Quotas, VM size restrictions, and
-/// region availability", read 2026-11).
-const MAX_NODES: u32 = 1_000;
+/// region availability", read 2026-11). The node image itself needs 30 GiB.
+const LIMITS: PoolLimits =
+    PoolLimits { whose: "AKS", place: "one pool", usual: NODES, nodes: 1_000, disk_gib: 30..=2_048 };
 const MAX_POOLS: usize = 100;
 const MAX_ALL_NODES: u32 = 5_000;
-/// The node image itself needs 30.
-const DISK: std::ops::RangeInclusive<u32> = 30..=2_048;
 /// Azure takes 50 tags; the rest is ours (stored spec, ownership, shown names).
 const MAX_USER_TAGS: usize = 12;
 /// Beginnings of tag keys that belong to Azure or to us.
@@ -140,7 +140,7 @@ impl Work {
                     "give each type a pool of its own",
                 );
             }
-            self.pool_numbers(pool);
+            self.pool_numbers(pool, &LIMITS);
             for key in pool.labels.keys().filter(|key| is_reserved_label(key)) {
                 self.problem("KW-SPEC", format!("pool `{name}`: label {key} is reserved, AKS refuses it"));
             }
@@ -150,24 +150,6 @@ impl Work {
             self.problem("KW-SPEC", format!("{all} nodes in all, AKS takes {MAX_ALL_NODES}"));
         }
         pools.to_vec()
-    }
-
-    fn pool_numbers(&mut self, pool: &PoolSpec) {
-        let name = &pool.name;
-        let (min, count, max) = pool.sizes().unwrap_or((NODES, NODES, NODES));
-        if min > max {
-            self.problem("KW-SPEC", format!("pool `{name}`: min {min} is more than max {max}"));
-        } else if !(min..=max).contains(&count) {
-            self.problem("KW-SPEC", format!("pool `{name}`: count {count} is not between min {min} and max {max}"));
-        } else if max == 0 {
-            self.problem("KW-SPEC", format!("pool `{name}` has no nodes"));
-        } else if max > MAX_NODES {
-            self.problem("KW-SPEC", format!("pool `{name}`: {max} nodes, AKS takes {MAX_NODES} in one pool"));
-        }
-        if let Some(disk) = pool.disk_gib.filter(|disk| !DISK.contains(disk)) {
-            let (least, most) = (DISK.start(), DISK.end());
-            self.problem("KW-SPEC", format!("pool `{name}`: a disk has {least} to {most} GiB, not {disk}"));
-        }
     }
 
     /// AKS's own pods need a node that is always there.

@@ -9,6 +9,7 @@ use crate::providers::azure::client::{AzureCx, Only, Op, version};
 use crate::providers::azure::lro;
 use crate::providers::azure::models::{Answered, PoolSeen};
 use crate::providers::azure::refs::ArmId;
+use crate::providers::azure::tags;
 use crate::providers::kit::ExtraTags;
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
@@ -92,11 +93,49 @@ impl Step<AzureCx> for AgentPool {
     }
 
     async fn delete(&self, cx: &AzureCx, at: Scope<'_>, owned: &Owned) -> Result<Deletion, StepError> {
-        let Some((_, pool)) = self.read(cx, at).await? else { return Ok(Deletion::Gone) };
+        let Some((seen, pool)) = self.read(cx, at).await? else { return Ok(Deletion::Gone) };
+        // Once ours is gone, another of that name is somebody else's.
+        if !tags::is_ours(at.stack, &seen.evidence.tags) {
+            return Ok(Deletion::Gone);
+        }
         if pool.provisioning_state.is_some_and(|state| state.eq_ignore_ascii_case("deleting")) {
             return Ok(Deletion::Started);
         }
         // The whole cluster is going: no budget of pods is to hold it up.
         TYPE.delete(cx, at, owned.id(), &[("ignore-pod-disruption-budget", "true")]).await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::Identity;
+    use crate::k8s::testing::{Answer, Server};
+    use crate::providers::{azure::testing::cx_at, testing::Told};
+
+    #[tokio::test]
+    async fn a_strangers_pool_of_the_same_name_stays() {
+        let pool = json!({"name": "gpu", "vmSize": "Standard_D2as_v5", "diskGib": 50, "count": 1, "min": 1, "max": 1,
+            "spot": false, "gpu": false, "version": "1.35", "zones": []});
+        let cluster = ArmId("/subscriptions/s/resourceGroups/g/providers/p/managedClusters/demo".to_owned());
+        let step = json!({"cluster": cluster, "subnet": "/n", "pool": pool});
+        let step: AgentPool = serde_json::from_value(step).unwrap();
+        let identity = Identity::Child { parent: "cluster".into(), key: "gpu".to_owned() };
+        let told = Told::new("nodes/gpu", identity);
+        for (tags, then, calls) in [
+            (told.ours(), Deletion::Started, 2),
+            (told.theirs(), Deletion::Gone, 1),
+            (tags::Tags::new(), Deletion::Gone, 1),
+        ] {
+            let seen = json!({"name": "gpu", "properties": {"provisioningState": "Succeeded", "tags": tags}});
+            let server =
+                Server::start(move |asked| Answer::of(if asked.method == "GET" { 200 } else { 202 }, seen.clone()))
+                    .await;
+            let mut ours = seen_child(KIND, cluster.part("agentPools", "gpu").as_str(), cluster.as_str(), "gpu");
+            ours.evidence.tags = told.ours();
+            let owned = told.owned(Some(cluster.as_str()), ours);
+            let done = step.delete(&cx_at(&server.url()), told.scope(), &owned).await.unwrap();
+            assert_eq!((done, server.requests().len()), (then, calls));
+        }
     }
 }

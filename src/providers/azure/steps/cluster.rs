@@ -10,13 +10,14 @@ use crate::engine::{
 use crate::model::spec::{AksNetwork, AksOutbound, AksTier};
 use crate::providers::VolumeFate;
 use crate::providers::azure::client::{AzureCx, Only, Op, version};
-use crate::providers::azure::disks;
 use crate::providers::azure::error::{DENIED, NOT_YET};
 use crate::providers::azure::models::{
     Answered, ApiAccess, ClusterProperties, Enabled, Entra, Identity, Network, NewCluster, NewClusterProperties,
     Nothing, Security, Sku,
 };
 use crate::providers::azure::refs::ArmId;
+use crate::providers::azure::tags;
+use crate::providers::azure::{disks, lro};
 use crate::providers::kit::ExtraTags;
 use async_trait::async_trait;
 use ipnet::Ipv4Net;
@@ -193,7 +194,9 @@ impl Step<AzureCx> for Cluster {
         }
         let etag = whole["eTag"].as_str().map(str::to_owned);
         let only = etag.as_deref().map_or(Only::Always, Only::IfStill);
-        cx.put(TYPE.put, &what, &id, repair::to_send(whole.clone()), only).await.map(drop)
+        let answer = cx.put(TYPE.put, &what, &id, repair::to_send(whole.clone()), only).await?;
+        lro::repairing(cx, owned.id(), &answer);
+        Ok(())
     }
 
     async fn probe(&self, cx: &AzureCx, at: Scope<'_>, it: &ResourceRef) -> Result<Probe, StepError> {
@@ -216,7 +219,11 @@ impl Step<AzureCx> for Cluster {
 
     async fn delete(&self, cx: &AzureCx, at: Scope<'_>, owned: &Owned) -> Result<Deletion, StepError> {
         let (what, id) = (TYPE.what(at), ArmId(owned.id().to_owned()));
-        let Some((_, cluster)) = get(cx, &id).await? else { return Ok(Deletion::Gone) };
+        let Some((seen, cluster)) = get(cx, &id).await? else { return Ok(Deletion::Gone) };
+        // Once ours is gone, another of that name is somebody else's.
+        if !tags::is_ours(at.stack, &seen.evidence.tags) {
+            return Ok(Deletion::Gone);
+        }
         if cluster.properties.provisioning_state.is_some_and(|state| state.eq_ignore_ascii_case("deleting")) {
             return Ok(Deletion::Started);
         }

@@ -137,7 +137,7 @@ pub(in crate::providers::azure) fn busy(what: &str, why: impl std::fmt::Display)
 
 /// Something that is not ours is in the way of a delete.
 pub(in crate::providers::azure) fn blocked(what: &str, why: impl std::fmt::Display) -> StepError {
-    StepError::new(ErrorClass::Conflict, BLOCKED, format!("cannot delete {what}: {why}")).with_residue(Residue::None)
+    kit::blocked(BLOCKED, what, why)
 }
 
 /// An answer without what is needed of it.

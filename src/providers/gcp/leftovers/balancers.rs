@@ -12,6 +12,7 @@ use crate::providers::gcp::steps::cluster::PART_UID;
 use crate::providers::gcp::steps::remains::{self, Kind};
 use crate::providers::gcp::steps::strangers::{everywhere, is_in, made_by_gke, of_a_service, says_kubernetes};
 use crate::providers::gcp::wire::{self, Thing};
+use futures::{StreamExt, TryStreamExt, stream};
 use std::collections::BTreeSet;
 
 /// From top to bottom: each hangs on something below it, and proves nothing to what is below.
@@ -24,6 +25,9 @@ const LAYERS: [&[Kind]; 7] = [
     &[remains::NEG, remains::INSTANCE_GROUP, remains::INSTANCE],
     &[remains::FIREWALL, remains::ROUTE],
 ];
+
+/// Listings that are asked for at the same time.
+const AT_ONCE: usize = 5;
 
 /// Everything that was read, and what is proven of it.
 struct Scene {
@@ -38,11 +42,12 @@ struct Scene {
 
 /// What the cluster's controllers made. Of what is ours only the topmost layer, unless all is asked for.
 pub(super) async fn made(cx: &GcpCx, look: Look<'_>, all: bool) -> Result<Vec<Leftover>, StepError> {
-    let mut read = Vec::new();
-    for kind in LAYERS.concat() {
-        read.extend(everywhere(cx, &kind).await?.into_iter().map(|thing| (kind, thing)));
-    }
-    let scene = Scene::of(look, read);
+    let listed = |kind: Kind| async move {
+        let things = everywhere(cx, &kind).await?;
+        Ok::<_, StepError>(things.into_iter().map(|thing| (kind, thing)).collect::<Vec<_>>())
+    };
+    let read: Vec<_> = stream::iter(LAYERS.concat()).map(listed).buffered(AT_ONCE).try_collect().await?;
+    let scene = Scene::of(look, read.into_iter().flatten().collect());
     let mut found = Vec::new();
     for layer in LAYERS {
         for (kind, thing) in scene.all.iter().filter(|(kind, _)| layer.contains(kind)) {

@@ -3,19 +3,10 @@
 use super::*;
 use crate::model::spec::{GcpSpec, InstanceNeeds, NetworkSpec};
 use crate::providers::gcp::zones::Listed;
+use crate::providers::testing::Stands;
 
-struct At(jiff::Timestamp);
-
-#[async_trait::async_trait]
-impl Clock for At {
-    fn now(&self) -> jiff::Timestamp {
-        self.0
-    }
-    async fn sleep(&self, _: std::time::Duration) {}
-}
-
-fn clock() -> At {
-    At("2026-11-27T00:00:00Z".parse().unwrap())
+fn clock() -> Stands {
+    Stands
 }
 
 fn who() -> Identity {

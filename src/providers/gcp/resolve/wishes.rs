@@ -9,15 +9,16 @@ use super::{NODES, Work};
 use crate::model::spec::{
     ExistingNetwork, GcpSpec, Nat, NetworkSpec, PoolSpec, ReleaseChannel, ResolvedGcp, ResolvedNetwork,
 };
+use crate::providers::work::PoolLimits;
 use ipnet::Ipv4Net;
 use std::collections::{BTreeMap, BTreeSet};
 
 const CIDR: &str = "10.0.0.0/16";
-/// GKE, "Quotas and limits", read 2026-11: nodes in one pool of one zone, and pools in one cluster.
-const MAX_NODES: u32 = 1_000;
+/// GKE, "Quotas and limits", read 2026-11: nodes in one pool of one zone, and pools in one cluster. The image
+/// itself needs 10 GiB.
+const LIMITS: PoolLimits =
+    PoolLimits { whose: "GKE", place: "one pool", usual: NODES, nodes: 1_000, disk_gib: 10..=65_536 };
 const MAX_POOLS: usize = 100;
-/// The image itself needs 10.
-const DISK: std::ops::RangeInclusive<u32> = 10..=65_536;
 /// GKE takes so many authorized networks.
 const MAX_API_RANGES: usize = 100;
 /// Google takes 64 labels; the rest is ours and what GKE adds.
@@ -309,7 +310,7 @@ impl Work {
                     format!("pool `{name}`: instanceTypes has no counterpart on gcp: a pool has one machine type");
                 self.hinted("KW-SPEC", message, format!("instanceType: {first}, and a pool of its own for each other"));
             }
-            self.pool_numbers(pool);
+            self.pool_numbers(pool, &LIMITS);
             for key in pool.labels.keys().filter(|key| is_reserved_label(key)) {
                 self.problem("KW-SPEC", format!("pool `{name}`: label {key} is reserved, GKE refuses it"));
             }
@@ -319,24 +320,6 @@ impl Work {
             self.hinted("KW-SPEC", message, "give one pool without taints `min: 1` or a fixed `count`");
         }
         pools.to_vec()
-    }
-
-    fn pool_numbers(&mut self, pool: &PoolSpec) {
-        let name = &pool.name;
-        let (min, count, max) = pool.sizes().unwrap_or((NODES, NODES, NODES));
-        if min > max {
-            self.problem("KW-SPEC", format!("pool `{name}`: min {min} is more than max {max}"));
-        } else if !(min..=max).contains(&count) {
-            self.problem("KW-SPEC", format!("pool `{name}`: count {count} is not between min {min} and max {max}"));
-        } else if max == 0 {
-            self.problem("KW-SPEC", format!("pool `{name}` has no nodes"));
-        } else if max > MAX_NODES {
-            self.problem("KW-SPEC", format!("pool `{name}`: {max} nodes, GKE takes {MAX_NODES} in one pool"));
-        }
-        if let Some(disk) = pool.disk_gib.filter(|disk| !DISK.contains(disk)) {
-            let (least, most) = (DISK.start(), DISK.end());
-            self.problem("KW-SPEC", format!("pool `{name}`: a disk has {least} to {most} GiB, not {disk}"));
-        }
     }
 
     /// Whether the pods' range holds all nodes, and which pools cannot be shared out among the zones.

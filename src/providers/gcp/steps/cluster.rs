@@ -2,7 +2,8 @@
 //! later locks the cluster for half an hour.
 
 use super::support::{
-    Making, PART_OPERATION, both, broken, busy, making, operation, or_its_making, remove, seen, time, visible, what,
+    Making, PART_OPERATION, both, broken, busy, followed, making, needs_seen, operation, or_its_making, remove, seen,
+    time, visible, what,
 };
 use super::{ExtraTags, Pool};
 use crate::engine::{
@@ -223,6 +224,13 @@ impl Cluster {
         Ok(json!({"cluster": cluster}))
     }
 
+    /// The address of the account of its nodes.
+    fn account(&self, at: Scope<'_>) -> Result<String, StepError> {
+        let autopilot = self.autopilot.as_ref().map(|(account, _)| account);
+        let account = self.pool.as_ref().map(|pool| &pool.account).or(autopilot);
+        account.map_or_else(|| Ok(String::new()), |account| at.inputs.get(account))
+    }
+
     /// Our labels that the cluster should carry and does not: a later plan may word them anew.
     fn lacking(&self, seen: &Observed) -> Tags {
         let labels = self.extra_tags.iter().filter(|(key, _)| *key != super::SPEC);
@@ -283,7 +291,10 @@ impl Step<GcpCx> for Cluster {
         let what = what("cluster", at);
         let path = cx.container_path(&self.location, "clusters")?;
         let request = Request::post("container:projects.locations.clusters.create", path, &what);
-        let operation = cx.call(request.body(&self.body(at)?)).await?;
+        let needs = [at.inputs.get(&self.network)?, at.inputs.get(&self.subnetwork)?, self.account(at)?];
+        let needs = needs.each_ref().map(String::as_str);
+        let made = cx.call(request.body(&self.body(at)?)).await;
+        let operation = made.map_err(|failure| needs_seen(&needs, failure))?;
         Ok(being_made(KIND, &self.name, &self.location, &operation))
     }
 
@@ -299,7 +310,7 @@ impl Step<GcpCx> for Cluster {
 
     async fn probe(&self, cx: &GcpCx, at: Scope<'_>, it: &ResourceRef) -> Result<Probe, StepError> {
         let what = what("cluster", at);
-        let making = making(cx, it, &what).await?;
+        let making = followed(cx, it, &what).await?;
         let failed = if let Making::Failed(why) = &making { Some(why) } else { None };
         let Some((_, cluster)) = get(cx, &self.location, &self.name).await? else {
             return match making {

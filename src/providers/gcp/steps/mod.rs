@@ -34,7 +34,7 @@ use crate::engine::Scope;
 use crate::model::Region;
 
 /// What an object says beside the tags that every object of the stack carries.
-pub type ExtraTags = std::collections::BTreeMap<String, String>;
+pub use crate::providers::kit::ExtraTags;
 
 /// Under this key [`ExtraTags`] hold what an anchor's description says of the spec.
 pub const SPEC: &str = "spec";

@@ -1,6 +1,6 @@
 //! The network everything else lives in: custom mode, regional routing.
 
-use super::support::{Making, being_made, making, or_its_making, remove, request_id, seen, time, visible, what};
+use super::support::{Making, being_made, followed, or_its_making, remove, request_id, seen, time, visible, what};
 use super::{ExtraTags, strangers};
 use crate::engine::{
     Deletion, Found, Lookup, Observed, OutputKey, Outputs, Owned, Probe, ResourceRef, Scope, Step, StepError, Token,
@@ -74,7 +74,7 @@ impl Step<GcpCx> for Network {
 
     async fn probe(&self, cx: &GcpCx, at: Scope<'_>, it: &ResourceRef) -> Result<Probe, StepError> {
         let what = what("network", at);
-        Ok(match making(cx, it, &what).await? {
+        Ok(match followed(cx, it, &what).await? {
             Making::Running(words) => Probe::NotYet(words),
             Making::Failed(why) => Probe::Broken(why),
             Making::Done | Making::Unknown => visible(&what, get(cx, &self.name).await?).map(|_| Probe::Ready)?,

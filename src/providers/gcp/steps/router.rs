@@ -4,7 +4,9 @@
 //! object of Google's, made in one call.
 
 use super::ExtraTags;
-use super::support::{Making, being_made, making, or_its_making, remove, request_id, seen, time, visible, what};
+use super::support::{
+    Making, being_made, followed, needs_seen, or_its_making, remove, request_id, seen, time, visible, what,
+};
 use crate::engine::{
     Deletion, Found, Input, Lookup, Observed, Outputs, Owned, Probe, ResourceRef, Scope, Step, StepError, Token,
 };
@@ -77,7 +79,9 @@ impl Step<GcpCx> for Router {
         });
         let path = cx.compute_path(&format!("regions/{}/routers", cx.region))?;
         let request = Request::post("compute:routers.insert", path, &what);
-        let operation = cx.call(request.query("requestId", request_id(token)).body(&body)).await?;
+        let made = cx.call(request.query("requestId", request_id(token)).body(&body)).await;
+        let operation =
+            made.map_err(|failure| needs_seen(&[&at.inputs.get(&self.network).unwrap_or_default()], failure))?;
         Ok(being_made(KIND, &self.name, &operation))
     }
 
@@ -87,7 +91,7 @@ impl Step<GcpCx> for Router {
 
     async fn probe(&self, cx: &GcpCx, at: Scope<'_>, it: &ResourceRef) -> Result<Probe, StepError> {
         let what = what("router", at);
-        Ok(match making(cx, it, &what).await? {
+        Ok(match followed(cx, it, &what).await? {
             Making::Running(words) => Probe::NotYet(words),
             Making::Failed(why) => Probe::Broken(why),
             Making::Done | Making::Unknown => visible(&what, get(cx, &self.name).await?).map(|_| Probe::Ready)?,

@@ -1,7 +1,7 @@
 //! A service of Google's that is on in the project: switched on once, and left on for all.
 
 use super::support::PART_OPERATION;
-use super::support::{Making, making, never_made, seen, visible, what};
+use super::support::{Making, followed, never_made, seen, visible, what};
 use crate::engine::{Deletion, Found, Lookup, Outputs, Owned, Probe, ResourceRef, Scope, Step, StepError, Token};
 use crate::providers::gcp::client::{GcpCx, Request, encoded};
 use crate::providers::gcp::{labels::Tags, wire};
@@ -65,7 +65,7 @@ impl Step<GcpCx> for ServiceOn {
         if is_on(&visible(&what, self.read(cx).await?)?) {
             return Ok(Probe::Ready);
         }
-        Ok(match making(cx, it, &what).await? {
+        Ok(match followed(cx, it, &what).await? {
             Making::Failed(why) => Probe::Broken(why),
             Making::Running(_) | Making::Done | Making::Unknown => Probe::NotYet("ENABLING".to_owned()),
         })

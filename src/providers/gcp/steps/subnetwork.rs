@@ -1,6 +1,8 @@
 //! The one subnetwork of a stack's network: nodes in its own range, pods and Services in two further ones.
 
-use super::support::{Making, being_made, busy, making, or_its_making, remove, request_id, seen, time, visible, what};
+use super::support::{
+    Making, being_made, busy, followed, needs_seen, or_its_making, remove, request_id, seen, time, visible, what,
+};
 use super::{ExtraTags, strangers};
 use crate::engine::{
     Deletion, Found, Input, Lookup, Observed, OutputKey, Outputs, Owned, Probe, ResourceRef, Scope, Step, StepError,
@@ -95,7 +97,9 @@ impl Step<GcpCx> for Subnetwork {
         });
         let path = cx.compute_path(&format!("regions/{}/subnetworks", cx.region))?;
         let request = Request::post("compute:subnetworks.insert", path, &what);
-        let operation = cx.call(request.query("requestId", request_id(token)).body(&body)).await?;
+        let made = cx.call(request.query("requestId", request_id(token)).body(&body)).await;
+        let operation =
+            made.map_err(|failure| needs_seen(&[&at.inputs.get(&self.network).unwrap_or_default()], failure))?;
         Ok(being_made(KIND, &self.name, &operation))
     }
 
@@ -105,7 +109,7 @@ impl Step<GcpCx> for Subnetwork {
 
     async fn probe(&self, cx: &GcpCx, at: Scope<'_>, it: &ResourceRef) -> Result<Probe, StepError> {
         let what = what("subnetwork", at);
-        Ok(match making(cx, it, &what).await? {
+        Ok(match followed(cx, it, &what).await? {
             Making::Running(words) => Probe::NotYet(words),
             Making::Failed(why) => Probe::Broken(why),
             Making::Done | Making::Unknown => visible(&what, get(cx, &self.name).await?).map(|_| Probe::Ready)?,

@@ -6,12 +6,12 @@
 //! making is the operation itself: its sight stands under the operation's name, so that nothing waits for it to go.
 
 use crate::engine::{
-    Deletion, ErrorClass, Evidence, Found, Identity, Lookup, Observed, Owned, Residue, ResourceRef, Scope, StepError,
-    Token,
+    Deletion, ErrorClass, Evidence, Found, Identity, Lookup, Observed, Owned, ResourceRef, Scope, StepError, Token,
 };
 use crate::providers::gcp::client::{Failure, GcpCx, Request};
 use crate::providers::gcp::error::{self, Told};
 use crate::providers::gcp::labels::Tags;
+use crate::providers::gcp::wire;
 use crate::providers::kit;
 pub(in crate::providers::gcp) use crate::providers::kit::{broken, never_made, what};
 use jiff::Timestamp;
@@ -64,8 +64,7 @@ pub(in crate::providers::gcp) fn busy(what: &str, why: impl std::fmt::Display) -
 
 /// Something that is not ours is in the way of a delete.
 pub(in crate::providers::gcp) fn blocked(what: &str, why: impl std::fmt::Display) -> StepError {
-    StepError::new(ErrorClass::Conflict, error::BLOCKED, format!("cannot delete {what}: {why}"))
-        .with_residue(Residue::None)
+    kit::blocked(error::BLOCKED, what, why)
 }
 
 // ---- operations
@@ -89,6 +88,25 @@ pub(super) fn being_made(kind: &str, id: &str, operation: &Value) -> ResourceRef
     let mut reference = ResourceRef::new(kind, id);
     reference.parts.extend(compute_operation(operation).map(|path| (PART_OPERATION.to_owned(), path)));
     reference
+}
+
+/// A creation that Google refuses because something is not there: one of the things that it needs, all of which were
+/// made and seen before, is not known everywhere yet. Whatever else is not there will not come by waiting.
+pub(super) fn needs_seen(needs: &[&str], failure: Failure) -> StepError {
+    let named = |need: &&str| {
+        let name = wire::last(need);
+        let told = failure.told.as_deref().map(|told| told.message.as_str()).unwrap_or_default();
+        let words = told.split(|c: char| !(c.is_ascii_alphanumeric() || "-_.@".contains(c)));
+        !name.is_empty() && words.map(|word| word.trim_end_matches('.')).any(|word| word == name)
+    };
+    if !failure.is_absent() || !needs.iter().any(named) {
+        return failure.error;
+    }
+    let mut late = failure.error;
+    late.class = ErrorClass::NotYet;
+    error::NOT_YET.clone_into(&mut late.id);
+    late.retry_for = Some(error::PROPAGATION);
+    late
 }
 
 /// Where a Compute operation is read: its name with its place.
@@ -128,6 +146,17 @@ pub(super) async fn making(cx: &GcpCx, it: &ResourceRef, what: &str) -> Result<M
         Some(operation) => judged(&operation, what),
         None => Making::Unknown,
     })
+}
+
+/// The same for a probe: whoever may see the thing need not be allowed to see operations, and the thing itself tells.
+pub(super) async fn followed(cx: &GcpCx, it: &ResourceRef, what: &str) -> Result<Making, StepError> {
+    match making(cx, it, what).await {
+        Err(denied) if denied.id == error::DENIED => {
+            tracing::debug!(%denied, "the operation cannot be read");
+            Ok(Making::Unknown)
+        }
+        made => made,
+    }
 }
 
 fn judged(operation: &Value, what: &str) -> Making {
@@ -342,5 +371,28 @@ mod tests {
         assert_eq!(place("region", "regions/us-central1").unwrap(), "regions/us-central1/operations/operation-1");
         assert_eq!(place("zone", "zones/us-central1-a").unwrap(), "zones/us-central1-a/operations/operation-1");
         assert_eq!(place("other", "").unwrap(), "global/operations/operation-1");
+    }
+
+    #[test]
+    fn only_what_was_made_before_is_waited_for() {
+        let refused = |status: u16, code: &str, message: &str| {
+            let told = Told { status, code: Some(code.to_owned()), message: message.to_owned(), ..Told::default() };
+            let told = Box::new(told);
+            Failure { error: error::refused("compute:subnetworks.insert", "subnetwork", &told), told: Some(told) }
+        };
+        let needs =
+            ["projects/acme/global/networks/kw-demo-0a1b2c3d-network", "", "nodes@acme.iam.gserviceaccount.com"];
+        let class = |failure| needs_seen(&needs, failure).class;
+        let network = "The resource 'projects/acme/global/networks/kw-demo-0a1b2c3d-network' was not found";
+        assert_eq!(class(refused(404, "NOT_FOUND", network)), ErrorClass::NotYet);
+        let account = "Service account nodes@acme.iam.gserviceaccount.com. is not there";
+        let late = needs_seen(&needs, refused(404, "NOT_FOUND", account));
+        assert!(late.class == ErrorClass::NotYet && late.retry_for.is_some(), "{late:?}");
+        for other in
+            ["The resource 'projects/acme' was not found", "Not found: kw-demo-0a1b2c3d-network-2", "no zone x"]
+        {
+            assert_eq!(class(refused(404, "NOT_FOUND", other)), ErrorClass::Permanent, "{other}");
+        }
+        assert_eq!(class(refused(404, "", network)), ErrorClass::Permanent, "not Google's own word");
     }
 }

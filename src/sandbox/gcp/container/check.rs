@@ -347,19 +347,8 @@ pub(super) fn pool(cx: &mut Cx<'_, '_>, body: &Value, around: &Around<'_>) -> Re
     }
     pool["initialNodeCount"] = json!(count);
     management(&mut pool, around)?;
-    let version = pool["version"]
-        .as_str()
-        .filter(|version| !version.is_empty() && *version != "-")
-        .unwrap_or(around.version)
-        .to_owned();
-    if super::versions::number(&version) > super::versions::number(around.version)
-        || super::versions::number(&version) + 2 < super::versions::number(around.version)
-    {
-        return Err(invalid(
-            "node_pool.version",
-            format!("Node version \"{version}\" is unsupported with control plane version \"{}\".", around.version),
-        ));
-    }
+    let version = super::versions::of_nodes(pool["version"].as_str().unwrap_or_default(), around.version)
+        .map_err(|refused| invalid("node_pool.version", refused.message))?;
     pool["version"] = json!(version);
     config(cx, &mut pool["config"], &zones, around)?;
     fill(&mut pool, "networkConfig", json!({}));

@@ -335,7 +335,7 @@ fn remove(tx: &mut Tx<'_>, cluster: &Object, node: &Node) {
     let pools: Vec<Named> = tx.list_live(&cluster.scope(), TARGET_POOL.kind()).filter_map(Named::of).collect();
     for pool in pools {
         pool.update(tx, |object| {
-            if let Some(list) = object.doc["instances"].as_array_mut() {
+            if let Some(list) = object.doc.get_mut("instances").and_then(Value::as_array_mut) {
                 list.retain(|own| *own != json!(link));
             }
         });

@@ -237,15 +237,7 @@ pub(super) fn update(cx: &mut Cx<'_, '_>, location: &str) -> Answer {
             ..Refused::invalid(format!("the sandbox does not update {key} of node pools"))
         });
     }
-    let version = match body["nodeVersion"].as_str() {
-        None | Some("" | "-") => master.clone(),
-        Some(asked) if super::versions::number(asked) > super::versions::number(&master) => {
-            return Err(Refused::invalid(format!(
-                "Node version \"{asked}\" must not have a higher minor version than the master version \"{master}\"."
-            )));
-        }
-        Some(asked) => asked.to_owned(),
-    };
+    let version = super::versions::of_nodes(body["nodeVersion"].as_str().unwrap_or_default(), &master)?;
     changed(cx, location, if body["nodeVersion"].is_string() { "UPGRADE_NODES" } else { "UPDATE_CLUSTER" }, |api| {
         if body["nodeVersion"].is_string() {
             api["version"] = json!(version);

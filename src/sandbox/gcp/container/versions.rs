@@ -95,6 +95,44 @@ pub(super) fn number(version: &str) -> u32 {
     version.split('.').nth(1).and_then(|minor| minor.parse().ok()).unwrap_or_default()
 }
 
+/// Minors that nodes may be behind their control plane.
+const SKEW: u32 = 2;
+
+/// The build that nodes under a control plane of this version come to: nothing or `-` is the control plane's own, a minor
+/// its newest build that is not newer than it.
+///
+/// # Errors
+/// GKE has no such build, or it is newer than the control plane, or too far behind it.
+pub(super) fn of_nodes(asked: &str, master: &str) -> Result<String, Refused> {
+    if matches!(asked, "" | "-") {
+        return Ok(master.to_owned());
+    }
+    let fits = |build: &str| build == asked || asked.matches('.').count() == 1 && minor_of(build) == asked;
+    let known = MINORS.iter().flat_map(|one| one.builds.iter().copied()).find(|build| {
+        let whole = build.starts_with(&format!("{asked}-gke."));
+        (fits(build) || whole) && (asked.contains("-gke.") || parts(build) <= parts(master))
+    });
+    let refuse = |why: String| Err(Refused::invalid(why));
+    match known {
+        None if number(asked) > number(master) => refuse(format!(
+            "Node version \"{asked}\" must not have a greater version than the master version \"{master}\"."
+        )),
+        None => refuse(format!("Node version \"{asked}\" is unsupported.")),
+        Some(build) if parts(build) > parts(master) => refuse(format!(
+            "Node version \"{build}\" must not have a greater version than the master version \"{master}\"."
+        )),
+        Some(build) if number(build) + SKEW < number(master) => refuse(format!(
+            "Node version \"{build}\" is unsupported with control plane version \"{master}\": nodes may be at most {SKEW} minor versions behind."
+        )),
+        Some(build) => Ok(build.to_owned()),
+    }
+}
+
+/// The numbers of a build, to be compared.
+fn parts(build: &str) -> Vec<u32> {
+    build.split(['.', '-']).filter_map(|part| part.parse().ok()).collect()
+}
+
 /// The ends of a version's support.
 pub(super) fn support(version: &str) -> (&'static str, &'static str) {
     let minor = minor_of(version);
@@ -114,6 +152,26 @@ pub(super) fn targets(version: &str, channel: &str) -> (Option<String>, Option<S
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn nodes_are_never_ahead_of_their_control_plane() {
+        let master = "1.35.5-gke.1080000";
+        for (asked, found) in [
+            ("", master),
+            ("-", master),
+            (master, master),
+            ("1.35", master),
+            ("1.35.4", "1.35.4-gke.1246000"),
+            ("1.34", "1.34.9-gke.1059000"),
+            ("1.33.12-gke.1034000", "1.33.12-gke.1034000"),
+        ] {
+            assert_eq!(of_nodes(asked, master).as_deref(), Ok(found), "{asked}");
+        }
+        for bad in ["1.35.6-gke.1127000", "1.36", "1.35.9", "1.32", "newest"] {
+            assert!(of_nodes(bad, master).is_err(), "{bad}");
+        }
+        assert!(of_nodes("1.33", "1.36.0-gke.1").is_err(), "three minors behind");
+    }
 
     #[test]
     fn versions_follow_their_channel() {
