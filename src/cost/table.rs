@@ -13,7 +13,7 @@ pub const UNITS_PER_USD: f64 = 1e5;
 /// USD in units; none for what is no price: zero, less, or not a number.
 pub fn units(usd: f64) -> Option<Units> {
     let scaled = (usd * UNITS_PER_USD).round();
-    (scaled >= 1.0 && scaled < 1e13).then_some(scaled as Units)
+    (1.0..1e13).contains(&scaled).then_some(scaled as Units)
 }
 
 /// The whole table.

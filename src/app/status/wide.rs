@@ -223,6 +223,12 @@ pub(in crate::app) fn stands(cluster: &CloudCluster, stack: &model::Stack) -> bo
     cluster.stack.as_ref() == Some(stack) && super::phase_of(cluster) != Phase::Deleting
 }
 
+/// A stack that objects tell of, and who reads its region.
+struct Seen<'a> {
+    there: &'a Arc<dyn Provider>,
+    stack: StackSeen,
+}
+
 impl Account {
     /// How many regions were read whole.
     pub(in crate::app) fn read(&self) -> usize {
@@ -245,7 +251,7 @@ impl Account {
 
     /// The stacks of ours that objects tell of, each once, with a provider for its region.
     pub(in crate::app) fn stacks(&self) -> impl Iterator<Item = (Arc<dyn Provider>, StackSeen)> {
-        let mut all: BTreeMap<(&Region, &model::Stack), (&Arc<dyn Provider>, StackSeen)> = BTreeMap::new();
+        let mut all = BTreeMap::<(&Region, &model::Stack), Seen<'_>>::new();
         let read = || self.found.iter().filter_map(|(there, found)| Some((there, found.as_ref().ok()?)));
         let by_region = read().flat_map(|(there, found)| found.stacks.iter().map(move |seen| (there, seen)));
         let by_traces = self.traces.iter().filter_map(|(region, seen)| {
@@ -254,11 +260,11 @@ impl Account {
         });
         for (there, seen) in by_region.chain(by_traces) {
             match all.entry((there.region(), &seen.stack)) {
-                Entry::Vacant(free) => drop(free.insert((there, seen.clone()))),
-                Entry::Occupied(mut known) => known.get_mut().1.absorb(seen.clone()),
+                Entry::Vacant(free) => drop(free.insert(Seen { there, stack: seen.clone() })),
+                Entry::Occupied(mut known) => known.get_mut().stack.absorb(seen.clone()),
             }
         }
-        let all: Vec<_> = all.into_values().map(|(there, seen)| (Arc::clone(there), seen)).collect();
+        let all: Vec<_> = all.into_values().map(|seen| (Arc::clone(seen.there), seen.stack)).collect();
         all.into_iter()
     }
 

@@ -15,7 +15,7 @@ use super::exchange::{Exchange, Grant, TOKENS};
 use super::gcloud::Folder;
 use crate::engine::{Clock, StepError};
 use crate::model::{Secret, Secrets};
-use crate::providers::FileReader;
+use crate::providers::{FileReader, OpenOptions};
 use gcp_auth::TokenProvider;
 use google_cloud_auth::credentials::{
     AccessTokenCredentials, external_account, external_account_authorized_user, impersonated, mds,
@@ -85,6 +85,18 @@ pub struct Means<'a> {
     pub wall: Arc<dyn Clock>,
     /// Learns what must never be seen.
     pub secrets: Secrets,
+}
+
+impl<'a> Means<'a> {
+    /// Those a provider is opened with, over this client.
+    pub fn of(options: &'a OpenOptions, http: &reqwest::Client) -> Self {
+        Self {
+            read: &options.read_file,
+            http: http.clone(),
+            wall: Arc::clone(&options.wall),
+            secrets: options.secrets.clone(),
+        }
+    }
 }
 
 impl TokenSource {

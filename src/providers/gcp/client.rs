@@ -193,13 +193,7 @@ impl GcpCx {
     /// Where no HTTP client can be made: a proxy or a certificate that cannot be used.
     pub fn open(options: &OpenOptions, region: Region) -> Result<Self, StepError> {
         let http = (options.http)()?;
-        let means = Means {
-            read: &options.read_file,
-            http: http.clone(),
-            wall: Arc::clone(&options.wall),
-            secrets: options.secrets.clone(),
-        };
-        let tokens = TokenSource::choose(&options.vars, &means);
+        let tokens = TokenSource::choose(&options.vars, &Means::of(options, &http));
         let settings = gcloud::settings(&options.vars, &options.read_file);
         let project = options.account.clone().or(settings.project).or_else(|| tokens.project().map(str::to_owned));
         let cx = Self {

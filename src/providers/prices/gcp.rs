@@ -6,7 +6,7 @@ use crate::cost::refresh::{
     gcp::{COMPUTE, Skus, Wanted},
 };
 use crate::engine::StepError;
-use crate::providers::gcp::auth::TokenSource;
+use crate::providers::gcp::auth::{Means, TokenSource};
 use crate::providers::rest::encoded;
 use std::sync::Mutex;
 
@@ -16,7 +16,7 @@ pub(super) async fn read(asked: Asked<'_>, pages: &Pages<'_>) -> Result<Fresh, S
     let options = pages.options;
     let other = options.vars.get("KUBEWRIGHT_GCP_CLOUDBILLING_ENDPOINT").filter(|url| !url.is_empty());
     let base = endpoint(options, "KUBEWRIGHT_PRICE_GCP_ENDPOINT", other.map_or(USUAL, String::as_str));
-    let tokens = TokenSource::choose(&options.vars, &options.read_file, options.secrets.clone());
+    let tokens = TokenSource::choose(&options.vars, &Means::of(options, &(options.http)()?));
     let token = tokens.token().await?.token;
     let skus = Mutex::new(Skus::default());
     let what = "Google Cloud";

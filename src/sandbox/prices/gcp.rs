@@ -59,8 +59,11 @@ fn sku(description: &str, group: &str, usage: &str, region: &str, unit: &str, us
         "serviceProviderName": "Google", "geoTaxonomy": {"type": "REGIONAL", "regions": [region]}})
 }
 
-/// Families, the words of their parts, the word of the GPU that comes with them and the table's.
-const FAMILIES: [(&str, &str, Option<(&str, &str)>); 18] = [
+/// A GPU that comes with a family: as Google's parts are called, and as the table calls it.
+type Gpu = Option<(&'static str, &'static str)>;
+
+/// Families, the words of their parts, and the GPU that comes with them.
+const FAMILIES: [(&str, &str, Gpu); 18] = [
     ("e2", "E2 Instance", None),
     ("n1", "N1 Predefined Instance", None),
     ("n2", "N2 Instance", None),
