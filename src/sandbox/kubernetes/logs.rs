@@ -243,3 +243,57 @@ impl Logs {
         reply.body(body).expect("headers of the sandbox are valid")
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sandbox::kubernetes::discovery::Kind;
+    use serde_json::json;
+
+    fn logs(dir: &std::path::Path, text: &str, wanted: Wanted) -> Logs {
+        let path = dir.join("pod.log");
+        store::GrowingFile::open(&path).expect("opened").add(text.as_bytes()).expect("written");
+        let kind = Kind::find("", "pods").expect("served");
+        let at = Objects { kind, namespace: Some("default".to_owned()), name: Some("a".to_owned()), sub: None };
+        let logs = Logs {
+            uid: String::new(),
+            at,
+            pod: json!({}),
+            wanted,
+            file: None,
+            offset: 0,
+            pending: Vec::new(),
+            told: 0,
+            over: false,
+        };
+        logs.kept_in(Some(path), Timestamp::UNIX_EPOCH)
+    }
+
+    fn read(mut logs: Logs, over: bool) -> String {
+        let mut all = Vec::new();
+        while let Some(bytes) = logs.more(Timestamp::UNIX_EPOCH, over) {
+            all.extend(bytes);
+        }
+        String::from_utf8(all).expect("text")
+    }
+
+    const TEXT: &str =
+        "2026-11-20T12:00:00.5Z one\n2026-11-20T12:00:01Z \n2026-11-20T12:00:02Z three\n2026-11-20T12:00:03Z op";
+
+    #[test]
+    fn lines_come_as_they_were_asked_for() {
+        let of = |wanted: Wanted, over: bool| {
+            let dir = tempfile::tempdir().expect("a directory");
+            read(logs(dir.path(), TEXT, wanted), over)
+        };
+        assert_eq!(of(Wanted::default(), true), "one\n\nthree\nop");
+        // A line that is still being written is not shown while its container runs.
+        assert_eq!(of(Wanted::default(), false), "one\n\nthree\n");
+        assert_eq!(of(Wanted { timestamps: true, ..Wanted::default() }, true), TEXT);
+        let since = "2026-11-20T12:00:01Z".parse().ok();
+        assert_eq!(of(Wanted { since, ..Wanted::default() }, true), "\nthree\nop");
+        for (tail, shown) in [(0, ""), (1, "op"), (2, "three\nop"), (9, "one\n\nthree\nop")] {
+            assert_eq!(of(Wanted { tail: Some(tail), ..Wanted::default() }, true), shown, "{tail}");
+        }
+    }
+}
