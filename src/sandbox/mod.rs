@@ -249,7 +249,7 @@ pub async fn serve(options: ServeOptions) -> Result<Running, SandboxError> {
         speed: options.speed,
         faults,
         clouds: clouds(&options.wall, dir.path(), &endpoints)?,
-        kubernetes: kubernetes(),
+        kubernetes: kubernetes(dir.path(), options.pods_local),
         wall: options.wall,
         holds: holds::Holds::open(dir.path().join("holds"))?,
         pods_local: options.pods_local,
@@ -294,8 +294,12 @@ fn clouds(
 }
 
 /// The Kubernetes half.
-fn kubernetes() -> Option<Box<dyn hub::Kubernetes>> {
-    Some(Box::new(kubernetes::ApiServers::default()))
+fn kubernetes(dir: &std::path::Path, pods_local: bool) -> Option<Box<dyn hub::Kubernetes>> {
+    Some(Box::new(if pods_local {
+        kubernetes::ApiServers::with_local_pods(dir)
+    } else {
+        kubernetes::ApiServers::default()
+    }))
 }
 
 async fn keep_time(hub: Arc<Hub>, mut stop: watch::Receiver<bool>) {

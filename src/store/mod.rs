@@ -7,6 +7,7 @@
 pub mod append;
 pub mod error;
 pub mod files;
+pub mod growing;
 pub mod journal;
 pub mod lock;
 pub mod shared_file;
@@ -18,6 +19,7 @@ pub use files::{
     Standing, begin_shared, file_names, make_private_dir, make_shared_dir, read_bytes_if_there, read_text,
     read_text_if_there, remove_if_there, stamp, what_stands, write_private, write_shared, write_users,
 };
+pub use growing::{GrowingFile, read_growing};
 pub use journal::{JournalRead, StackJournal};
 pub use lock::{FileLock, Holder, Presence};
 pub use shared_file::SharedFile;

@@ -4,7 +4,9 @@
 use super::{
     autoscaler,
     discovery::Kind,
+    events,
     host::{self, Address, Cluster, Disk, Front, FrontKind, Storage},
+    jobs, kubelet,
     objects::{self, filed, id},
     views::{DEFAULT_CLASS, stamp},
 };
@@ -80,14 +82,23 @@ pub(super) fn changed(tx: &mut Tx<'_>, cluster: &Cluster, of: &'static Kind, row
             schedule(tx, cluster, of, row, (3, 10), PROVISION);
         }
         "namespaces" if leaving => schedule(tx, cluster, of, row, (1, 3), EMPTY),
-        "pods" | "deployments" | "daemonsets" => autoscaler::poke(tx, cluster),
+        "pods" => {
+            kubelet::changed(tx, cluster, row);
+            autoscaler::poke(tx, cluster);
+        }
+        "jobs" => jobs::sync(tx, cluster, row),
+        "deployments" | "daemonsets" => autoscaler::poke(tx, cluster),
         _ => {}
     }
 }
 
 /// Controllers hear that an object is gone.
-pub(super) fn removed(tx: &mut Tx<'_>, cluster: &Cluster, of: &Kind) {
+pub(super) fn removed(tx: &mut Tx<'_>, cluster: &Cluster, of: &Kind, row: &Value) {
+    if of.plural == "pods" {
+        jobs::pod_removed(tx, cluster, row);
+    }
     if matches!(of.plural, "pods" | "deployments" | "daemonsets") {
+        kubelet::look_around(tx, cluster);
         autoscaler::poke(tx, cluster);
     }
 }
@@ -125,6 +136,9 @@ pub(super) fn happen(tx: &mut Tx<'_>, object: &Object, what: &str) {
         PROVISION => provision(tx, &cluster, object),
         RECLAIM => reclaim(tx, &cluster, object),
         EMPTY => empty(tx, &cluster, object),
+        events::EXPIRE => events::expire(tx, &cluster, object),
+        jobs::SYNC => jobs::happen(tx, &cluster, object),
+        kubelet::BIND | kubelet::START | kubelet::END | kubelet::GONE => kubelet::happen(tx, &cluster, object, what),
         _ => {}
     }
 }
@@ -270,8 +284,10 @@ fn empty(tx: &mut Tx<'_>, cluster: &Cluster, object: &Object) {
             .collect();
         for one in inside {
             let asked = super::paths::Objects { kind: of, namespace: Some(name.clone()), name: Some(one), sub: None };
-            left |=
-                objects::delete(tx, cluster, &asked, false).is_ok_and(|row| !row["metadata"]["finalizers"].is_null());
+            // Refused or not: what is still there is waited for.
+            let _ = objects::delete(tx, cluster, &asked, objects::Going::default());
+            let key = id(cluster, Some(&name), asked.name.as_deref().unwrap_or_default());
+            left |= tx.get(&cluster.scope, filed(of), &key).is_some();
         }
     }
     if left {

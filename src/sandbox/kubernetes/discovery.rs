@@ -54,7 +54,7 @@ const RBAC: &str = "rbac.authorization.k8s.io";
 /// Every kind, group by group. All are `v1`.
 pub(super) const KINDS: &[Kind] = &[
     kind("", "configmaps", "configmap", "ConfigMap", true, &["cm"], Source::Stored),
-    kind("", "events", "event", "Event", true, &["ev"], Source::Empty),
+    kind("", "events", "event", "Event", true, &["ev"], Source::Stored),
     kind("", "namespaces", "namespace", "Namespace", false, &["ns"], Source::Stored),
     kind("", "nodes", "node", "Node", false, &["no"], Source::View),
     kind(
@@ -76,7 +76,7 @@ pub(super) const KINDS: &[Kind] = &[
     kind(APPS, "replicasets", "replicaset", "ReplicaSet", true, &["rs"], Source::Empty),
     kind(APPS, "statefulsets", "statefulset", "StatefulSet", true, &["sts"], Source::Empty),
     kind(BATCH, "cronjobs", "cronjob", "CronJob", true, &["cj"], Source::Empty),
-    kind(BATCH, "jobs", "job", "Job", true, &[], Source::Empty),
+    kind(BATCH, "jobs", "job", "Job", true, &[], Source::Stored),
     kind(NET, "ingresses", "ingress", "Ingress", true, &["ing"], Source::Stored),
     kind(POLICY, "poddisruptionbudgets", "poddisruptionbudget", "PodDisruptionBudget", true, &["pdb"], Source::Empty),
     kind(RBAC, "clusterrolebindings", "clusterrolebinding", "ClusterRoleBinding", false, &[], Source::Stored),

@@ -2,14 +2,21 @@
 //! objects a cluster lifecycle needs, and the controllers that make cloud objects by themselves. Whose cluster it is shows
 //! only through [`host::Host`]: who a caller is, nodes, disks, load balancers.
 //!
-//! Served: what [`discovery::KINDS`] lists. Pods are placed, but nothing of them runs here; what is not simulated says so
-//! with a 501.
+//! Served: what [`discovery::KINDS`] lists. Pods that run for ever are placed, and look as if they ran; those that run to an
+//! end are simulated ([`kubelet`]), or run as processes of this machine ([`local`]). What is not simulated says so with a 501.
 
 mod auth;
 mod autoscaler;
 mod controllers;
 mod discovery;
+mod events;
 pub(in crate::sandbox) mod host;
+mod jobs;
+#[cfg(test)]
+mod jobs_tests;
+mod kubelet;
+mod local;
+mod logs;
 mod objects;
 mod openapi;
 mod paths;
@@ -52,5 +59,6 @@ pub(super) fn forget_cluster(tx: &mut Tx<'_>, scope: &Scope, cluster: &str) {
 
 /// Nodes came or went: what waits for room, or has too much of it, is looked at.
 pub(super) fn nodes_changed(tx: &mut Tx<'_>, cluster: &Cluster) {
+    kubelet::look_around(tx, cluster);
     autoscaler::poke(tx, cluster);
 }

@@ -2,8 +2,9 @@
 
 use super::{
     controllers,
-    discovery::{Kind, Source},
+    discovery::{KINDS, Kind, Source},
     host::Cluster,
+    jobs, kubelet,
     paths::Objects,
     pods, schema,
     status::Refusal,
@@ -68,8 +69,18 @@ pub(super) fn select(rows: Vec<Value>, labels: Option<&str>, fields: Option<&str
     for term in terms(fields) {
         let (key, wanted, equal) = split_term(term);
         let path = format!("/{}", key.replace('.', "/"));
-        let known =
-            ["metadata.name", "metadata.namespace", "spec.nodeName", "status.phase", "type", "involvedObject.name"];
+        let known = [
+            "metadata.name",
+            "metadata.namespace",
+            "spec.nodeName",
+            "status.phase",
+            "type",
+            "reason",
+            "involvedObject.name",
+            "involvedObject.namespace",
+            "involvedObject.kind",
+            "involvedObject.uid",
+        ];
         if !known.contains(&key) {
             return Err(Refusal::bad_request(format!("field label not supported: {key}")));
         }
@@ -291,6 +302,7 @@ fn fill(tx: &mut Tx<'_>, cluster: &Cluster, kind: &Kind, row: &mut Value) -> Res
                 row["spec"]["replicas"] = json!(1);
             }
         }
+        "jobs" => jobs::fill(row),
         "pods" => row["status"] = json!({"phase": "Pending"}),
         "ingresses" => row["status"] = json!({"loadBalancer": {}}),
         _ => {}
@@ -449,8 +461,22 @@ fn settle(
     Ok(after)
 }
 
+/// How an object is to go.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Going<'a> {
+    /// Only the one with this uid.
+    pub(super) uid: Option<&'a str>,
+    /// What belongs to it stays; unless said, it goes.
+    pub(super) orphan: bool,
+    /// How long a pod may take to end.
+    pub(super) grace: Option<u64>,
+    /// Nothing happens.
+    pub(super) dry: bool,
+}
+
 /// Removes an object, or marks it when something must be done first. Returns it as it was last.
-pub(super) fn delete(tx: &mut Tx<'_>, cluster: &Cluster, asked: &Objects, dry: bool) -> Result<Value, Refusal> {
+pub(super) fn delete(tx: &mut Tx<'_>, cluster: &Cluster, asked: &Objects, going: Going<'_>) -> Result<Value, Refusal> {
+    let dry = going.dry;
     if asked.kind.plural == "namespaces" && asked.name.as_deref().is_some_and(|name| NAMESPACES.contains(&name)) {
         let name = asked.name.as_deref().unwrap_or_default();
         return Err(Refusal::forbidden(format!(
@@ -458,8 +484,18 @@ pub(super) fn delete(tx: &mut Tx<'_>, cluster: &Cluster, asked: &Objects, dry: b
         )));
     }
     let mut row = stored(tx, cluster, asked)?;
+    if let Some(wanted) = going.uid.filter(|uid| row["metadata"]["uid"] != json!(uid)) {
+        let (plural, name) = (asked.kind.plural, asked.name.as_deref().unwrap_or_default());
+        let has = row["metadata"]["uid"].as_str().unwrap_or_default();
+        return Err(Refusal::conflict(format!(
+            "Operation cannot be fulfilled on {plural} \"{name}\": Precondition failed: UID in precondition: {wanted}, UID in object meta: {has}"
+        )));
+    }
     if dry || row["metadata"]["deletionTimestamp"].is_string() {
         return Ok(row);
+    }
+    if asked.kind.plural == "pods" && kubelet::told_to_end(tx, cluster, &row, going.grace) {
+        return stored(tx, cluster, asked);
     }
     row["metadata"]["deletionTimestamp"] = json!(stamp(tx.now()));
     row["metadata"]["deletionGracePeriodSeconds"] = json!(0);
@@ -474,8 +510,52 @@ pub(super) fn delete(tx: &mut Tx<'_>, cluster: &Cluster, asked: &Objects, dry: b
     }
     let name = asked.name.as_deref().unwrap_or_default();
     tx.remove(&cluster.scope, filed(asked.kind), &id(cluster, asked.namespace.as_deref(), name));
-    controllers::removed(tx, cluster, asked.kind);
+    if going.orphan {
+        orphan(tx, cluster, &row);
+    } else {
+        collect(tx, cluster, &row);
+    }
+    controllers::removed(tx, cluster, asked.kind, &row);
     Ok(row)
+}
+
+/// What is owned by this object.
+fn owned(tx: &Tx<'_>, cluster: &Cluster, row: &Value) -> Vec<(&'static Kind, Value)> {
+    let mut found = Vec::new();
+    for kind in KINDS.iter().filter(|kind| kind.source == Source::Stored) {
+        let inside = tx.list(&cluster.scope, filed(kind)).filter(|o| o.parent.as_deref() == Some(cluster.id.as_str()));
+        let owned = inside.filter(|object| {
+            let owners = object.doc["metadata"]["ownerReferences"].as_array().into_iter().flatten();
+            owners.into_iter().any(|owner| owner["uid"] == row["metadata"]["uid"])
+        });
+        found.extend(owned.map(|object| (kind, object.doc.clone())));
+    }
+    found
+}
+
+/// The garbage collector: what belongs to an object that is gone goes.
+fn collect(tx: &mut Tx<'_>, cluster: &Cluster, row: &Value) {
+    for (kind, child) in owned(tx, cluster, row) {
+        cascade(tx, cluster, kind, &child);
+    }
+}
+
+/// The opposite: it stays, and belongs to nobody.
+fn orphan(tx: &mut Tx<'_>, cluster: &Cluster, row: &Value) {
+    for (kind, mut child) in owned(tx, cluster, row) {
+        let owners = child["metadata"]["ownerReferences"].as_array().cloned().unwrap_or_default();
+        let left: Vec<Value> = owners.into_iter().filter(|owner| owner["uid"] != row["metadata"]["uid"]).collect();
+        child["metadata"]["ownerReferences"] = json!(left);
+        put(tx, cluster, kind, child, |_| {});
+    }
+}
+
+/// Removes an object with what belongs to it; no harm where it is gone already.
+pub(super) fn cascade(tx: &mut Tx<'_>, cluster: &Cluster, kind: &'static Kind, row: &Value) {
+    let text = |key: &str| row["metadata"][key].as_str().map(str::to_owned);
+    let one = Objects { kind, namespace: text("namespace"), name: text("name"), sub: None };
+    // It was there a moment ago; nothing else refuses.
+    let _ = delete(tx, cluster, &one, Going { uid: row["metadata"]["uid"].as_str(), ..Going::default() });
 }
 
 #[cfg(test)]

@@ -8,6 +8,7 @@ use super::{
     autoscaler,
     discovery::Kind,
     host::{Cluster, Gpus, NodeFacts, Pool},
+    kubelet,
     objects::filed,
     views::{self, stamp, suffix, uid},
 };
@@ -146,6 +147,11 @@ impl Pod {
     /// Whether it runs.
     pub(super) fn runs(&self) -> bool {
         self.node.is_some() && self.why.is_none()
+    }
+
+    /// Why it is on no node, in the scheduler's words.
+    pub(super) fn waits_for(&self) -> String {
+        self.why.as_ref().map(|(_, why)| why.clone()).unwrap_or_default()
     }
 
     /// Whether no node has room for it.
@@ -335,14 +341,21 @@ pub(super) fn survey(tx: &Tx<'_>, cluster: &Cluster) -> Survey {
         let hash = suffix(&[&cluster.uid, deployment["metadata"]["uid"].as_str().unwrap_or_default()], 10);
         wanting.extend((0..copies).map(|n| of_template(cluster, deployment, made, &n.to_string(), Some(&hash))));
     }
-    wanting.extend(stored(tx, cluster, "", "pods").map(|(row, made)| Pod {
-        meta: row["metadata"].clone(),
-        spec: row["spec"].clone(),
-        made,
-        daemon: false,
-        node: None,
-        why: None,
-    }));
+    for (row, made) in stored(tx, cluster, "", "pods").filter(|(row, _)| !kubelet::has_ended(row)) {
+        let (meta, spec) = (row["metadata"].clone(), row["spec"].clone());
+        let mut pod = Pod { meta, spec, made, daemon: false, node: None, why: None };
+        // What runs to an end stays where it was bound.
+        match row["spec"]["nodeName"].as_str().filter(|_| kubelet::is_finite(&row["spec"])) {
+            Some(node) => {
+                if let Some(slot) = slots.iter_mut().find(|slot| slot.name == node) {
+                    slot.free.take(&pod.asks());
+                }
+                pod.node = Some(node.to_owned());
+                pods.push(pod);
+            }
+            None => wanting.push(pod),
+        }
+    }
     wanting.sort_by_key(|pod| (pod.made, pod.meta["name"].to_string()));
     for mut pod in wanting {
         let asked = pod.asks();
@@ -385,7 +398,8 @@ fn unschedulable(pod: &Pod, slots: &[Slot]) -> String {
 impl Survey {
     /// The pods as the API server shows them, without those that are stored.
     pub(super) fn computed_pods(&self) -> Vec<Value> {
-        let of_workloads = self.pods.iter().filter(|pod| !pod.meta["ownerReferences"].is_null());
+        let of_workloads =
+            self.pods.iter().filter(|pod| pod.meta["ownerReferences"][0]["apiVersion"] == json!("apps/v1"));
         of_workloads.map(|pod| pod.view(self.now)).collect()
     }
 
@@ -394,7 +408,7 @@ impl Survey {
         match plural {
             "pods" => {
                 let same = |pod: &&Pod| pod.meta["uid"] == row["metadata"]["uid"];
-                if let Some(pod) = self.pods.iter().find(same) {
+                if let Some(pod) = self.pods.iter().find(same).filter(|pod| !kubelet::is_finite(&pod.spec)) {
                     *row = pod.view(self.now);
                 }
             }

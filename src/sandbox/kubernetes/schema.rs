@@ -1,10 +1,13 @@
 //! Whether an object is what its kind says: known fields of the right types, and the rules that a real API server holds
 //! new workloads and roles to.
 
-use super::{discovery::Kind, status::Refusal};
+use super::{discovery::Kind, jobs, kubelet, status::Refusal};
 use k8s_openapi::api::{
     apps::v1::{DaemonSet, Deployment},
-    core::v1::{ConfigMap, Namespace, PersistentVolume, PersistentVolumeClaim, Pod, Secret, Service, ServiceAccount},
+    batch::v1::Job,
+    core::v1::{
+        ConfigMap, Event, Namespace, PersistentVolume, PersistentVolumeClaim, Pod, Secret, Service, ServiceAccount,
+    },
     networking::v1::Ingress,
     rbac::v1::{ClusterRole, ClusterRoleBinding, Role, RoleBinding},
     storage::v1::StorageClass,
@@ -25,7 +28,9 @@ fn as_its_type(kind: &Kind, body: &Value) -> Option<Result<Value, String>> {
         "configmaps" => through::<ConfigMap>(body),
         "daemonsets" => through::<DaemonSet>(body),
         "deployments" => through::<Deployment>(body),
+        "events" => through::<Event>(body),
         "ingresses" => through::<Ingress>(body),
+        "jobs" => through::<Job>(body),
         "namespaces" => through::<Namespace>(body),
         "persistentvolumeclaims" => through::<PersistentVolumeClaim>(body),
         "persistentvolumes" => through::<PersistentVolume>(body),
@@ -138,7 +143,15 @@ pub(super) fn check_rules(kind: &Kind, row: &Value) -> Result<(), Refusal> {
     check_labels(kind, row, "metadata.labels", &row["metadata"]["labels"])?;
     match kind.plural {
         "deployments" | "daemonsets" => check_workload(kind, row),
-        "pods" => check_pod(kind, row, "spec", &row["spec"]),
+        "jobs" => {
+            jobs::check(row)?;
+            check_pod(kind, row, "spec.template.spec", &row["spec"]["template"]["spec"])?;
+            check_finite(&row["spec"]["template"]["spec"])
+        }
+        "pods" => {
+            check_pod(kind, row, "spec", &row["spec"])?;
+            check_finite(&row["spec"])
+        }
         "clusterroles" | "roles" => check_role(kind, row),
         "clusterrolebindings" | "rolebindings" => check_binding(kind, row),
         _ => Ok(()),
@@ -149,6 +162,7 @@ pub(super) fn check_rules(kind: &Kind, row: &Value) -> Result<(), Refusal> {
 pub(super) fn check_change(kind: &Kind, before: &Value, after: &Value) -> Result<(), Refusal> {
     let fixed: &[&str] = match kind.plural {
         "deployments" | "daemonsets" => &["/spec/selector"],
+        "jobs" => &["/spec/selector", "/spec/template", "/spec/completionMode", "/spec/completions"],
         "clusterrolebindings" | "rolebindings" => &["/roleRef"],
         _ => &[],
     };
@@ -225,6 +239,23 @@ fn check_pod(kind: &Kind, row: &Value, at: &str, spec: &Value) -> Result<(), Ref
                 return Err(invalid(kind, row, &why));
             }
         }
+    }
+    Ok(())
+}
+
+/// What of pods that run to an end is not simulated.
+fn check_finite(spec: &Value) -> Result<(), Refusal> {
+    if !kubelet::is_finite(spec) {
+        return Ok(());
+    }
+    if spec["restartPolicy"] == json!("OnFailure") {
+        return Err(Refusal::not_simulated("pods that restart in place until they succeed"));
+    }
+    if spec["containers"].as_array().is_some_and(|all| all.len() > 1) {
+        return Err(Refusal::not_simulated("several containers in a pod that runs to an end"));
+    }
+    if spec["initContainers"].as_array().is_some_and(|all| !all.is_empty()) {
+        return Err(Refusal::not_simulated("init containers of a pod that runs to an end"));
     }
     Ok(())
 }

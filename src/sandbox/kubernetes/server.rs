@@ -6,7 +6,10 @@ use super::{
     controllers,
     discovery::{self, Kind, Source},
     host::{self, Cluster, Credentials},
-    objects, openapi,
+    local::{self, Local},
+    logs::{self, Logs},
+    objects::{self, Going},
+    openapi,
     paths::{self, Objects, Target},
     schema,
     status::Refusal,
@@ -22,12 +25,30 @@ use async_trait::async_trait;
 use hyper::{Request, Response, body::Incoming, http::request::Parts};
 use jiff::Timestamp;
 use serde_json::{Value, json};
-use std::sync::Arc;
+use std::{path::Path, sync::Arc};
 
 /// All API servers of the world.
 #[derive(Default)]
 pub struct ApiServers {
     lists: Lists,
+    local: Option<Arc<Local>>,
+}
+
+impl ApiServers {
+    /// Pods that run to an end run as processes, below this directory of the sandbox's.
+    pub fn with_local_pods(dir: &Path) -> Self {
+        Self { local: Some(Arc::new(Local::new(local::place(dir)))), ..Self::default() }
+    }
+
+    fn answer(&self, tx: &mut Tx<'_>, asked: &Asked, wall: Timestamp) -> Result<Answer, Trouble> {
+        match answer(tx, asked, &self.lists, wall)? {
+            Answer::Printed(logs) => {
+                let file = self.local.as_ref().map(|local| local.log(logs.pod()));
+                Ok(Answer::Printed(Box::new(logs.kept_in(file, tx.now()))))
+            }
+            other => Ok(other),
+        }
+    }
 }
 
 /// A request as far as it can be read without the world.
@@ -51,6 +72,8 @@ pub(super) enum Answer {
     Whole(u16, Value),
     /// A stream of events that begins with these objects known.
     Stream(Watch),
+    /// What a container prints.
+    Printed(Box<Logs>),
 }
 
 /// Why nothing comes out.
@@ -171,6 +194,11 @@ impl Asked {
         }
     }
 
+    /// The options of a deletion; none where the body is empty.
+    fn options(&self) -> Result<Value, Refusal> {
+        if self.body.is_empty() { Ok(Value::Null) } else { self.document() }
+    }
+
     fn document(&self) -> Result<Value, Refusal> {
         let parsed = if self.patch.contains("yaml") {
             serde_yaml::from_slice(&self.body).map_err(|why| why.to_string())
@@ -188,13 +216,16 @@ impl Kubernetes for ApiServers {
         let (parts, body) = request.into_parts();
         let body = read_body(body).await.ok()?;
         let asked = Asked::of_parts(&parts, body.to_vec())?;
+        if let Some(local) = &self.local {
+            local.meet(&hub);
+        }
         let refuse = |fate| match fate {
             Fate::Throttled => Ok(Answer::Whole(429, too_many())),
             Fate::Expired => Err(Trouble::No(Refusal::unauthorized())),
             Fate::Broken | Fate::NoCapacity => Err(Trouble::No(Refusal::unavailable())),
         };
         let effect = |_: bool| {
-            let answer = hub.transact(|tx| answer(tx, &asked, &self.lists, hub.wall()));
+            let answer = hub.transact(|tx| self.answer(tx, &asked, hub.wall()));
             let well = answer.is_ok();
             (answer, well)
         };
@@ -203,6 +234,7 @@ impl Kubernetes for ApiServers {
         match answer {
             Ok(Answer::Whole(code, body)) => Some(respond(code, &body)),
             Ok(Answer::Stream(watch)) => Some(watch.respond(hub)),
+            Ok(Answer::Printed(logs)) => Some(logs.respond(hub)),
             Err(Trouble::No(refusal)) => Some(respond(refusal.code(), &refusal.body())),
             Err(Trouble::Silent) => None,
             Err(Trouble::World(error)) => {
@@ -213,7 +245,11 @@ impl Kubernetes for ApiServers {
     }
 
     fn due(&self, tx: &mut Tx<'_>, object: &Object, what: &str) {
-        controllers::happen(tx, object, what);
+        let Some(local) = &self.local else { return controllers::happen(tx, object, what) };
+        if !local.holds(tx, object, what) {
+            controllers::happen(tx, object, what);
+            local.after(tx, object, what);
+        }
     }
 }
 
@@ -312,6 +348,10 @@ fn of_objects(
     let reads = matches!(asked.verb, "get" | "list" | "watch");
     match at.sub.as_deref() {
         None | Some("status") => {}
+        Some("log") if kind.plural == "pods" && asked.verb == "get" => {
+            let logs = logs::open(tx, cluster, at, |name| asked.param(name).map(str::to_owned))?;
+            return Ok(Answer::Printed(Box::new(logs)));
+        }
         Some(other) => return Err(Refusal::not_simulated(&format!("{}/{other}", kind.plural)).into()),
     }
     if !reads && kind.source != Source::Stored {
@@ -359,20 +399,35 @@ fn of_objects(
         }
         "patch" => patch(tx, asked, at, cluster, dry),
         "delete" => {
-            let row = objects::delete(tx, cluster, at, dry)?;
+            let options = asked.options()?;
+            let row = objects::delete(tx, cluster, at, going(asked, kind, &options, dry))?;
             Ok(Answer::Whole(200, if objects::get(tx, cluster, at, revision).is_ok() { row } else { gone(kind, &row) }))
         }
         "deletecollection" => {
             let rows = objects::list(tx, cluster, kind, at.namespace.as_deref(), revision);
             let rows = objects::select(rows, asked.param("labelSelector"), asked.param("fieldSelector"))?;
+            let options = asked.options()?;
             for row in &rows {
                 let text = |key: &str| row["metadata"][key].as_str().map(str::to_owned);
                 let one = Objects { kind, namespace: text("namespace"), name: text("name"), sub: None };
-                objects::delete(tx, cluster, &one, dry)?;
+                objects::delete(tx, cluster, &one, going(asked, kind, &options, dry))?;
             }
             Ok(Answer::Whole(200, kind.list(rows, revision)))
         }
         _ => Err(Refusal::method_not_allowed().into()),
+    }
+}
+
+/// How something is to be deleted, as body and parameters say.
+fn going<'a>(asked: &'a Asked, kind: &Kind, options: &'a Value, dry: bool) -> Going<'a> {
+    let said = |key: &str| options[key].as_str().or(asked.param(key));
+    let grace = options["gracePeriodSeconds"].as_u64();
+    Going {
+        uid: options["preconditions"]["uid"].as_str(),
+        // Jobs alone leave their pods where nothing is said, for compatibility with clients of old.
+        orphan: said("propagationPolicy").map_or(kind.plural == "jobs", |policy| policy == "Orphan"),
+        grace: grace.or_else(|| asked.param("gracePeriodSeconds")?.parse().ok()),
+        dry,
     }
 }
 

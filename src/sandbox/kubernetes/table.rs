@@ -126,6 +126,36 @@ fn columns(kind: &Kind) -> Vec<Column> {
             Column("AllowVolumeExpansion", Always, |row, _| json!(row["allowVolumeExpansion"] == json!(true))),
             AGE,
         ]),
+        "jobs" => all.extend([
+            Column("Status", Always, |row, _| json!(job_status(row))),
+            Column("Completions", Always, |row, _| {
+                let wanted = row["spec"]["completions"].as_u64();
+                let wanted = wanted.map_or_else(|| "1".to_owned(), |wanted| wanted.to_string());
+                json!(format!("{}/{wanted}", count(&row["status"]["succeeded"])))
+            }),
+            Column("Duration", Always, |row, now| {
+                let ended = text(&row["status"]["completionTime"]).parse().unwrap_or(now);
+                json!(if row["status"]["startTime"].is_null() {
+                    String::new()
+                } else {
+                    age(&row["status"]["startTime"], ended)
+                })
+            }),
+            AGE,
+        ]),
+        "events" => {
+            all.clear();
+            all.extend([
+                Column("Last Seen", Always, |row, now| json!(age(&row["lastTimestamp"], now))),
+                Column("Type", Always, |row, _| row["type"].clone()),
+                Column("Reason", Always, |row, _| row["reason"].clone()),
+                Column("Object", Always, |row, _| {
+                    let of = &row["involvedObject"];
+                    json!(format!("{}/{}", text(&of["kind"]).to_lowercase(), text(&of["name"])))
+                }),
+                Column("Message", Always, |row, _| row["message"].clone()),
+            ]);
+        }
         "configmaps" | "secrets" => all.extend([
             Column("Data", Always, |row, _| json!(row["data"].as_object().map_or(0, serde_json::Map::len))),
             AGE,
@@ -209,6 +239,20 @@ fn address(row: &Value, which: &str) -> String {
     found.map_or("<none>", |it| text(&it["address"])).to_owned()
 }
 
+/// As kubectl shows it: how it ended, or that it goes on.
+fn job_status(row: &Value) -> &'static str {
+    let holds = |which| condition(row, which) == Some("True");
+    match () {
+        () if holds("Complete") => "Complete",
+        () if holds("Failed") => "Failed",
+        () if !row["metadata"]["deletionTimestamp"].is_null() => "Terminating",
+        () if holds("Suspended") => "Suspended",
+        () if holds("FailureTarget") => "FailureTarget",
+        () if holds("SuccessCriteriaMet") => "SuccessCriteriaMet",
+        () => "Running",
+    }
+}
+
 fn containers_ready(row: &Value) -> String {
     let all = row["spec"]["containers"].as_array().map_or(0, Vec::len);
     let statuses = row["status"]["containerStatuses"].as_array();
@@ -221,7 +265,10 @@ fn pod_status(row: &Value) -> String {
         return "Terminating".to_owned();
     }
     let statuses = row["status"]["containerStatuses"].as_array();
-    let waiting = statuses.into_iter().flatten().find_map(|it| it["state"]["waiting"]["reason"].as_str());
+    let waiting = statuses
+        .into_iter()
+        .flatten()
+        .find_map(|it| it["state"]["waiting"]["reason"].as_str().or(it["state"]["terminated"]["reason"].as_str()));
     waiting.unwrap_or_else(|| text(&row["status"]["phase"])).to_owned()
 }
 

@@ -44,25 +44,25 @@ fn call(bench: &mut Bench, method: &str, path: &str, token: Option<String>, body
             tx.commit().expect("committed");
             Some((code, document))
         }
-        Ok(Answer::Stream(_)) => panic!("no watch was asked for"),
+        Ok(Answer::Stream(_) | Answer::Printed(_)) => panic!("no stream was asked for"),
         Err(Trouble::No(refusal)) => Some((refusal.code(), refusal.body())),
         Err(Trouble::Silent) => None,
         Err(Trouble::World(error)) => panic!("{error}"),
     }
 }
 
-fn ask(bench: &mut Bench, method: &str, path: &str, body: Value) -> (u16, Value) {
+pub(super) fn ask(bench: &mut Bench, method: &str, path: &str, body: Value) -> (u16, Value) {
     call(bench, method, path, Some(token("demo")), &body).expect("somebody listens")
 }
 
-fn get(bench: &mut Bench, path: &str) -> Value {
+pub(super) fn get(bench: &mut Bench, path: &str) -> Value {
     let (code, document) = ask(bench, "GET", path, Value::Null);
     assert_eq!(code, 200, "{path}: {document}");
     document
 }
 
 /// A cluster with two Ready nodes and the add-ons that need them.
-fn furnished() -> Bench {
+pub(super) fn furnished() -> Bench {
     let mut bench = Bench::new("us-west-2");
     bench.cluster();
     let nodes = bench.node_role();
@@ -141,7 +141,7 @@ fn nodes_are_seen_as_kubernetes_types() {
     assert!(deployments.items.iter().all(|d| d.status.as_ref().and_then(|s| s.ready_replicas) == Some(2)));
     assert_eq!(ask(&mut bench, "GET", "/api/v1/namespaces/default/services/nope", Value::Null).0, 404);
     assert_eq!(ask(&mut bench, "GET", "/apis/gateway.networking.k8s.io/v1/gateways", Value::Null).0, 404);
-    assert_eq!(ask(&mut bench, "POST", "/apis/batch/v1/namespaces/default/jobs", json!({})).0, 501);
+    assert_eq!(ask(&mut bench, "POST", "/apis/batch/v1/namespaces/default/cronjobs", json!({})).0, 501);
 }
 
 #[test]
