@@ -131,11 +131,15 @@ fn lay_component(
 ) -> bool {
     let of_name = |row: &&mut ComponentRow| row.cloud == vendor && row.name == read.name && row.unit == read.unit;
     let mut rows = table.components.iter_mut().filter(of_name).collect::<Vec<_>>();
+    // A region's own price is what it is held to; one that has none, to the nearest that any has.
+    let own = rows.iter().find(|row| row.region == read.region).map(|row| row.usd);
+    let far = |usd: &f64| (read.usd / usd).ln().abs();
+    let nearest = || rows.iter().map(|row| row.usd).min_by(|one, other| far(one).total_cmp(&far(other)));
     // What no region had before is not known to mean the same.
-    let Some(like) = rows.iter().map(|row| row.usd).reduce(f64::min) else { return false };
-    if !BELIEVED.contains(&(read.usd / like)) {
+    let Some(known) = own.or_else(nearest) else { return false };
+    if !BELIEVED.contains(&(read.usd / known)) {
         let (region, name) = (read.region.clone(), read.name.clone());
-        doubtful.push(Doubt { region, name, known: like, said: Some(read.usd) });
+        doubtful.push(Doubt { region, name, known, said: Some(read.usd) });
         return false;
     }
     match rows.iter_mut().find(|row| row.region == read.region) {

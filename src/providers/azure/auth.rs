@@ -256,12 +256,8 @@ fn unusable(why: &azure_core::Error) -> StepError {
 /// Entra or a helper gave no token.
 fn refused(source: &Source, why: &azure_core::Error) -> StepError {
     let words = first_line(why);
-    let unanswered = match why.kind() {
-        ErrorKind::Io | ErrorKind::Connection => true,
-        ErrorKind::HttpResponse { status, .. } => matches!(u16::from(*status), 408 | 429 | 500..),
-        _ => false,
-    };
-    if unanswered || sources(why).any(|cause| cause.to_string() == UNANSWERED) {
+    let unanswered = matches!(why.kind(), ErrorKind::Io | ErrorKind::Connection);
+    if unanswered || sources(why).any(|cause| cause.to_string().starts_with(UNANSWERED)) {
         return late(&format!("{} gives none: {words}", source.label));
     }
     let ended = ["AADSTS7000222", "AADSTS700082", "AADSTS50173", "AADSTS70043", "expired"];
@@ -323,6 +319,10 @@ impl HttpClient for Through {
         let unanswered = |_| azure_core::Error::with_message(ErrorKind::Io, UNANSWERED);
         let answer = call.send().await.map_err(unanswered)?;
         let status = answer.status().as_u16();
+        // The library reads any answer that holds no token as a refusal, and keeps the status to itself.
+        if matches!(status, 408 | 429 | 500..) {
+            return Err(azure_core::Error::with_message(ErrorKind::Io, format!("{UNANSWERED}: HTTP {status}")));
+        }
         let mut headers = Headers::new();
         for (name, value) in answer.headers() {
             headers.insert(name.as_str().to_owned(), String::from_utf8_lossy(value.as_bytes()).into_owned());

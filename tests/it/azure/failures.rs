@@ -90,6 +90,14 @@ fn a_quota_is_told_with_its_numbers() {
 }
 
 #[test]
+fn an_entra_that_is_busy_refuses_nobody() {
+    let azure = Azure::with("login:*=throttle@2,login:*=error-before@3");
+    let said = azure.go(&["status", "--all", "--provider", "azure", "-o", "json"]).expect(0);
+    assert_eq!(said.json()["complete"], true, "{:#}", said.json());
+    assert!(azure.show().faults.iter().all(|fault| fault.fired == 1), "{:?}", azure.show().faults);
+}
+
+#[test]
 fn what_azure_throws_at_times_is_ridden_out() {
     let faults =
         "*:*=throttle:10%,*:mutating=error-before:10%,containerservice:*=error-after:10%,network:*=drop:5%,seed=3";
