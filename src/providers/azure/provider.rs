@@ -231,7 +231,7 @@ impl Provider for Azure {
 
     async fn whoami(&self) -> Result<Identity, StepError> {
         // The token first: it says who we are, and where it is refused nothing else needs to be asked.
-        let given = self.cx.tokens().token(super::auth::ARM_SCOPE).await?;
+        let given = patient(&*self.clock, || self.cx.tokens().token(super::auth::ARM_SCOPE)).await?;
         let claims = Claims::of(given.token.reveal());
         let tenant = claims.as_ref().and_then(|claims| claims.tenant.clone());
         let found = self.chosen().await.map_err(|err| foreign(err, tenant.as_deref()))?;
@@ -339,7 +339,7 @@ impl Provider for Azure {
     }
 
     async fn token(&self, _: &str) -> Result<ClusterToken, StepError> {
-        token::token(self.cx.tokens()).await
+        patient(&*self.clock, || token::token(self.cx.tokens())).await
     }
 
     async fn administrator(&self, cluster: &str) -> Result<Option<ClientCertificate>, StepError> {

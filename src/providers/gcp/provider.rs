@@ -139,6 +139,6 @@ impl Provider for Gcp {
     }
 
     async fn token(&self, _: &str) -> Result<ClusterToken, StepError> {
-        token::token(&self.cx, &*self.wall).await
+        patient(&*self.clock, || token::token(&self.cx, &*self.wall)).await
     }
 }
