@@ -186,5 +186,8 @@ mod tests {
             assert!(words.iter().any(|line| line.contains(part)), "{part} in {words:#?}");
         }
         assert!(words.iter().all(|line| line.starts_with("cost.yaml:")), "{words:#?}");
+        // A key of cluster.yaml has no place to go to here.
+        let foreign = parse("region: us-east-1", "cost.yaml").unwrap_err();
+        assert_eq!(foreign[0].to_string(), "cost.yaml:1:1: region: unknown key; valid keys here: discounts, prices");
     }
 }

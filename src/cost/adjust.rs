@@ -65,8 +65,6 @@ pub(super) fn machine(
             notes.push(format!("{}: instead of {list} spot", price.at));
         }
     }
-    // A market price above the list's is one nobody would pay.
-    out.spot = out.spot.map(|usd| usd.min(out.on_demand));
     out.note = (!notes.is_empty()).then(|| notes.join("; "));
     out
 }

@@ -68,7 +68,7 @@ pub(super) struct Read {
 
 /// Reads the whole tree.
 pub(super) fn read(root: &Node<Place>) -> Read {
-    let mut walk = Walk::default();
+    let mut walk = Walk { sections: SECTIONS, ..Walk::default() };
     let spec = top(&mut walk, &At { path: String::new(), node: root });
     Read { spec, problems: walk.problems, places: walk.places }
 }

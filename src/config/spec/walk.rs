@@ -69,6 +69,8 @@ impl Places {
 pub(in crate::config) struct Walk {
     pub(in crate::config) problems: Vec<SpecProblem>,
     pub(in crate::config) places: Places,
+    /// Where keys belong in this kind of file: a section, none for the top level, and its keys.
+    pub(in crate::config) sections: &'static [(&'static str, &'static [&'static str])],
 }
 
 /// The fields of a mapping, by key.
@@ -144,7 +146,8 @@ impl Walk {
                 fields.insert(key, value.node);
             } else {
                 let key_place = key_place(at.node, key).unwrap_or(&value.node.at);
-                self.problems.push(unknown(key, &at.path, valid).at(key_place));
+                let problem = unknown(key, &at.path, valid, self.sections);
+                self.problems.push(problem.at(key_place));
             }
         }
         Some(Fields { path: at.path.clone(), fields })
@@ -258,14 +261,14 @@ fn found(node: &Node<Place>) -> String {
     }
 }
 
-fn unknown(key: &str, path: &str, valid: &[&str]) -> SpecProblem {
+fn unknown(key: &str, path: &str, valid: &[&str], sections: &[(&str, &[&str])]) -> SpecProblem {
     let problem = SpecProblem::new(join(path, key), "unknown key");
     let plain = key.to_lowercase().replace(['-', '_'], "");
     let habit = HABITS.iter().find(|(theirs, ours)| *theirs == plain && valid.contains(ours)).map(|(_, ours)| *ours);
     if let Some(word) = habit.or_else(|| nearest(key, valid)) {
         return SpecProblem { nearest: Some(word.to_owned()), ..problem };
     }
-    if let Some((section, _)) = super::read::SECTIONS.iter().find(|(_, keys)| keys.contains(&key)) {
+    if let Some((section, _)) = sections.iter().find(|(_, keys)| keys.contains(&key)) {
         let place = if section.is_empty() { "at the top level".to_owned() } else { format!("under `{section}`") };
         return problem.instead(format!("`{key}` belongs {place}"));
     }

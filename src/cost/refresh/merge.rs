@@ -1,11 +1,13 @@
 //! Lays what an API said over the table: all of a vendor's regions that were asked for, or nothing.
 
 use super::{Fresh, Unreadable};
-use crate::cost::table::{ComponentRow, PriceTable, RowPrice, Units, VendorTable, units};
+use crate::cost::table::{ComponentRow, PriceTable, RowPrice, UNITS_PER_USD, Units, VendorTable, units};
 use std::collections::BTreeMap;
 
 /// A price moves slowly: one that is more than this much larger or smaller than the known one is not believed.
 const BELIEVED: std::ops::RangeInclusive<f64> = 1.0 / 3.0..=3.0;
+/// No machine goes for less on spot, as a share of its price on demand: of 79,000 known ones the least is 0.089.
+const LEAST_SPOT: f64 = 0.04;
 
 /// A price that was not taken.
 #[derive(Debug, Clone, PartialEq)]
@@ -61,6 +63,7 @@ pub fn merge(
         merged.taken.insert(region.clone(), 0);
     }
     let mut spotted: BTreeMap<&str, usize> = BTreeMap::new();
+    let mut cheap = Vec::new();
     for ((region, name), read) in fresh.machines.iter().filter(|((region, _), _)| regions.contains(region)) {
         let Some(name) = names.get(&name.to_lowercase()) else {
             merged.unknown += 1;
@@ -69,12 +72,13 @@ pub fn merge(
         let prices = &mut own.types.get_mut(name).expect("taken from its keys").prices;
         let mut price = prices.get(region).copied().unwrap_or_default();
         if let Some(usd) = read.on_demand {
-            let Some(said) = believed(&price, usd) else {
+            let known = if price.on_demand == 0 { usual(prices) } else { price.on_demand };
+            let Some(said) = believed(known, usd) else {
                 let said = usd.is_finite().then_some(usd);
                 merged.doubtful.push(Doubt {
                     region: region.clone(),
                     name: name.clone(),
-                    known: price.on_demand as f64 / 1e5,
+                    known: known as f64 / UNITS_PER_USD,
                     said,
                 });
                 continue;
@@ -87,10 +91,20 @@ pub fn merge(
         if price.on_demand == 0 {
             continue;
         }
-        if let Some(spot) = read.spot.and_then(units) {
-            (price.spot, price.fresh_spot) = (spot, true);
-            *spotted.entry(region).or_default() += 1;
-            merged.spot += 1;
+        if let Some(usd) = read.spot {
+            match units(usd).filter(|spot| *spot as f64 >= price.on_demand as f64 * LEAST_SPOT) {
+                Some(spot) => {
+                    (price.spot, price.fresh_spot) = (spot, true);
+                    *spotted.entry(region).or_default() += 1;
+                    merged.spot += 1;
+                }
+                None => cheap.push(Doubt {
+                    region: region.clone(),
+                    name: format!("{name} on spot"),
+                    known: price.spot as f64 / UNITS_PER_USD,
+                    said: usd.is_finite().then_some(usd),
+                }),
+            }
         }
         // A market price above the list's is one nobody would pay.
         price.spot = price.spot.min(price.on_demand);
@@ -109,6 +123,7 @@ pub fn merge(
             dates.1 = date.clone();
         }
     }
+    merged.doubtful.extend(cheap);
     for read in fresh.components.iter().filter(|it| regions.contains(&it.region)) {
         merged.components += usize::from(lay_component(table, vendor, read, at, &mut merged.doubtful));
     }
@@ -116,10 +131,17 @@ pub fn merge(
     Ok(merged)
 }
 
-fn believed(known: &RowPrice, usd: f64) -> Option<Units> {
+/// What a machine costs in the middle one of its regions; none has no regions yet.
+fn usual(prices: &BTreeMap<String, RowPrice>) -> Units {
+    let mut all: Vec<Units> = prices.values().map(|it| it.on_demand).filter(|usd| *usd > 0).collect();
+    all.sort_unstable();
+    all.get(all.len() / 2).copied().unwrap_or_default()
+}
+
+/// Estimates are held to like list prices: what vendors publish by mistake is what they were made for.
+fn believed(known: Units, usd: f64) -> Option<Units> {
     let said = units(usd)?;
-    let share = said as f64 / known.on_demand.max(1) as f64;
-    (known.on_demand == 0 || known.estimated || BELIEVED.contains(&share)).then_some(said)
+    (known == 0 || BELIEVED.contains(&(said as f64 / known as f64))).then_some(said)
 }
 
 fn lay_component(
@@ -254,6 +276,31 @@ mod tests {
         let error = merge(&mut table, "aws", &fresh, &["us-east-1".to_owned()], "2026-11-27").unwrap_err();
         assert!(error.to_string().starts_with("20 machine prices in us-east-1, where "), "{error}");
         assert!(merge(&mut table, "aws", &Fresh::default(), &["us-east-1".to_owned()], "2026-11-27").is_err());
+    }
+
+    /// Azure publishes Standard_F16ams_v6 at a sixth of its price in one region, and spot prices of next to nothing.
+    #[test]
+    fn what_cannot_be_right_stays_out_where_an_estimate_or_nothing_stood() {
+        let said = |region: &str, name: &str, on_demand: f64, spot: Option<f64>| {
+            let mut table = catalogue().unpack();
+            let rows = table.vendors.iter().find(|it| it.vendor == "azure").unwrap();
+            let machines = rows.types.iter().filter_map(|(name, it)| {
+                let price = it.prices.get(region).filter(|price| price.on_demand > 0)?;
+                let read = Read { on_demand: Some(price.on_demand as f64 / UNITS_PER_USD), spot: None };
+                Some(((region.to_owned(), name.clone()), read))
+            });
+            let mut fresh = Fresh { machines: machines.collect(), ..Fresh::default() };
+            fresh.machines.insert((region.into(), name.into()), Read { on_demand: Some(on_demand), spot });
+            let merged = merge(&mut table, "azure", &fresh, &[region.to_owned()], "2026-11-27").unwrap();
+            let row = table.vendor_mut("azure").types[name].prices.get(region).copied();
+            (row.unwrap_or_default(), merged.doubtful)
+        };
+        let (row, doubts) = said("newzealandnorth", "Standard_F16ams_v6", 0.18, None);
+        assert!(row.estimated && row.on_demand > 50_000 && doubts.len() == 1, "{row:?} {doubts:?}");
+        let (row, doubts) = said("eastus", "Standard_D4s_v5", 0.192, Some(0.00001));
+        assert!(row.spot > 1_000 && doubts.len() == 1, "{row:?} {doubts:?}");
+        let (row, doubts) = said("eastus", "Standard_D4s_v5", 0.192, Some(0.03));
+        assert!(row.spot == 3_000 && doubts.is_empty(), "{row:?} {doubts:?}");
     }
 
     #[test]
