@@ -354,7 +354,8 @@ impl AzureCx {
         if refused.id == error::UNREGISTERED {
             let text = refused.message.to_ascii_lowercase();
             let registered = self.registered.lock().unwrap_or_else(PoisonError::into_inner);
-            if registered.iter().any(|namespace| text.contains(namespace.as_str())) {
+            let names = text.split(|c: char| !c.is_ascii_alphanumeric() && c != '.').map(|word| word.trim_matches('.'));
+            if names.into_iter().any(|name| registered.contains(name)) {
                 refused.class = ErrorClass::NotYet;
                 error::NOT_YET.clone_into(&mut refused.id);
                 refused.hints.clear();

@@ -54,6 +54,9 @@ pub(super) struct Exchange {
     kept: Mutex<Option<AccessToken>>,
 }
 
+/// Errors of the token endpoint that pass.
+const PASSING: [&str; 3] = ["internal_failure", "server_error", "temporarily_unavailable"];
+
 impl Exchange {
     /// Makes no call. `wall` is real time: what is signed and what comes back end by it.
     pub(super) fn new(grant: Grant, url: String, http: reqwest::Client, wall: Arc<dyn Clock>) -> Self {
@@ -93,6 +96,10 @@ impl Exchange {
             }
             (200..=299, None) => Err(late(&"the answer holds no token")),
             (408 | 429 | 500.., _) => Err(late(&format_args!("the token endpoint answers HTTP {status}"))),
+            // RFC 6749 §4.1.2.1 has words for what is the server's own trouble, whatever the status.
+            _ if told["error"].as_str().is_some_and(|word| PASSING.contains(&word)) => {
+                Err(late(&format_args!("the token endpoint answers {} (HTTP {status})", told["error"])))
+            }
             _ => Err(self.refused(words, status, &told)),
         }
     }
@@ -193,7 +200,7 @@ mod tests {
             let server = Server::start(move |_| Answer::text(code, &body)).await;
             user(&server.url()).token("me").await.unwrap_err()
         };
-        for code in [500, 503, 429, 408] {
+        for code in [500, 503, 429, 408, 400] {
             let late = told(code, "{\"error\": \"internal_failure\"}").await;
             assert_eq!((late.class, &*late.id), (ErrorClass::Transient, "KW-UNREACHABLE"), "{code}");
         }

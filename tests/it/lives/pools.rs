@@ -287,7 +287,7 @@ fn killed_between_objects_of_the_cluster_it_goes_on_or_goes() {
     for op in ["CreateClusterRoleBinding", "CreateDeployment"] {
         let mut world = World::with(&format!("k8s:{op}=error-after"), Speed::Max);
         world.home.write("cluster.yaml", SCALED);
-        world.go(&["provision", "--yes", "--timeout", "40m"]).expect(0);
+        world.go(&["provision", "--yes", "--timeout", "4h"]).expect(0);
         world.restart("k8s:DeleteDeployment=error-before", Speed::Max);
         let gone = world.destroy("demo");
         assert_eq!(gone["outcome"], "destroyed", "what will not go by itself goes with its cluster: {gone:#}");
