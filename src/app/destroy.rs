@@ -309,7 +309,8 @@ pub(super) async fn take_down(env: &Env, doomed: Doomed) -> Result<Taken, CliErr
     if protected_here || work.protected_by.is_some() {
         return spared(Mercy::Protected);
     }
-    if reason == DueReason::Expired && expires_at.is_some_and(|at| at > env.now()) {
+    // That it is past its end has to be seen, not only to be heard of.
+    if reason == DueReason::Expired && expires_at.is_none_or(|at| at > env.now()) {
         return spared(Mercy::Extended);
     }
     let (doc, error) = execute(env, held, target, work, VolumeFate::ByPolicy).await?;

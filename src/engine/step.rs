@@ -85,6 +85,8 @@ pub enum Deletion {
     Gone,
     /// Under way; look again by id.
     Started,
+    /// Ours is gone: under its name stands somebody else's, which stays.
+    Taken,
 }
 
 /// One kind of cloud object, with its params inside. `Cx` is the provider's own context.

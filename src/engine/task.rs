@@ -217,18 +217,22 @@ impl<'r, 'a> Task<'r, 'a> {
         let began = self.run.now();
         let usual = Duration::from_secs(self.step.timing.delete_p50_secs.into());
         let mut backoff = Backoff::default();
-        let mut taken = false;
+        let mut accepted = false;
         loop {
             self.run.queue(&self.step.service).await?;
             let first_look = match self.code.delete(self.scope(), owned).await {
                 Ok(deletion) => {
                     self.run.went_well(&self.step.service);
-                    let started = deletion == Deletion::Started && !taken && usual > LOOK_AGAIN_MAX;
-                    taken = true;
+                    // A read by that name will always find something.
+                    if deletion == Deletion::Taken {
+                        return Ok(Removal::Gone);
+                    }
+                    let started = deletion == Deletion::Started && !accepted && usual > LOOK_AGAIN_MAX;
+                    accepted = true;
                     if started { usual.mul_f64(0.6) } else { Duration::ZERO }
                 }
                 // It was accepted once; a second refusal only says that it is still on its way.
-                Err(_) if taken => Duration::ZERO,
+                Err(_) if accepted => Duration::ZERO,
                 Err(error) => {
                     // A cloud that permits by tags refuses what went by itself meanwhile: nothing carries any.
                     if error.class == ErrorClass::Auth && self.is_gone(owned.reference(), deadline).await? {

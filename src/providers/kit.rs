@@ -135,11 +135,12 @@ pub fn stacks_among(objects: impl IntoIterator<Item = (Tags, Option<Timestamp>)>
     for (tags, made) in objects {
         let Some(stack) = anchors::stack_of(&tags) else { continue };
         let entry = seen.entry(stack.clone()).or_insert_with(|| StackSeen::of(stack.clone()));
+        // Only what carries both of our tags speaks for the stack.
+        let speaks = tags.contains_key(TAG_STEP);
         let mut one = StackSeen {
             builder: tags.get(anchors::TAG_BUILDER).cloned(),
-            expires_at: proof::expires_at(&tags),
-            // Only what carries both of our tags speaks for the stack.
-            protect: tags.contains_key(TAG_STEP) && proof::protects(&tags),
+            expires_at: proof::expires_at(&tags).filter(|_| speaks),
+            protect: speaks && proof::protects(&tags),
             current: true,
             last_made_at: made_in_run_of(&tags),
             spec: anchors::spec_of(&tags),
@@ -197,9 +198,10 @@ mod tests {
             let odd = (tags(&[(TAG_RUN, odd)]), None);
             assert_eq!(stacks_among([first.clone(), odd])[0].last_made_at, at(1000));
         }
-        // Whose tags lack the step speaks for nobody's protection.
-        let mut bare = tags(&[(TAG_PROTECT, "true")]);
+        // Whose tags lack the step speaks for nobody's protection, and for nobody's end.
+        let mut bare = tags(&[(TAG_PROTECT, "true"), (TAG_EXPIRES_AT, "900")]);
         bare.remove(TAG_STEP);
-        assert!(!stacks_among([first, (bare, None)])[0].protect);
+        let seen = &stacks_among([first, (bare, None)])[0];
+        assert_eq!((seen.protect, seen.expires_at), (false, at(300)));
     }
 }

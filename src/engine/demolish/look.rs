@@ -1,7 +1,7 @@
 //! The last look of a teardown: nothing is left, by id, by tag, and of what the cluster made.
 
 use super::super::{
-    Audit, Lookup,
+    Audit, Lookup, Observed,
     audit::{item, sweep},
     run::Cut,
 };
@@ -28,7 +28,9 @@ impl Demolition<'_, '_> {
                 Err(Cut::Step(_)) if step.dies_with.is_some() => return Ok(None),
                 seen => seen?.into_vec(),
             };
-            let back = seen.iter().any(|seen| seen.reference.id == gone.resource.id);
+            // Under a name that was free again may stand what is not ours.
+            let is_ours = |seen: &Observed| !step.tagged || task.prove(seen.clone()).is_ok();
+            let back = seen.iter().any(|seen| seen.reference.id == gone.resource.id && is_ours(seen));
             Ok::<_, Cut>(back.then_some(gone))
         });
         let mut reads = stream::iter(reads).buffer_unordered(self.run.options.parallel.max(1));

@@ -75,6 +75,9 @@ pub async fn sweep(cx: &AwsCx, clock: &dyn Clock, stack: &Stack) -> Result<Vec<S
         patient(clock, || steps::vpc_endpoint::list(cx, mine())),
         patient(clock, || steps::launch_template::list(cx, mine())),
     )?;
+    let (vpcs, subnets, gateways) = (ours(stack, vpcs), ours(stack, subnets), ours(stack, gateways));
+    let (addresses, nats, tables) = (ours(stack, addresses), ours(stack, nats), ours(stack, tables));
+    let (groups, endpoints, templates) = (ours(stack, groups), ours(stack, endpoints), ours(stack, templates));
     let mut found = Vec::new();
     for (seen, vpc) in vpcs {
         let Some(cidr) = vpc.cidr_block().and_then(|text| text.parse().ok()) else { continue };
@@ -296,6 +299,11 @@ async fn log_group(cx: &AwsCx, stack: &Stack) -> Result<Option<Swept>, StepError
 /// Where EKS writes the control plane's logs: the name is EKS's choice.
 pub(super) fn log_group_name(stack: &Stack) -> String {
     format!("/aws/eks/{}/cluster", plan::cluster_name(stack))
+}
+
+/// Those of a listing by the stack's tag that carry the step's, too: one alone proves nothing.
+fn ours<T>(stack: &Stack, listed: Vec<(Observed, T)>) -> Vec<(Observed, T)> {
+    listed.into_iter().filter(|(seen, _)| is_ours(stack, seen)).collect()
 }
 
 /// Whether both of our tags name this stack.

@@ -289,7 +289,11 @@ fn one(stack: Stack, told: &[Told]) -> StackSeen {
     let labelled = told.iter().any(|it| it.changes && it.tags.contains_key(TAG_STEP) && protects(&it.tags));
     let mut seen = StackSeen {
         builder: tag(TAG_BUILDER).cloned(),
-        expires_at: today().filter_map(|it| proof::expires_at(&it.tags)).max(),
+        // Only what carries both of our tags speaks for the stack.
+        expires_at: today()
+            .filter(|it| it.tags.contains_key(TAG_STEP))
+            .filter_map(|it| proof::expires_at(&it.tags))
+            .max(),
         // Until there is a cluster, what was asked for counts.
         protect: if speaks { labelled } else { spec.as_ref().is_some_and(|spec| spec.protect) },
         current: speaks,

@@ -82,8 +82,8 @@ async fn compute(cx: &GcpCx, stack: &Stack) -> Result<Vec<Swept>, StepError> {
     Ok(found)
 }
 
-/// The cluster, if its labels say that it is this stack's, and its node pools, whoever made them: none of them can live
-/// without it, nor it go before them.
+/// The cluster, if its labels say that it is this stack's, and its node pools that are. Pools that somebody else, or
+/// Google, made in it go with it.
 async fn clusters(cx: &GcpCx, stack: &Stack) -> Result<Vec<Swept>, StepError> {
     let mut found = Vec::new();
     for cluster in all(cx).await? {
@@ -94,7 +94,8 @@ async fn clusters(cx: &GcpCx, stack: &Stack) -> Result<Vec<Swept>, StepError> {
         for pool in &cluster.node_pools {
             let mut sight = steps::node_pool::observed(&cluster.name, pool);
             // The first is a part of the cluster, and goes with it.
-            if sight.evidence.tags.get(TAG_STEP) == seen.evidence.tags.get(TAG_STEP) {
+            let is_first = sight.evidence.tags.get(TAG_STEP) == seen.evidence.tags.get(TAG_STEP);
+            if is_first || !is_ours(stack, &sight) {
                 continue;
             }
             let params = steps::NodePool {
@@ -102,11 +103,9 @@ async fn clusters(cx: &GcpCx, stack: &Stack) -> Result<Vec<Swept>, StepError> {
                 location: cluster.location.clone(),
                 pool: as_pool(pool),
             };
-            let ours = is_ours(stack, &sight);
             sight.evidence.caused = Some(Caused::InsideOwned { container: cluster.name.clone() });
-            let id = if ours { step_of(&sight) } else { StepId::new(format!("cluster/node-pool-{}", pool.name)) };
             let identity = Identity::Child { parent: step_of(&seen), key: pool.name.clone() };
-            let step = deletable(id, steps::node_pool::KIND, &params, identity, ours, "container");
+            let step = deletable(step_of(&sight), steps::node_pool::KIND, &params, identity, true, "container");
             found.push(Swept { step, seen: sight, after: Vec::new() });
         }
         let params = as_params(&cluster);

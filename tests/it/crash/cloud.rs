@@ -238,6 +238,10 @@ impl Step<Cloud> for Thing {
 
     async fn delete(&self, cloud: &Cloud, _: Scope<'_>, owned: &Owned) -> Result<Deletion, StepError> {
         self.within_reach(cloud)?;
+        let is_anothers = |world: &World| world.objects.get(owned.id()).is_some_and(|object| object.foreign);
+        if self.traits.coveted && is_anothers(&cloud.world.lock().unwrap()) {
+            return Ok(Deletion::Taken);
+        }
         match cloud.mutate(Request::Delete(owned.id().to_owned())).await {
             Ok(_) if self.traits.gone_secs > 0 => Ok(Deletion::Started),
             Ok(_) => Ok(Deletion::Gone),

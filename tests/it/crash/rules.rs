@@ -214,6 +214,28 @@ fn a_taken_name_is_refused_and_left_alone() {
 }
 
 #[test]
+fn a_name_that_is_taken_as_soon_as_it_is_free_holds_no_teardown_up() {
+    on_paused_time(async {
+        let traits = Traits { coveted: true, gone_secs: 10, ..Traits::default() };
+        let plan = plan(vec![step(
+            "cluster",
+            Identity::Name { name: "demo".to_owned() },
+            true,
+            Creation::ByName,
+            &[],
+            traits,
+        )]);
+        let first = built(&empty(), &plan).await;
+        let gone = process(&first.site, &plan, Act::Destroy, Script::Nothing).await;
+        assert_eq!(report(&gone).outcome, Outcome::Done, "{:?}", report(&gone).audit);
+        assert!(report(&gone).audit.as_ref().expect("it looked").clean);
+        assert_eq!(folded(&gone).standing(), Standing::Destroyed);
+        let stands: Vec<_> = gone.site.world.foreign().into_iter().map(|it| it.exists(gone.site.now)).collect();
+        assert_eq!(stands, [true], "it is somebody else's now");
+    });
+}
+
+#[test]
 fn a_ready_thing_that_vanished_is_reported_and_made_anew_only_on_consent() {
     on_paused_time(async {
         let plan = plan(small());

@@ -34,6 +34,8 @@ pub struct Traits {
     pub sold_out: bool,
     /// Stands inside its parent, does not hold it, and goes when that goes.
     pub inside: bool,
+    /// The moment its name is free somebody else takes it; the name is the id.
+    pub coveted: bool,
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -244,6 +246,11 @@ impl World {
         }
         match self.objects.get_mut(id) {
             Some(object) if object.exists(now) => {
+                if object.traits.coveted {
+                    (object.foreign, object.created_at) = (true, now);
+                    object.tags.clear();
+                    return Ok(id.to_owned());
+                }
                 let gone = now + SignedDuration::from_secs(object.traits.gone_secs);
                 object.gone_at = Some(object.gone_at.unwrap_or(gone).min(gone));
                 let inside = |other: &&mut Object| other.traits.inside && other.parent.as_deref() == Some(id);

@@ -61,6 +61,27 @@ fn a_teardown_needs_no_journal() {
 }
 
 #[test]
+fn a_pool_that_somebody_made_in_our_cluster_goes_with_it() {
+    let world = World::new();
+    for lost in [false, true] {
+        world.build(&["demo"]);
+        let all = format!("v1/projects/{PROJECT}/locations");
+        let clusters = world.rest("GET", &format!("{all}/-/clusters"), None);
+        let location = clusters["clusters"][0]["location"].as_str().unwrap();
+        let pool =
+            json!({"nodePool": {"name": "byhand", "initialNodeCount": 1, "config": {"machineType": "e2-small"}}});
+        world.rest("POST", &format!("{all}/{location}/clusters/demo/nodePools"), Some(pool));
+        world.minutes(10);
+        if lost {
+            world.lose_journals();
+        }
+        let gone = world.destroy("demo");
+        assert_eq!(gone["outcome"], "destroyed", "{gone:#}");
+        world.assert_empty();
+    }
+}
+
+#[test]
 fn reap_goes_by_todays_labels_and_not_by_what_was_written_once() {
     let world = World::new();
     for name in ["kept", "freed"] {

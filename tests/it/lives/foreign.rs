@@ -151,3 +151,52 @@ fn a_role_and_a_volume_that_only_look_like_ours_stay() {
     assert!(role.tags().is_empty(), "it stands as it was: {role:?}");
     assert_eq!(world.standing("volume").into_iter().map(|it| it.id).collect::<Vec<_>>(), [volume]);
 }
+
+/// One of our two tags proves nothing: what carries it neither ends a stack nor counts as a part of it.
+#[test]
+fn an_expiry_on_what_is_not_ours_ends_nothing() {
+    let world = World::new();
+    let built = world.build(&["demo"]);
+    let stack = format!("demo-{}", built["stack"]["id"].as_str().unwrap());
+    let half = [("kubewright-stack", stack.as_str()), ("kubewright-expires-at", "1000000000")];
+    let tags = tagged(ResourceType::Vpc, &half);
+    let vpc = world.wait(world.ec2().create_vpc().cidr_block("10.9.0.0/16").tag_specifications(tags).send()).unwrap();
+    let vpc = vpc.vpc.unwrap().vpc_id.unwrap();
+    let before = world.look_at(std::slice::from_ref(&vpc));
+    let calls = world.show().requests.mutating;
+    for lost in [false, true] {
+        if lost {
+            world.lose_journals();
+        }
+        let said = world.go(&["reap", "--delete", "--region", "us-east-1", "-o", "json"]).expect(0).json();
+        assert_eq!(said["due"], serde_json::json!([]), "{said:#}");
+    }
+    assert_eq!(world.show().requests.mutating, calls);
+    let gone = world.destroy("demo");
+    assert_eq!(gone["outcome"], "destroyed", "{gone:#}");
+    assert_eq!(world.look_at(&[vpc]), before);
+}
+
+#[test]
+fn a_node_group_that_somebody_made_in_our_cluster_goes_with_it() {
+    let world = World::new();
+    for lost in [false, true] {
+        world.build(&["demo"]);
+        world.wait(async {
+            let eks = world.eks();
+            let all = eks.list_nodegroups().cluster_name("demo").send().await.unwrap().nodegroups.unwrap();
+            let ours = eks.describe_nodegroup().cluster_name("demo").nodegroup_name(&all[0]).send().await.unwrap();
+            let ours = ours.nodegroup.unwrap();
+            let call = eks.create_nodegroup().cluster_name("demo").nodegroup_name("byhand");
+            let call = call.node_role(ours.node_role().unwrap()).set_subnets(ours.subnets);
+            call.send().await.unwrap();
+        });
+        world.minutes(10);
+        if lost {
+            world.lose_journals();
+        }
+        let gone = world.destroy("demo");
+        assert_eq!(gone["outcome"], "destroyed", "{gone:#}");
+        world.assert_empty();
+    }
+}

@@ -77,7 +77,8 @@ impl Step<AwsCx> for AccessEntry {
         // Its cluster is known by a name that anyone can take once it is free.
         match get(cx, cluster.as_str(), owned.id()).await? {
             Some(seen) if is_of_stack(at.stack, &seen.evidence.tags) => {}
-            _ => return Ok(Deletion::Gone),
+            Some(_) => return Ok(Deletion::Taken),
+            None => return Ok(Deletion::Gone),
         }
         let call = cx.eks.delete_access_entry().cluster_name(cluster.as_str()).principal_arn(owned.id());
         deleted("eks:DeleteAccessEntry", &what("access entry", at), Deletion::Gone, call.send().await)

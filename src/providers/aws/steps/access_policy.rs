@@ -43,11 +43,12 @@ impl AccessPolicy {
         }))
     }
 
-    /// It has no tags, and its cluster is known by a name that anyone can take: the entry it hangs on has tags.
-    async fn is_on_our_entry(&self, cx: &AwsCx, at: Scope<'_>) -> Result<bool, StepError> {
+    /// It has no tags, and its cluster is known by a name that anyone can take: the entry it hangs on has tags. None
+    /// where there is no entry.
+    async fn is_on_our_entry(&self, cx: &AwsCx, at: Scope<'_>) -> Result<Option<bool>, StepError> {
         let cluster = at.inputs.get(&self.cluster)?;
         let entry = access_entry::get(cx, cluster.as_str(), &self.principal_arn).await?;
-        Ok(entry.is_some_and(|entry| is_of_stack(at.stack, &entry.evidence.tags)))
+        Ok(entry.map(|entry| is_of_stack(at.stack, &entry.evidence.tags)))
     }
 }
 
@@ -58,8 +59,8 @@ impl Step<AwsCx> for AccessPolicy {
             return Ok(Found::None);
         }
         let parent = match self.is_on_our_entry(cx, at).await? {
-            true => self.principal_arn.clone(),
-            false => format!("{} of another stack", self.principal_arn),
+            Some(true) => self.principal_arn.clone(),
+            _ => format!("{} of another stack", self.principal_arn),
         };
         Ok(Found::One(seen_child(KIND, &self.policy_arn, &parent, &self.policy_arn)))
     }
@@ -87,8 +88,10 @@ impl Step<AwsCx> for AccessPolicy {
     }
 
     async fn delete(&self, cx: &AwsCx, at: Scope<'_>, owned: &Owned) -> Result<Deletion, StepError> {
-        if !self.is_on_our_entry(cx, at).await? {
-            return Ok(Deletion::Gone);
+        match self.is_on_our_entry(cx, at).await? {
+            Some(true) => {}
+            Some(false) => return Ok(Deletion::Taken),
+            None => return Ok(Deletion::Gone),
         }
         let cluster = at.inputs.get(&self.cluster)?;
         let call = cx.eks.disassociate_access_policy().cluster_name(cluster.as_str());
@@ -113,14 +116,14 @@ mod tests {
         let step = AccessPolicy { cluster, principal_arn, policy_arn };
         let identity = Identity::Child { parent: "access/admin".into(), key: CLUSTER_ADMIN.to_owned() };
         let told = Told::new("access/admin/policy", identity);
-        for (tags, calls) in [(told.ours(), 2), (told.theirs(), 1)] {
+        for (tags, ends, calls) in [(told.ours(), Deletion::Gone, 2), (told.theirs(), Deletion::Taken, 1)] {
             let entry = json!({"accessEntry": {"principalArn": ANA, "tags": tags}});
             let server = Server::start(move |_| Answer::of(200, entry.clone())).await;
             let mut ours = seen_child(KIND, CLUSTER_ADMIN, ANA, CLUSTER_ADMIN);
             ours.evidence.tags = told.ours();
             let owned = told.owned(Some(ANA), ours);
             let done = step.delete(&cx_at(&server.url()), told.scope(), &owned).await.unwrap();
-            assert_eq!((done, server.requests().len()), (Deletion::Gone, calls));
+            assert_eq!((done, server.requests().len()), (ends, calls));
         }
     }
 }

@@ -165,7 +165,7 @@ impl Step<AwsCx> for Addon {
         let Some((seen, addon)) = get(cx, cluster.as_str(), owned.id()).await? else { return Ok(Deletion::Gone) };
         // Its cluster is known by a name that anyone can take once it is free.
         if !is_of_stack(at.stack, &seen.evidence.tags) {
-            return Ok(Deletion::Gone);
+            return Ok(Deletion::Taken);
         }
         if addon.status() == Some(&AddonStatus::Deleting) {
             return Ok(Deletion::Started);

@@ -230,7 +230,7 @@ impl Step<AwsCx> for Cluster {
         let Some((seen, cluster)) = get(cx, owned.id()).await? else { return Ok(Deletion::Gone) };
         // The name is the user's own: once ours is gone, another of that name is somebody else's.
         if !is_of_stack(at.stack, &seen.evidence.tags) {
-            return Ok(Deletion::Gone);
+            return Ok(Deletion::Taken);
         }
         if cluster.status() == Some(&ClusterStatus::Deleting) {
             return Ok(Deletion::Started);
@@ -312,7 +312,7 @@ mod tests {
         let step: Cluster = step.unwrap();
         let told = Told::new("cluster", Identity::Name { name: "demo".to_owned() });
         for foreign in [told.theirs(), Tags::new()] {
-            assert_eq!(asked_to_delete(&step, &told, foreign).await, (Deletion::Gone, vec!["GET".to_owned()]));
+            assert_eq!(asked_to_delete(&step, &told, foreign).await, (Deletion::Taken, vec!["GET".to_owned()]));
         }
         let calls = ["GET", "DELETE"].map(str::to_owned).to_vec();
         assert_eq!(asked_to_delete(&step, &told, told.ours()).await, (Deletion::Started, calls), "ours goes");

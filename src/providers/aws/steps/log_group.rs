@@ -87,7 +87,8 @@ impl Step<AwsCx> for LogGroup {
         // EKS makes one of that name again, without tags, for whoever has a cluster of that name.
         match get(cx, owned.id()).await? {
             Some((seen, _)) if is_of_stack(at.stack, &seen.evidence.tags) => {}
-            _ => return Ok(Deletion::Gone),
+            Some(_) => return Ok(Deletion::Taken),
+            None => return Ok(Deletion::Gone),
         }
         let answer = cx.logs.delete_log_group().log_group_name(owned.id()).send().await;
         deleted("logs:DeleteLogGroup", &what("log group", at), Deletion::Gone, answer)
@@ -106,14 +107,18 @@ mod tests {
     async fn a_log_group_that_was_made_anew_by_somebody_else_stays() {
         let step = LogGroup { name: "/aws/eks/demo/cluster".to_owned(), retention_days: 7 };
         let told = Told::new("logs", Identity::Name { name: step.name.clone() });
-        for (tags, calls) in [(told.ours(), 3), (told.theirs(), 2), (tags::Tags::new(), 2)] {
+        for (tags, ends, calls) in [
+            (told.ours(), Deletion::Gone, 3),
+            (told.theirs(), Deletion::Taken, 2),
+            (tags::Tags::new(), Deletion::Taken, 2),
+        ] {
             let listed = json!({"logGroups": [{"logGroupName": step.name, "logGroupArn": "arn:aws:logs:us-east-1:1:log-group:/aws/eks/demo/cluster"}], "tags": tags});
             let server = Server::start(move |_| Answer::of(200, listed.clone())).await;
             let mut ours = seen(KIND, &step.name, told.ours());
             ours.evidence.name = Some(step.name.clone());
             let owned = told.owned(None, ours);
             let done = step.delete(&cx_at(&server.url()), told.scope(), &owned).await.unwrap();
-            assert_eq!((done, server.requests().len()), (Deletion::Gone, calls));
+            assert_eq!((done, server.requests().len()), (ends, calls));
         }
     }
 }

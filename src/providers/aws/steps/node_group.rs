@@ -1,6 +1,7 @@
 //! A managed node group.
 
 use super::ExtraTags;
+use super::cluster;
 use super::refs::{EksName, LaunchTemplateId, RoleArn, SubnetId};
 use super::support::{
     all_tags, broken, busy, deleted, done, is_of_stack, read, refused_for_its_state, seen, time, visible, what,
@@ -229,9 +230,14 @@ impl Step<AwsCx> for NodeGroup {
         let cluster = at.inputs.get(&self.cluster)?;
         let what = what("node group", at);
         let Some((seen, group)) = get(cx, cluster.as_str(), owned.id()).await? else { return Ok(Deletion::Gone) };
-        // Its cluster is known by a name that anyone can take once it is free.
-        if !is_of_stack(at.stack, &seen.evidence.tags) {
-            return Ok(Deletion::Gone);
+        // Its cluster is known by a name that anyone can take once it is free. One that somebody else made in ours goes
+        // with ours.
+        let is_in_ours = async || {
+            let cluster = cluster::get(cx, cluster.as_str()).await?;
+            Ok::<_, StepError>(cluster.is_some_and(|(it, _)| is_of_stack(at.stack, &it.evidence.tags)))
+        };
+        if !is_of_stack(at.stack, &seen.evidence.tags) && !is_in_ours().await? {
+            return Ok(Deletion::Taken);
         }
         if group.status() == Some(&NodegroupStatus::Deleting) {
             return Ok(Deletion::Started);
@@ -287,13 +293,19 @@ mod tests {
         let step: NodeGroup = step.unwrap();
         let identity = Identity::Child { parent: "cluster".into(), key: "default".to_owned() };
         let told = Told::new("nodes/default", identity);
-        for (tags, then, calls) in [
-            (told.ours(), Deletion::Started, 2),
-            (told.theirs(), Deletion::Gone, 1),
-            (tags::Tags::new(), Deletion::Gone, 1),
+        // Whose the group is, whose its cluster is, and what comes of it.
+        for (tags, cluster, then, calls) in [
+            (told.ours(), told.ours(), Deletion::Started, 2),
+            (told.theirs(), told.theirs(), Deletion::Taken, 2),
+            (tags::Tags::new(), told.theirs(), Deletion::Taken, 2),
+            (tags::Tags::new(), told.ours(), Deletion::Started, 3),
         ] {
             let group = json!({"nodegroup": {"nodegroupName": "default", "status": "ACTIVE", "tags": tags}});
-            let server = Server::start(move |_| Answer::of(200, group.clone())).await;
+            let cluster = json!({"cluster": {"name": "demo", "status": "ACTIVE", "tags": cluster}});
+            let server = Server::start(move |asked| {
+                Answer::of(200, if asked.path.contains("/node-groups") { group.clone() } else { cluster.clone() })
+            })
+            .await;
             let mut ours = seen(KIND, "default", told.ours());
             (ours.evidence.parent, ours.evidence.name) = (Some("demo".to_owned()), Some("default".to_owned()));
             let owned = told.owned(Some("demo"), ours);

@@ -96,7 +96,7 @@ impl Step<AzureCx> for AgentPool {
         let Some((seen, pool)) = self.read(cx, at).await? else { return Ok(Deletion::Gone) };
         // Once ours is gone, another of that name is somebody else's.
         if !tags::is_ours(at.stack, &seen.evidence.tags) {
-            return Ok(Deletion::Gone);
+            return Ok(Deletion::Taken);
         }
         if pool.provisioning_state.is_some_and(|state| state.eq_ignore_ascii_case("deleting")) {
             return Ok(Deletion::Started);
@@ -124,8 +124,8 @@ mod tests {
         let told = Told::new("nodes/gpu", identity);
         for (tags, then, calls) in [
             (told.ours(), Deletion::Started, 2),
-            (told.theirs(), Deletion::Gone, 1),
-            (tags::Tags::new(), Deletion::Gone, 1),
+            (told.theirs(), Deletion::Taken, 1),
+            (tags::Tags::new(), Deletion::Taken, 1),
         ] {
             let seen = json!({"name": "gpu", "properties": {"provisioningState": "Succeeded", "tags": tags}});
             let server =

@@ -222,7 +222,7 @@ impl Step<AzureCx> for Cluster {
         let Some((seen, cluster)) = get(cx, &id).await? else { return Ok(Deletion::Gone) };
         // Once ours is gone, another of that name is somebody else's.
         if !tags::is_ours(at.stack, &seen.evidence.tags) {
-            return Ok(Deletion::Gone);
+            return Ok(Deletion::Taken);
         }
         if cluster.properties.provisioning_state.is_some_and(|state| state.eq_ignore_ascii_case("deleting")) {
             return Ok(Deletion::Started);

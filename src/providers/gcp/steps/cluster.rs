@@ -362,7 +362,7 @@ impl Step<GcpCx> for Cluster {
         let read = get(cx, &self.location, &self.name).await?;
         match &read {
             // The name is the user's own: once ours is gone, another of that name is somebody else's.
-            Some((_, cluster)) if clusters::stack_of(cluster).as_ref() != Some(at.stack) => return Ok(Deletion::Gone),
+            Some((_, cluster)) if clusters::stack_of(cluster).as_ref() != Some(at.stack) => return Ok(Deletion::Taken),
             Some((_, cluster)) if cluster.status == "STOPPING" => return Ok(Deletion::Started),
             Some(_) => {}
             None if matches!(making(cx, owned.reference(), &what).await?, Making::Running(_)) => {}

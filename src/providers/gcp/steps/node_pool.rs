@@ -121,7 +121,7 @@ impl Step<GcpCx> for NodePool {
         match &read {
             // Its cluster is known by a name that anyone can take once it is free.
             Some((seen, _)) if labels::stack_of(&seen.evidence.tags).as_ref() != Some(at.stack) => {
-                return Ok(Deletion::Gone);
+                return Ok(Deletion::Taken);
             }
             Some((_, pool)) if pool.status == "STOPPING" => return Ok(Deletion::Started),
             Some(_) => {}
@@ -170,8 +170,8 @@ mod tests {
             || Answer::of(404, json!({"error": {"code": 404, "status": "NOT_FOUND", "message": "Not found: it."}}));
         for (then, calls, tags) in [
             (Deletion::Started, vec!["GET", "DELETE"], Some(told.ours())),
-            (Deletion::Gone, vec!["GET"], Some(told.theirs())),
-            (Deletion::Gone, vec!["GET"], Some(labels::Tags::new())),
+            (Deletion::Taken, vec!["GET"], Some(told.theirs())),
+            (Deletion::Taken, vec!["GET"], Some(labels::Tags::new())),
             (Deletion::Gone, vec!["GET"], None),
         ] {
             let server = Server::start(move |asked| match (&*asked.method, &tags) {
