@@ -42,8 +42,7 @@ pub(in crate::sandbox) fn answer(service: &str, query: &str) -> Result<Value, St
 
 fn sku(description: &str, group: &str, usage: &str, region: &str, unit: &str, usd: f64) -> Value {
     let nanos = (usd * 1e9).round();
-    let money =
-        |nanos: f64| json!({"currencyCode": "USD", "units": (nanos / 1e9).trunc().to_string(), "nanos": nanos % 1e9});
+    let money = |nanos: f64| json!({"currencyCode": "USD", "units": (nanos / 1e9).trunc().to_string(), "nanos": (nanos % 1e9) as i64});
     // A tier of nothing for nothing comes first here and there.
     let tiers = if group == "RAM" {
         json!([{"startUsageAmount": 0, "unitPrice": money(0.0)}, {"startUsageAmount": 0.0001, "unitPrice": money(nanos)}])
