@@ -164,6 +164,7 @@ async fn serve(env: &Env, args: ServeArgs) -> Result<Exit, CliError> {
     if let Some(pods) = args.pods {
         options.pods_local = pods == Pods::Local;
     }
+    let pods_local = options.pods_local;
     let running = crate::sandbox::serve(options).await.map_err(crate::env::sandbox_error)?;
     let exports = env.client_exports(running.endpoints(), running.dir());
     match &args.env_out {
@@ -178,6 +179,11 @@ async fn serve(env: &Env, args: ServeArgs) -> Result<Exit, CliError> {
         running.endpoints().aws,
         running.endpoints().kubernetes
     ));
+    if pods_local {
+        env.ui.say(
+            "pods that run to an end run as processes of this machine, as you, in scratch directories: not isolated",
+        );
+    }
     let mut stop = env.stop.receiver();
     // The sender lives as long as `env`.
     let _ = stop.wait_for(|signal| *signal != StopSignal::No).await;

@@ -44,6 +44,12 @@ pub trait Kubernetes: Send + Sync {
     /// works, not while it streams.
     async fn handle(&self, hub: Arc<Hub>, request: Request<Incoming>) -> Option<Response<Body>>;
 
+    /// A server begins to serve: what an earlier one left is taken up, or given up. Called once, inside the runtime.
+    ///
+    /// # Errors
+    /// The log could not be written.
+    fn begin(&self, hub: &Arc<Hub>) -> Result<(), WorldError>;
+
     /// As [`PretendCloud::due`], for objects of service `kubernetes`.
     fn due(&self, tx: &mut Tx<'_>, object: &Object, what: &str);
 }
@@ -81,7 +87,6 @@ pub struct Hub {
     kubernetes: Option<Box<dyn Kubernetes>>,
     wall: Wall,
     holds: Holds,
-    pods_local: bool,
     record: Recorder,
     rebirth: Rebirth,
     revision: watch::Sender<u64>,
@@ -160,8 +165,6 @@ pub struct Made {
     pub wall: Wall,
     /// Control files of held calls.
     pub holds: Holds,
-    /// Whether pods run as processes of this machine.
-    pub pods_local: bool,
     /// What keeps the exchanges, if asked to.
     pub record: Recorder,
     /// Makes a new world, with this seed, in place of the old one on disk.
@@ -174,7 +177,7 @@ pub type Rebirth = Box<dyn Fn(Option<u64>) -> Result<World, SandboxError> + Send
 impl Hub {
     /// Starts the clock where the world stood.
     pub fn new(made: Made) -> Self {
-        let Made { world, speed, faults, clouds, kubernetes, wall, holds, pods_local, record, rebirth } = made;
+        let Made { world, speed, faults, clouds, kubernetes, wall, holds, record, rebirth } = made;
         let revision = watch::Sender::new(world.revision());
         let clock = VirtualClock::start(world.now(), speed);
         let core = Core { world, clock, faults, furnished: BTreeSet::new(), sleepers: BTreeSet::new() };
@@ -184,7 +187,6 @@ impl Hub {
             kubernetes,
             wall,
             holds,
-            pods_local,
             record,
             rebirth,
             revision,
@@ -211,11 +213,6 @@ impl Hub {
     pub fn reading(&self) -> Reading {
         let core = lock(&self.core);
         Reading { now: core.clock.now(), speed: core.clock.speed() }
-    }
-
-    /// Whether pods run as processes of this machine.
-    pub fn pods_local(&self) -> bool {
-        self.pods_local
     }
 
     /// What keeps the exchanges of the clouds' ports.

@@ -252,7 +252,6 @@ pub async fn serve(options: ServeOptions) -> Result<Running, SandboxError> {
         kubernetes: kubernetes(dir.path(), options.pods_local),
         wall: options.wall,
         holds: holds::Holds::open(dir.path().join("holds"))?,
-        pods_local: options.pods_local,
         record,
         rebirth: Box::new(move |seed| reborn.new_world(born(seed))),
     }));
@@ -263,6 +262,9 @@ pub async fn serve(options: ServeOptions) -> Result<Running, SandboxError> {
         azure_url: endpoints.azure.clone(),
         ca_pem: authority.pem.clone(),
     });
+    if let Some(kubernetes) = hub.kubernetes() {
+        kubernetes.begin(&hub)?;
+    }
     let stop = watch::Sender::new(false);
     let tasks = vec![
         tokio::spawn(server::serve_plain(Arc::clone(&hub), Cloud::Aws, plain, stop.subscribe())),

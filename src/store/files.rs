@@ -185,6 +185,18 @@ pub fn remove_if_there(path: &Path) -> Result<(), StoreError> {
     }
 }
 
+/// Removes a directory with everything in it; one that is not there is fine. Symbolic links in it are not followed.
+///
+/// # Errors
+/// `Unusable`: some of it is still there.
+pub fn remove_tree(dir: &Path) -> Result<(), StoreError> {
+    match fs::remove_dir_all(dir) {
+        Ok(()) => Ok(()),
+        Err(cause) if cause.kind() == io::ErrorKind::NotFound => Ok(()),
+        Err(cause) => Err(StoreError::io("remove", dir, &cause)),
+    }
+}
+
 /// Makes a directory and those above it, mode 0700, durably. What is there stays as it is.
 ///
 /// # Errors

@@ -40,13 +40,31 @@ impl GrowingFile {
     }
 }
 
-/// As much as `most` bytes from `offset` on; none at the end, and where there is no file.
-pub fn read_growing(path: &Path, offset: u64, most: usize) -> Vec<u8> {
-    let Ok(file) = private_options().read(true).open(path) else { return Vec::new() };
-    let mut bytes = vec![0; most];
-    let read = file.read_at(&mut bytes, offset).unwrap_or_default();
-    bytes.truncate(read);
-    bytes
+/// A reader's end. The file may come later than its reader; once it was there, it is read to its end even when it is
+/// removed meanwhile.
+#[derive(Debug)]
+pub struct GrowingReader {
+    path: PathBuf,
+    file: Option<File>,
+}
+
+impl GrowingReader {
+    /// A reader of this file.
+    pub const fn new(path: PathBuf) -> Self {
+        Self { path, file: None }
+    }
+
+    /// As much as `most` bytes from `offset` on; none at the end, and where there is no file yet.
+    pub fn read(&mut self, offset: u64, most: usize) -> Vec<u8> {
+        if self.file.is_none() {
+            self.file = private_options().read(true).open(&self.path).ok();
+        }
+        let Some(file) = &self.file else { return Vec::new() };
+        let mut bytes = vec![0; most];
+        let read = file.read_at(&mut bytes, offset).unwrap_or_default();
+        bytes.truncate(read);
+        bytes
+    }
 }
 
 #[cfg(test)]
@@ -57,12 +75,16 @@ mod tests {
     fn what_was_added_is_read_from_where_the_reader_stands() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("pod.log");
-        assert!(read_growing(&path, 0, 10).is_empty());
+        let mut reader = GrowingReader::new(path.clone());
+        assert!(reader.read(0, 10).is_empty());
         let mut file = GrowingFile::open(&path).unwrap();
         file.add(b"one\n").unwrap();
         file.add(b"two\n").unwrap();
-        assert_eq!(read_growing(&path, 0, 4), b"one\n");
-        assert_eq!(read_growing(&path, 4, 100), b"two\n");
-        assert!(read_growing(&path, 8, 100).is_empty());
+        assert_eq!(reader.read(0, 4), b"one\n");
+        assert_eq!(reader.read(4, 100), b"two\n");
+        file.add(b"three\n").unwrap();
+        std::fs::remove_file(&path).unwrap();
+        assert_eq!(reader.read(8, 100), b"three\n");
+        assert!(reader.read(14, 100).is_empty());
     }
 }

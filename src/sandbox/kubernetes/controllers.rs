@@ -124,9 +124,7 @@ fn refront(tx: &mut Tx<'_>, cluster: &Cluster, of: &'static Kind, row: &Value, l
 
 /// Time passes for an object of a cluster.
 pub(super) fn happen(tx: &mut Tx<'_>, object: &Object, what: &str) {
-    let scope = object.scope();
-    let parent = object.parent.as_deref().unwrap_or_default();
-    let Some(cluster) = host::of(object.cloud).and_then(|host| host.living(tx, &scope, parent)) else { return };
+    let Some(cluster) = host::cluster_of(tx, object) else { return };
     if autoscaler::is_loop(object) {
         return autoscaler::scan(tx, &cluster);
     }

@@ -24,7 +24,7 @@ use crate::{
     model::Cloud,
     sandbox::{
         aws, azure, gcp,
-        world::{Scope, Tx},
+        world::{Object, Scope, Tx},
     },
 };
 use jiff::Timestamp;
@@ -42,6 +42,11 @@ pub(super) fn all() -> impl Iterator<Item = &'static dyn Host> {
 /// The host of a cloud's clusters.
 pub(super) fn of(cloud: Cloud) -> Option<&'static dyn Host> {
     all().find(|host| host.cloud() == cloud)
+}
+
+/// The cluster that an object of this room lives in, while its control plane lives.
+pub(super) fn cluster_of(tx: &Tx<'_>, object: &Object) -> Option<Cluster> {
+    of(object.cloud)?.living(tx, &object.scope(), object.parent.as_deref().unwrap_or_default())
 }
 
 /// A cluster as its API server sees itself.

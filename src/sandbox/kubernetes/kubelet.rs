@@ -16,7 +16,7 @@ use super::{
     autoscaler,
     discovery::Kind,
     events::{self, Source},
-    host::Cluster,
+    host::{self, Cluster},
     jobs,
     objects::{self, filed, id},
     pods,
@@ -58,6 +58,17 @@ pub(super) fn has_ended(row: &Value) -> bool {
     matches!(row["status"]["phase"].as_str(), Some("Succeeded" | "Failed"))
 }
 
+/// Whether its container runs.
+pub(super) fn is_running(row: &Value) -> bool {
+    row["status"]["phase"] == json!("Running")
+}
+
+/// Command and arguments of a container.
+pub(super) fn words(container: &Value) -> Vec<String> {
+    let both = ["command", "args"].into_iter().flat_map(|key| container[key].as_array().into_iter().flatten());
+    both.map(|word| word.as_str().unwrap_or_default().to_owned()).collect()
+}
+
 /// How a container ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Ending {
@@ -97,14 +108,12 @@ impl Script {
             "OOMKilled" => Ending { code: 137, reason: "OOMKilled", message: None },
             _ => Ending::exited(code),
         };
-        let words: Vec<String> = ["command", "args"]
-            .iter()
-            .flat_map(|key| row["spec"]["containers"][0][*key].as_array().into_iter().flatten())
-            .map(|word| word.as_str().unwrap_or_default().to_owned())
-            .collect();
         let lines = match said("log") {
             Some(text) => text.lines().map(str::to_owned).collect(),
-            None => vec![format!("(simulated: `{}` was not run; `--pods local` runs pods here)", words.join(" "))],
+            None => {
+                let words = words(&row["spec"]["containers"][0]).join(" ");
+                vec![format!("(simulated: `{words}` was not run; `--pods local` runs pods here)")]
+            }
         };
         let span = Duration::from_secs(number("seconds").unwrap_or(10).into());
         Self { span, ending, lines, no_image: fails == "ImagePull" }
@@ -143,6 +152,21 @@ pub(super) fn changed(tx: &mut Tx<'_>, cluster: &Cluster, row: &Value) {
     if fresh && is_finite(&row["spec"]) {
         let pause = between(tx, 20, 200);
         schedule(tx, cluster, row, pause, BIND);
+    }
+}
+
+/// A server begins: what ran as a process under an earlier one runs no more, as on a machine that was restarted. `runs` are
+/// those that this server has started already.
+pub(super) fn begin(tx: &mut Tx<'_>, runs: impl Fn(&Value) -> bool) {
+    // What is simulated has its end in the world.
+    let waits = |object: &&Object| object.is(filed(kind())) && object.due.is_none() && is_running(&object.doc);
+    let lost = tx.all().filter(waits).filter(|object| is_finite(&object.doc["spec"]) && !runs(&object.doc));
+    for object in lost.cloned().collect::<Vec<_>>() {
+        if let Some(cluster) = host::cluster_of(tx, &object) {
+            let message = Some("The container could not be located when the pod was terminated".to_owned());
+            let ending = Ending { code: 137, reason: "ContainerStatusUnknown", message };
+            ended(tx, &cluster, object.doc, &ending);
+        }
     }
 }
 
@@ -362,7 +386,7 @@ pub(super) fn ended(tx: &mut Tx<'_>, cluster: &Cluster, mut row: Value, ending: 
 
 /// A pod is to go: its container is told to end. Says whether that takes its time.
 pub(super) fn told_to_end(tx: &mut Tx<'_>, cluster: &Cluster, row: &Value, grace: Option<u64>) -> bool {
-    if !is_finite(&row["spec"]) || has_ended(row) || row["status"]["phase"] != json!("Running") {
+    if !is_finite(&row["spec"]) || !is_running(row) {
         return false;
     }
     let grace = grace.or(row["spec"]["terminationGracePeriodSeconds"].as_u64()).unwrap_or(30);

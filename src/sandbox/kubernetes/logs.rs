@@ -3,26 +3,24 @@
 use super::{
     host::Cluster,
     kubelet::{self, Script},
-    objects,
+    objects::{self, filed, id},
     paths::Objects,
-    server::reachable,
+    server::respond_with,
     status::Refusal,
 };
-use crate::sandbox::{
-    hub::Hub,
-    server::Body,
-    world::{Tx, WorldError},
+use crate::{
+    sandbox::{
+        hub::Hub,
+        server::Body,
+        world::{Scope, Tx, WorldError},
+    },
+    store::GrowingReader,
 };
-use crate::store;
-use http_body_util::{BodyExt, StreamBody};
-use hyper::{
-    Response,
-    body::{Bytes, Frame},
-};
+use hyper::{Response, body::Bytes};
 use jiff::Timestamp;
 use serde_json::Value;
-use std::{convert::Infallible, path::PathBuf, sync::Arc, time::Duration};
-use tokio::time::timeout;
+use std::{collections::VecDeque, sync::Arc, time::Duration};
+use tokio::{sync::watch, time::timeout};
 
 /// Read at once.
 const CHUNK: usize = 64 << 10;
@@ -41,15 +39,21 @@ pub(super) struct Wanted {
 /// A log about to be streamed.
 #[derive(Debug)]
 pub(super) struct Logs {
-    uid: String,
-    at: Objects,
+    /// Where the pod is filed in the world.
+    at: (Scope, String),
     pod: Value,
     wanted: Wanted,
     /// The file, of a pod that runs here; others are simulated.
-    file: Option<PathBuf>,
+    file: Option<GrowingReader>,
+    /// How far the file was read.
     offset: u64,
+    /// A line of the file whose end was not there yet.
     pending: Vec<u8>,
+    /// How many lines of a simulated pod were told.
     told: usize,
+    /// Tells when the pod may have changed; none before the first look.
+    changes: Option<watch::Receiver<u64>>,
+    /// Nothing more will be printed.
     over: bool,
 }
 
@@ -106,42 +110,36 @@ pub(super) fn open(
     };
     let tail = number("tailLines")?.map(|lines| usize::try_from(lines).unwrap_or(usize::MAX));
     let wanted = Wanted { follow: yes("follow"), timestamps: yes("timestamps"), since, tail };
-    Ok(Logs {
-        uid: cluster.uid.clone(),
-        at: Objects { sub: None, ..at.clone() },
-        pod,
-        wanted,
-        file: None,
-        offset: 0,
-        pending: Vec::new(),
-        told: 0,
-        over: false,
-    })
+    let key = id(cluster, at.namespace.as_deref(), name);
+    Ok(Logs::new((cluster.scope.clone(), key), pod, wanted))
 }
 
 impl Logs {
+    const fn new(at: (Scope, String), pod: Value, wanted: Wanted) -> Self {
+        let (file, changes) = (None, None);
+        Self { at, pod, wanted, file, offset: 0, pending: Vec::new(), told: 0, changes, over: false }
+    }
+
     /// Whose it is.
     pub(super) const fn pod(&self) -> &Value {
         &self.pod
     }
 
     /// Read from this file, of a pod that runs here; else simulated.
-    pub(super) fn kept_in(self, file: Option<PathBuf>, now: Timestamp) -> Self {
-        let mut logs = Self { file, ..self };
-        logs.skip_to_tail(now);
-        logs
+    pub(super) fn kept_in(self, file: Option<GrowingReader>) -> Self {
+        Self { file, ..self }
     }
 
     /// Where the last lines begin that were asked for.
     fn skip_to_tail(&mut self, now: Timestamp) {
         let Some(tail) = self.wanted.tail else { return };
-        let Some(file) = &self.file else {
+        let Some(file) = &mut self.file else {
             self.told = Script::of(&self.pod).printed(&self.pod, now).len().saturating_sub(tail);
             return;
         };
-        let (mut starts, mut at) = (std::collections::VecDeque::from([0_u64]), 0_u64);
+        let (mut starts, mut at) = (VecDeque::from([0_u64]), 0_u64);
         loop {
-            let bytes = store::read_growing(file, at, CHUNK);
+            let bytes = file.read(at, CHUNK);
             if bytes.is_empty() {
                 break;
             }
@@ -174,7 +172,7 @@ impl Logs {
     /// What came since; nothing at the end of what there is.
     fn more(&mut self, now: Timestamp, over: bool) -> Option<Vec<u8>> {
         let mut out = Vec::new();
-        let Some(file) = self.file.clone() else {
+        let Some(file) = &mut self.file else {
             let printed = Script::of(&self.pod).printed(&self.pod, now);
             for (at, line) in printed.iter().skip(self.told) {
                 self.shown(format!("{at} {line}\n").as_bytes(), &mut out);
@@ -183,7 +181,7 @@ impl Logs {
             self.told = self.told.max(printed.len());
             return any.then_some(out);
         };
-        let bytes = store::read_growing(&file, self.offset, CHUNK);
+        let bytes = file.read(self.offset, CHUNK);
         self.offset += bytes.len() as u64;
         let mut text = std::mem::take(&mut self.pending);
         text.extend_from_slice(&bytes);
@@ -203,32 +201,40 @@ impl Logs {
         Some(out)
     }
 
+    /// Looks at the pod.
+    fn look(&mut self, hub: &Hub) -> Result<(), WorldError> {
+        let (scope, key) = &self.at;
+        let same = |pod: &Value| pod["metadata"]["uid"] == self.pod["metadata"]["uid"];
+        let pod = hub.transact(|tx| {
+            let object = tx.get(scope, filed(kubelet::kind()), key).filter(|object| same(&object.doc));
+            Ok::<_, WorldError>(object.map(|object| object.doc.clone()))
+        })?;
+        self.over = pod.as_ref().is_none_or(kubelet::has_ended) || !self.wanted.follow;
+        self.pod = pod.unwrap_or_else(|| self.pod.take());
+        Ok(())
+    }
+
     /// The next bytes; none when the stream ends.
     async fn next(&mut self, hub: &Hub) -> Option<Vec<u8>> {
-        let mut changes = hub.changes();
+        if self.changes.is_none() {
+            self.changes = Some(hub.changes());
+            self.look(hub).ok()?;
+            self.skip_to_tail(hub.now());
+        }
         loop {
-            // First whether it is over, then what is there: what was printed before the end is not missed.
-            changes.mark_unchanged();
-            let look = hub.transact(|tx| {
-                let pod = reachable(tx, &self.uid).map(|cluster| objects::get(tx, &cluster, &self.at, 0));
-                Ok::<_, WorldError>((pod.and_then(Result::ok), tx.now()))
-            });
-            let (pod, now) = look.ok()?;
-            let same = pod.filter(|pod| pod["metadata"]["uid"] == self.pod["metadata"]["uid"]);
-            let over = self.over || same.as_ref().is_none_or(kubelet::has_ended);
-            if let Some(pod) = same {
-                self.pod = pod;
-            }
-            while let Some(bytes) = self.more(now, over || !self.wanted.follow) {
+            while let Some(bytes) = self.more(hub.now(), self.over) {
                 if !bytes.is_empty() {
                     return Some(bytes);
                 }
             }
-            if over || !self.wanted.follow {
+            if self.over {
                 return None;
             }
-            self.over = over;
-            let _ = timeout(PEEK, changes.changed()).await;
+            if let Ok(changed) = timeout(PEEK, self.changes.as_mut()?.changed()).await {
+                changed.ok()?;
+                // First whether it is over, then what is there: what was printed before the end is not missed.
+                self.look(hub).ok()?;
+            }
         }
     }
 
@@ -236,37 +242,25 @@ impl Logs {
     pub(super) fn respond(self, hub: Arc<Hub>) -> Response<Body> {
         let stream = futures::stream::unfold((self, hub), move |(mut logs, hub)| async move {
             let bytes = logs.next(&hub).await?;
-            Some((Ok::<_, Infallible>(Frame::data(Bytes::from(bytes))), (logs, hub)))
+            Some((Bytes::from(bytes), (logs, hub)))
         });
-        let body: Body = StreamBody::new(stream).map_err(|never| match never {}).boxed_unsync();
-        let reply = Response::builder().status(200).header("content-type", "text/plain");
-        reply.body(body).expect("headers of the sandbox are valid")
+        respond_with("text/plain", stream)
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::sandbox::kubernetes::discovery::Kind;
+    use crate::store::GrowingFile;
     use serde_json::json;
 
     fn logs(dir: &std::path::Path, text: &str, wanted: Wanted) -> Logs {
         let path = dir.join("pod.log");
-        store::GrowingFile::open(&path).expect("opened").add(text.as_bytes()).expect("written");
-        let kind = Kind::find("", "pods").expect("served");
-        let at = Objects { kind, namespace: Some("default".to_owned()), name: Some("a".to_owned()), sub: None };
-        let logs = Logs {
-            uid: String::new(),
-            at,
-            pod: json!({}),
-            wanted,
-            file: None,
-            offset: 0,
-            pending: Vec::new(),
-            told: 0,
-            over: false,
-        };
-        logs.kept_in(Some(path), Timestamp::UNIX_EPOCH)
+        GrowingFile::open(&path).expect("opened").add(text.as_bytes()).expect("written");
+        let at = (Scope::global("account"), "a".to_owned());
+        let mut logs = Logs::new(at, json!({}), wanted).kept_in(Some(GrowingReader::new(path)));
+        logs.skip_to_tail(Timestamp::UNIX_EPOCH);
+        logs
     }
 
     fn read(mut logs: Logs, over: bool) -> String {

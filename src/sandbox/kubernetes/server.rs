@@ -6,7 +6,8 @@ use super::{
     controllers,
     discovery::{self, Kind, Source},
     host::{self, Cluster, Credentials},
-    local::{self, Local},
+    kubelet,
+    local::Local,
     logs::{self, Logs},
     objects::{self, Going},
     openapi,
@@ -22,10 +23,16 @@ use crate::sandbox::{
     world::{Object, Tx, WorldError},
 };
 use async_trait::async_trait;
-use hyper::{Request, Response, body::Incoming, http::request::Parts};
+use futures::{Stream, StreamExt};
+use http_body_util::{BodyExt, StreamBody};
+use hyper::{
+    Request, Response,
+    body::{Bytes, Frame, Incoming},
+    http::request::Parts,
+};
 use jiff::Timestamp;
 use serde_json::{Value, json};
-use std::{path::Path, sync::Arc};
+use std::{convert::Infallible, path::Path, sync::Arc};
 
 /// All API servers of the world.
 #[derive(Default)]
@@ -37,14 +44,14 @@ pub struct ApiServers {
 impl ApiServers {
     /// Pods that run to an end run as processes, below this directory of the sandbox's.
     pub fn with_local_pods(dir: &Path) -> Self {
-        Self { local: Some(Arc::new(Local::new(local::place(dir)))), ..Self::default() }
+        Self { local: Some(Arc::new(Local::below(dir))), ..Self::default() }
     }
 
     fn answer(&self, tx: &mut Tx<'_>, asked: &Asked, wall: Timestamp) -> Result<Answer, Trouble> {
         match answer(tx, asked, &self.lists, wall)? {
             Answer::Printed(logs) => {
                 let file = self.local.as_ref().map(|local| local.log(logs.pod()));
-                Ok(Answer::Printed(Box::new(logs.kept_in(file, tx.now()))))
+                Ok(Answer::Printed(Box::new(logs.kept_in(file))))
             }
             other => Ok(other),
         }
@@ -216,9 +223,6 @@ impl Kubernetes for ApiServers {
         let (parts, body) = request.into_parts();
         let body = read_body(body).await.ok()?;
         let asked = Asked::of_parts(&parts, body.to_vec())?;
-        if let Some(local) = &self.local {
-            local.meet(&hub);
-        }
         let refuse = |fate| match fate {
             Fate::Throttled => Ok(Answer::Whole(429, too_many())),
             Fate::Expired => Err(Trouble::No(Refusal::unauthorized())),
@@ -244,12 +248,25 @@ impl Kubernetes for ApiServers {
         }
     }
 
+    fn begin(&self, hub: &Arc<Hub>) -> Result<(), WorldError> {
+        if let Some(local) = &self.local {
+            local.begin(hub);
+        }
+        let runs = |pod: &Value| self.local.as_ref().is_some_and(|local| local.runs(pod));
+        hub.transact(|tx| {
+            kubelet::begin(tx, runs);
+            Ok(())
+        })
+    }
+
     fn due(&self, tx: &mut Tx<'_>, object: &Object, what: &str) {
         let Some(local) = &self.local else { return controllers::happen(tx, object, what) };
-        if !local.holds(tx, object, what) {
-            controllers::happen(tx, object, what);
-            local.after(tx, object, what);
+        // A process that was told to end says itself when it has.
+        if what == kubelet::GONE && local.runs(&object.doc) {
+            return;
         }
+        controllers::happen(tx, object, what);
+        local.after(tx, object, what);
     }
 }
 
@@ -258,6 +275,14 @@ fn too_many() -> Value {
         "kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Failure", "reason": "TooManyRequests", "code": 429,
         "message": "Too many requests, please try again later.", "details": {"retryAfterSeconds": 1},
     })
+}
+
+/// A reply that goes on until its stream ends.
+pub(super) fn respond_with(media: &'static str, stream: impl Stream<Item = Bytes> + Send + 'static) -> Response<Body> {
+    let frames = stream.map(|bytes| Ok::<_, Infallible>(Frame::data(bytes)));
+    let body: Body = StreamBody::new(frames).map_err(|never| match never {}).boxed_unsync();
+    let reply = Response::builder().status(200).header("content-type", media);
+    reply.body(body).expect("headers of the sandbox are valid")
 }
 
 fn respond(code: u16, body: &Value) -> Response<Body> {

@@ -7,20 +7,15 @@ use super::{
     discovery::Kind,
     objects,
     paths::Objects,
-    server::{Trouble, reachable},
+    server::{Trouble, reachable, respond_with},
     table::{self, Include},
 };
 use crate::sandbox::{hub::Hub, server::Body};
-use http_body_util::{BodyExt, StreamBody};
-use hyper::{
-    Response,
-    body::{Bytes, Frame},
-};
+use hyper::{Response, body::Bytes};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 use std::{
     collections::{BTreeMap, VecDeque},
-    convert::Infallible,
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
@@ -183,11 +178,9 @@ impl Watch {
         let until = Instant::now() + Duration::from_secs(self.seconds.clamp(1, 3_600));
         let stream = futures::stream::unfold((self, hub), move |(mut watch, hub)| async move {
             let lines = watch.next(&hub, until).await?;
-            Some((Ok::<_, Infallible>(Frame::data(Bytes::from(lines))), (watch, hub)))
+            Some((Bytes::from(lines), (watch, hub)))
         });
-        let body: Body = StreamBody::new(stream).map_err(|never| match never {}).boxed_unsync();
-        let reply = Response::builder().status(200).header("content-type", "application/json");
-        reply.body(body).expect("headers of the sandbox are valid")
+        respond_with("application/json", stream)
     }
 }
 

@@ -1,0 +1,193 @@
+//! What a container is started with, read from its pod as a kubelet reads it.
+
+use super::super::{
+    discovery::Kind,
+    host::Cluster,
+    kubelet,
+    objects::{filed, id},
+};
+use crate::sandbox::world::{Scope, Tx};
+use base64::Engine;
+use serde_json::Value;
+use std::path::{Component, Path, PathBuf};
+
+type Variables = Vec<(String, String)>;
+
+/// A container about to run. It holds secrets: not to be shown.
+pub(super) struct Launch {
+    /// Where its pod is filed in the world.
+    pub(super) scope: Scope,
+    /// Its pod there.
+    pub(super) object: String,
+    /// Its pod's own id.
+    pub(super) uid: String,
+    /// Command and arguments.
+    pub(super) words: Vec<String>,
+    /// Its variables; of two with one name the later counts.
+    pub(super) env: Variables,
+    /// What it is called.
+    pub(super) hostname: String,
+    /// Its working directory, below its root.
+    pub(super) below: PathBuf,
+}
+
+impl Launch {
+    /// Reads what is to run.
+    ///
+    /// # Errors
+    /// What of it cannot be had here.
+    pub(super) fn of(tx: &Tx<'_>, cluster: &Cluster, pod: &Value) -> Result<Self, String> {
+        let container = &pod["spec"]["containers"][0];
+        let words = kubelet::words(container);
+        if words.is_empty() {
+            return Err("no command specified: pods that run here have no image".to_owned());
+        }
+        if let Some(volume) = pod["spec"]["volumes"].as_array().and_then(|all| all.first()) {
+            let name = volume["name"].as_str().unwrap_or_default();
+            return Err(format!("volume {name}: pods that run here have no volumes"));
+        }
+        let text = |key: &str| pod["metadata"][key].as_str().unwrap_or_default();
+        let env = Asks { tx, cluster, pod }.variables()?;
+        let within = Path::new(container["workingDir"].as_str().unwrap_or_default()).components();
+        Ok(Self {
+            scope: cluster.scope.clone(),
+            object: id(cluster, Some(text("namespace")), text("name")),
+            uid: text("uid").to_owned(),
+            words: words.iter().map(|word| expanded(word, &env)).collect(),
+            hostname: pod["spec"]["hostname"].as_str().unwrap_or(text("name")).to_owned(),
+            // Never above its root.
+            below: within.filter(|part| matches!(part, Component::Normal(_))).collect(),
+            env,
+        })
+    }
+}
+
+/// A pod that asks for variables.
+struct Asks<'a> {
+    tx: &'a Tx<'a>,
+    cluster: &'a Cluster,
+    pod: &'a Value,
+}
+
+impl Asks<'_> {
+    fn variables(&self) -> Result<Variables, String> {
+        let container = &self.pod["spec"]["containers"][0];
+        let mut all = Variables::new();
+        for source in container["envFrom"].as_array().into_iter().flatten() {
+            let prefix = source["prefix"].as_str().unwrap_or_default();
+            let found =
+                [("secrets", "secretRef"), ("configmaps", "configMapRef")].map(|(of, key)| self.data(of, &source[key]));
+            all.extend(found.into_iter().flatten().map(|(name, value)| (format!("{prefix}{name}"), value)));
+        }
+        for variable in container["env"].as_array().into_iter().flatten() {
+            let name = variable["name"].as_str().unwrap_or_default();
+            // One that is optional and not there is not set.
+            if let Some(value) = self.value(name, variable, &all)? {
+                all.push((name.to_owned(), value));
+            }
+        }
+        Ok(all)
+    }
+
+    fn value(&self, name: &str, variable: &Value, before: &Variables) -> Result<Option<String>, String> {
+        let from = &variable["valueFrom"];
+        let listed = |of: &str, by: &Value| self.data(of, by).into_iter().find(|(key, _)| by["key"] == **key);
+        if from.is_null() {
+            return Ok(Some(expanded(variable["value"].as_str().unwrap_or_default(), before)));
+        }
+        if let Some(path) = from["fieldRef"]["fieldPath"].as_str() {
+            return Ok(Some(field(self.pod, path)));
+        }
+        for (of, key) in [("secrets", "secretKeyRef"), ("configmaps", "configMapKeyRef")] {
+            if !from[key].is_null() {
+                return Ok(listed(of, &from[key]).map(|(_, value)| value));
+            }
+        }
+        Err(format!("variable {name}: pods that run here know fields, Secrets and ConfigMaps as sources"))
+    }
+
+    /// What a Secret or a ConfigMap holds; nothing where nothing is asked for, or it is not there.
+    fn data(&self, of: &str, by: &Value) -> Variables {
+        let Some(name) = by["name"].as_str() else { return Variables::new() };
+        let kind = Kind::find("", of).expect("a kind of the table");
+        let key = id(self.cluster, self.pod["metadata"]["namespace"].as_str(), name);
+        let Some(found) = self.tx.get(&self.cluster.scope, filed(kind), &key) else { return Variables::new() };
+        let read = |value: &Value| {
+            let text = value.as_str().unwrap_or_default();
+            if of == "configmaps" {
+                return text.to_owned();
+            }
+            let bytes = base64::engine::general_purpose::STANDARD.decode(text).unwrap_or_default();
+            String::from_utf8_lossy(&bytes).into_owned()
+        };
+        found.doc["data"].as_object().into_iter().flatten().map(|(key, value)| (key.clone(), read(value))).collect()
+    }
+}
+
+/// With `$(NAME)` as the variable says, where it is known; `$$` is a dollar.
+fn expanded(text: &str, known: &Variables) -> String {
+    let (mut out, mut rest) = (String::new(), text);
+    while let Some((before, after)) = rest.split_once('$') {
+        out.push_str(before);
+        let named = after.strip_prefix('(').and_then(|inner| inner.split_once(')'));
+        rest = match (named, after.strip_prefix('$')) {
+            (_, Some(after)) => {
+                out.push('$');
+                after
+            }
+            (Some((name, after)), None) => {
+                match known.iter().rev().find(|(other, _)| other == name) {
+                    Some((_, value)) => out.push_str(value),
+                    None => out.push_str(&format!("$({name})")),
+                }
+                after
+            }
+            (None, None) => {
+                out.push('$');
+                after
+            }
+        };
+    }
+    out + rest
+}
+
+/// A field of the pod, as the downward API names it.
+fn field(pod: &Value, path: &str) -> String {
+    let found = match path.split_once("['") {
+        Some((map, key)) => {
+            let map = map.replace('.', "/");
+            pod.pointer(&format!("/{map}")).and_then(|map| map.get(key.trim_end_matches("']")))
+        }
+        None => pod.pointer(&format!("/{}", path.replace('.', "/"))),
+    };
+    found.and_then(Value::as_str).unwrap_or_default().to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn variables_are_put_in_as_kubernetes_does() {
+        let known = vec![("A".to_owned(), "1".to_owned()), ("A".to_owned(), "2".to_owned())];
+        for (text, wanted) in [
+            ("plain", "plain"),
+            ("a $(A) b$(A)", "a 2 b2"),
+            ("$(B) $$(A) $A $", "$(B) $(A) $A $"),
+            ("$$$(A) $(", "$2 $("),
+        ] {
+            assert_eq!(expanded(text, &known), wanted, "{text}");
+        }
+    }
+
+    #[test]
+    fn fields_are_found_by_path_and_by_key() {
+        let pod = json!({"metadata": {"name": "a", "labels": {"x.io/y": "z"}}});
+        assert_eq!(
+            (field(&pod, "metadata.name").as_str(), field(&pod, "metadata.labels['x.io/y']").as_str()),
+            ("a", "z")
+        );
+        assert_eq!(field(&pod, "spec.nope"), "");
+    }
+}
