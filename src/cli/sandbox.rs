@@ -181,7 +181,7 @@ async fn serve(env: &Env, args: ServeArgs) -> Result<Exit, CliError> {
     ));
     if pods_local {
         env.ui.say(
-            "pods that run to an end run as processes of this machine, as you, in scratch directories: not isolated",
+            "pods that run to an end run as processes of this machine, as you, in scratch directories and in real time: not isolated",
         );
     }
     let mut stop = env.stop.receiver();

@@ -50,6 +50,9 @@ pub trait Kubernetes: Send + Sync {
     /// The log could not be written.
     fn begin(&self, hub: &Arc<Hub>) -> Result<(), WorldError>;
 
+    /// The server ends: what works beside the world ends, too. Called once, when nobody is served any more.
+    async fn end(&self);
+
     /// As [`PretendCloud::due`], for objects of service `kubernetes`.
     fn due(&self, tx: &mut Tx<'_>, object: &Object, what: &str);
 }

@@ -200,6 +200,9 @@ impl Running {
                 abort.abort();
             }
         }
+        if let Some(kubernetes) = self.hub.kubernetes() {
+            kubernetes.end().await;
+        }
         Ok(self.hub.rest()?)
     }
 }

@@ -20,6 +20,8 @@ mod faults;
 #[cfg(all(feature = "gcp", feature = "sandbox"))]
 mod gcp;
 #[cfg(all(feature = "aws", feature = "sandbox"))]
+mod jobs;
+#[cfg(all(feature = "aws", feature = "sandbox"))]
 mod lives;
 #[cfg(all(feature = "aws", feature = "sandbox"))]
 mod policy;

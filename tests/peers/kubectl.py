@@ -68,6 +68,34 @@ def reads(kubectl, home):
     return names, server
 
 
+def job(name, command, **spec):
+    container = {"name": "main", "image": "busybox", "command": ["/bin/sh", "-c", command]}
+    template = {"spec": {"restartPolicy": "Never", "containers": [container]}}
+    return {"apiVersion": "batch/v1", "kind": "Job", "metadata": {"name": name}, "spec": {"template": template, **spec}}
+
+
+def runs_jobs(kubectl, home):
+    """Jobs whose pods run here, as people meet them: applied, waited for, their logs read and followed, deleted."""
+    manifest = home.path / "jobs.json"
+    jobs = [job("well", "for n in 1 2 3; do echo line $n; done"), job("ill", "exit 7", backoffLimit=0), job("long", "echo begun; sleep 300")]
+    manifest.write_text(json.dumps({"apiVersion": "v1", "kind": "List", "items": jobs}))
+    run(kubectl, home, "apply", "-f", str(manifest))
+    run(kubectl, home, "wait", "--for=condition=complete", "job/well", "--timeout=50s")
+    check(run(kubectl, home, "logs", "job/well") == "line 1\nline 2\nline 3\n", "not what it printed")
+    stamped = run(kubectl, home, "logs", "job/well", "--timestamps", "--tail=1")
+    check(stamped.endswith("Z line 3\n"), f"no time before the line: {stamped}")
+    run(kubectl, home, "wait", "--for=condition=failed", "job/ill", "--timeout=50s")
+    code = "jsonpath={.items[0].status.containerStatuses[0].state.terminated.exitCode}"
+    check(run(kubectl, home, "get", "pods", "-l", "job-name=ill", "-o", code) == "7", "its exit code is not 7")
+    described = run(kubectl, home, "describe", "job", "ill")
+    check("BackoffLimitExceeded" in described and "0 Active (0 Ready) / 0 Succeeded / 1 Failed" in described, described)
+    run(kubectl, home, "wait", "--for=condition=ready", "pod", "-l", "job-name=long", "--timeout=50s")
+    run(kubectl, home, "delete", "job", "long", "--cascade=foreground", "--timeout=50s")
+    check(not run(kubectl, home, "get", "pods", "-l", "job-name=long", "-o", "name").split(), "its pod is still there")
+    run(kubectl, home, "delete", "job", "well", "ill")
+    return len(jobs)
+
+
 def config(home):
     return home.path / ".kube" / "config"
 

@@ -339,7 +339,7 @@ def kubernetes_client(binary):
 
 
 def kubectl_itself(binary):
-    """kubectl reads through the kubeconfig that provision wrote and our plugin, and writes beside us without loss."""
+    """kubectl reads through the kubeconfig that provision wrote and our plugin, runs Jobs, and writes beside us without loss."""
     program = kubectl.program()
     if not program:
         raise Skipped("kubectl could not be had")
@@ -349,7 +349,7 @@ def kubectl_itself(binary):
     foreign = "apiVersion: v1\nkind: Config\nclusters:\n- cluster: {server: 'https://127.0.0.1:1'}   # mine\n  name: elsewhere\ncontexts:\n- context: {cluster: elsewhere, user: me}\n  name: elsewhere\ncurrent-context: elsewhere\nusers:\n- name: me\n  user: {token: abc}\n"
     kubectl.config(home).write_text(foreign)
     kubectl.config(home).chmod(0o600)
-    with sandbox(home):
+    with sandbox(home, "--pods", "local"):
         home.extra.pop("KUBECONFIG", None)
         home.run("provision", "-f", "cluster.yaml", "--yes")
         text = kubectl.config(home).read_text()
@@ -358,13 +358,14 @@ def kubectl_itself(binary):
         home.run("kubeconfig", "demo", "--use")
         names, server = kubectl.reads(program, home)
         check(len(names) == 2, f"it sees {names}")
+        ran = kubectl.runs_jobs(program, home)
         written = kubectl.at_once(program, home)
         home.run("kubeconfig", "demo", "--use")
         kubectl.reads(program, home)
         home.run("destroy", "demo", "--confirm", "demo")
         left = kubectl.run(program, home, "config", "get-contexts", "-o", "name").split()
         check("demo" not in left and "elsewhere" in left, f"contexts after destroy: {left}")
-        return f"{len(names)} nodes of {server}, {written} contexts that kubectl wrote while we did"
+        return f"{len(names)} nodes of {server}, {ran} Jobs, {written} contexts that kubectl wrote while we did"
 
 
 AWS = (tokens, kubernetes_client, kubectl_itself, planted_misfit, sandbox_replies, aws_recorded, aws_cli, moto_lifecycle, moto_kill_and_continue, moto_destroy_from_tags)

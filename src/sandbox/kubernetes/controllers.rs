@@ -2,7 +2,7 @@
 //! namespaces. They work only while the control plane lives; what they made stays behind when it dies first.
 
 use super::{
-    autoscaler,
+    autoscaler, deletion,
     discovery::Kind,
     events,
     host::{self, Address, Cluster, Disk, Front, FrontKind, Storage},
@@ -93,10 +93,7 @@ pub(super) fn changed(tx: &mut Tx<'_>, cluster: &Cluster, of: &'static Kind, row
 }
 
 /// Controllers hear that an object is gone.
-pub(super) fn removed(tx: &mut Tx<'_>, cluster: &Cluster, of: &Kind, row: &Value) {
-    if of.plural == "pods" {
-        jobs::pod_removed(tx, cluster, row);
-    }
+pub(super) fn removed(tx: &mut Tx<'_>, cluster: &Cluster, of: &Kind) {
     if matches!(of.plural, "pods" | "deployments" | "daemonsets") {
         kubelet::look_around(tx, cluster);
         autoscaler::poke(tx, cluster);
@@ -283,7 +280,7 @@ fn empty(tx: &mut Tx<'_>, cluster: &Cluster, object: &Object) {
         for one in inside {
             let asked = super::paths::Objects { kind: of, namespace: Some(name.clone()), name: Some(one), sub: None };
             // Refused or not: what is still there is waited for.
-            let _ = objects::delete(tx, cluster, &asked, objects::Going::default());
+            let _ = deletion::delete(tx, cluster, &asked, deletion::Going::default());
             let key = id(cluster, Some(&name), asked.name.as_deref().unwrap_or_default());
             left |= tx.get(&cluster.scope, filed(of), &key).is_some();
         }

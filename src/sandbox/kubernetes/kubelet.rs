@@ -2,28 +2,22 @@
 //! step is one event of the world, so that a server that is started again goes on where the other stopped.
 //!
 //! Pods that run for ever (Deployments, DaemonSets, and pods that always restart) are computed in [`super::pods`]; those
-//! here are kept. Simulated containers pretend to run for [`Script::span`] and end well; annotations of the pod ask for
-//! another end:
+//! here are kept. What simulated containers do is in [`super::script`].
 //!
-//! | annotation | meaning |
-//! |---|---|
-//! | `sandbox.kubewright.dev/seconds` | how long it runs, in virtual seconds |
-//! | `sandbox.kubewright.dev/exit-code` | how it ends |
-//! | `sandbox.kubewright.dev/log` | what it prints |
-//! | `sandbox.kubewright.dev/fail` | `ImagePull`: the image is not there; `OOMKilled`: it takes too much memory |
+//! Whoever deletes a pod has its container told to end; the pod goes when that has ended and no finalizer holds it.
 
 use super::{
-    autoscaler,
+    autoscaler, deletion,
     discovery::Kind,
     events::{self, Source},
     host::{self, Cluster},
     jobs,
     objects::{self, filed, id},
     pods,
+    script::{Ending, START_ERROR, Script},
     views::stamp,
 };
 use crate::sandbox::world::{Due, Object, Tx};
-use jiff::Timestamp;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use std::time::Duration;
@@ -41,7 +35,8 @@ pub(super) const GONE: &str = "gone";
 const LOOK_AGAIN: Duration = Duration::from_secs(60);
 /// How long a kubelet waits before it tries again what could not be started.
 const TRY_AGAIN: Duration = Duration::from_secs(10);
-const ANNOTATIONS: &str = "sandbox.kubewright.dev/";
+/// How long a pod has to end where nobody says.
+const GRACE: u64 = 30;
 
 /// The kind of pods.
 pub(super) fn kind() -> &'static Kind {
@@ -58,81 +53,14 @@ pub(super) fn has_ended(row: &Value) -> bool {
     matches!(row["status"]["phase"].as_str(), Some("Succeeded" | "Failed"))
 }
 
+/// Whether it is to go.
+pub(super) fn is_leaving(row: &Value) -> bool {
+    row["metadata"]["deletionTimestamp"].is_string()
+}
+
 /// Whether its container runs.
 pub(super) fn is_running(row: &Value) -> bool {
     row["status"]["phase"] == json!("Running")
-}
-
-/// Command and arguments of a container.
-pub(super) fn words(container: &Value) -> Vec<String> {
-    let both = ["command", "args"].into_iter().flat_map(|key| container[key].as_array().into_iter().flatten());
-    both.map(|word| word.as_str().unwrap_or_default().to_owned()).collect()
-}
-
-/// How a container ended.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Ending {
-    pub(super) code: i64,
-    pub(super) reason: &'static str,
-    pub(super) message: Option<String>,
-}
-
-impl Ending {
-    /// It ran and ended by itself.
-    pub(super) const fn exited(code: i64) -> Self {
-        Self { code, reason: if code == 0 { "Completed" } else { "Error" }, message: None }
-    }
-}
-
-/// What a simulated container does.
-#[derive(Debug, Clone, PartialEq)]
-pub(super) struct Script {
-    /// How long it runs.
-    pub(super) span: Duration,
-    /// How it ends.
-    pub(super) ending: Ending,
-    /// What it prints.
-    pub(super) lines: Vec<String>,
-    /// Its image is not there.
-    pub(super) no_image: bool,
-}
-
-impl Script {
-    /// Reads a pod's annotations.
-    pub(super) fn of(row: &Value) -> Self {
-        let said = |key: &str| row["metadata"]["annotations"][format!("{ANNOTATIONS}{key}")].as_str();
-        let number = |key: &str| said(key).and_then(|text| text.parse::<u32>().ok());
-        let code = i64::from(number("exit-code").unwrap_or(0));
-        let fails = said("fail").unwrap_or_default();
-        let ending = match fails {
-            "OOMKilled" => Ending { code: 137, reason: "OOMKilled", message: None },
-            _ => Ending::exited(code),
-        };
-        let lines = match said("log") {
-            Some(text) => text.lines().map(str::to_owned).collect(),
-            None => {
-                let words = words(&row["spec"]["containers"][0]).join(" ");
-                vec![format!("(simulated: `{words}` was not run; `--pods local` runs pods here)")]
-            }
-        };
-        let span = Duration::from_secs(number("seconds").unwrap_or(10).into());
-        Self { span, ending, lines, no_image: fails == "ImagePull" }
-    }
-
-    /// What it has printed by now, with the times: evenly over its span.
-    pub(super) fn printed(&self, row: &Value, now: Timestamp) -> Vec<(Timestamp, String)> {
-        let state = &row["status"]["containerStatuses"][0]["state"];
-        let at = |value: &Value| value.as_str().and_then(|text| text.parse::<Timestamp>().ok());
-        let (started, ended) = match (at(&state["running"]["startedAt"]), at(&state["terminated"]["startedAt"])) {
-            (Some(started), _) => (started, None),
-            (None, Some(started)) => (started, at(&state["terminated"]["finishedAt"])),
-            (None, None) => return Vec::new(),
-        };
-        let step = self.span / u32::try_from(self.lines.len() + 1).unwrap_or(u32::MAX);
-        let until = ended.unwrap_or(now);
-        let timed = self.lines.iter().zip(1_u32..).map(|(line, n)| (started + step * n, line.clone()));
-        timed.take_while(|(at, _)| *at <= until).collect()
-    }
 }
 
 fn schedule(tx: &mut Tx<'_>, cluster: &Cluster, row: &Value, after: Duration, what: &str) {
@@ -148,7 +76,7 @@ fn between(tx: &mut Tx<'_>, from: u64, to: u64) -> Duration {
 
 /// A pod is there, or was changed.
 pub(super) fn changed(tx: &mut Tx<'_>, cluster: &Cluster, row: &Value) {
-    let fresh = row["spec"]["nodeName"].is_null() && !has_ended(row) && row["metadata"]["deletionTimestamp"].is_null();
+    let fresh = row["spec"]["nodeName"].is_null() && !has_ended(row) && !is_leaving(row);
     if fresh && is_finite(&row["spec"]) {
         let pause = between(tx, 20, 200);
         schedule(tx, cluster, row, pause, BIND);
@@ -158,14 +86,13 @@ pub(super) fn changed(tx: &mut Tx<'_>, cluster: &Cluster, row: &Value) {
 /// A server begins: what ran as a process under an earlier one runs no more, as on a machine that was restarted. `runs` are
 /// those that this server has started already.
 pub(super) fn begin(tx: &mut Tx<'_>, runs: impl Fn(&Value) -> bool) {
-    // What is simulated has its end in the world.
-    let waits = |object: &&Object| object.is(filed(kind())) && object.due.is_none() && is_running(&object.doc);
-    let lost = tx.all().filter(waits).filter(|object| is_finite(&object.doc["spec"]) && !runs(&object.doc));
+    // What is simulated, or waits, has its next step in the world.
+    let waits = |object: &&Object| object.is(filed(kind())) && object.due.is_none() && !has_ended(&object.doc);
+    let bound = |row: &Value| is_finite(&row["spec"]) && row["spec"]["nodeName"].is_string();
+    let lost = tx.all().filter(waits).filter(|object| bound(&object.doc) && !runs(&object.doc));
     for object in lost.cloned().collect::<Vec<_>>() {
         if let Some(cluster) = host::cluster_of(tx, &object) {
-            let message = Some("The container could not be located when the pod was terminated".to_owned());
-            let ending = Ending { code: 137, reason: "ContainerStatusUnknown", message };
-            ended(tx, &cluster, object.doc, &ending);
+            ended(tx, &cluster, object.doc, &Ending::not_located());
         }
     }
 }
@@ -187,7 +114,7 @@ pub(super) fn look_around(tx: &mut Tx<'_>, cluster: &Cluster) {
         match row["spec"]["nodeName"].as_str() {
             None => changed(tx, cluster, row),
             Some(node) if !nodes.iter().any(|name| name == node) => {
-                let message = "PodGC: node no longer exists".to_owned();
+                let message = "PodGC: node no longer exists";
                 let mut row = row.clone();
                 row["status"]["conditions"] = with(
                     &row,
@@ -195,12 +122,7 @@ pub(super) fn look_around(tx: &mut Tx<'_>, cluster: &Cluster) {
                 );
                 row["status"]["reason"] = json!("NodeLost");
                 let row = objects::put(tx, cluster, kind(), row, |object| object.due = None);
-                ended(
-                    tx,
-                    cluster,
-                    row,
-                    &Ending { code: 137, reason: "ContainerStatusUnknown", message: Some(message) },
-                );
+                ended(tx, cluster, row, &Ending::lost(message));
             }
             Some(_) => {}
         }
@@ -235,7 +157,7 @@ fn set_state(row: &mut Value, state: Value) {
     let (name, image) = (container["name"].clone(), container["image"].clone());
     row["status"]["containerStatuses"] = json!([{
         "name": name, "image": image, "imageID": "", "ready": running, "started": running, "restartCount": 0,
-        "state": state,
+        "state": state, "lastState": {},
     }]);
 }
 
@@ -243,14 +165,30 @@ fn set_state(row: &mut Value, state: Value) {
 pub(super) fn happen(tx: &mut Tx<'_>, cluster: &Cluster, object: &Object, what: &str) {
     match what {
         BIND => bind(tx, cluster, object.doc.clone()),
-        START => start(tx, cluster, object.doc.clone()),
+        START => {
+            if let Some(row) = created(tx, cluster, object.doc.clone()) {
+                let span = Script::of(&row).span;
+                schedule(tx, cluster, &row, span, END);
+                let row = standing(tx, cluster, &row).unwrap_or(row);
+                started(tx, cluster, row);
+            }
+        }
         END => {
             let ending = Script::of(&object.doc).ending;
             ended(tx, cluster, object.doc.clone(), &ending);
         }
-        GONE => gone(tx, cluster, &object.doc),
+        GONE if is_running(&object.doc) => ended(tx, cluster, object.doc.clone(), &Ending::exited(143)),
+        GONE => ended(tx, cluster, object.doc.clone(), &Ending::not_located()),
         _ => {}
     }
+}
+
+/// A pod as it stands now.
+pub(super) fn standing(tx: &Tx<'_>, cluster: &Cluster, row: &Value) -> Option<Value> {
+    let meta = &row["metadata"];
+    let key = id(cluster, meta["namespace"].as_str(), meta["name"].as_str().unwrap_or_default());
+    let found = tx.get(&cluster.scope, filed(kind()), &key)?;
+    (found.doc["metadata"]["uid"] == meta["uid"]).then(|| found.doc.clone())
 }
 
 fn bind(tx: &mut Tx<'_>, cluster: &Cluster, mut row: Value) {
@@ -272,11 +210,12 @@ fn bind(tx: &mut Tx<'_>, cluster: &Cluster, mut row: Value) {
         format!("{}/{}", meta["namespace"].as_str().unwrap_or_default(), meta["name"].as_str().unwrap_or_default());
     let host = cluster.host().nodes(tx, cluster).into_iter().find(|it| it.name == node).map(|it| it.internal_ip);
     row["spec"]["nodeName"] = json!(node);
+    row["status"]["hostIPs"] = json!([{"ip": host}]);
     row["status"]["hostIP"] = json!(host);
     row["status"]["startTime"] = json!(stamp(tx.now()));
     condition(tx, &mut row, "PodScheduled", true, None);
     condition(tx, &mut row, "Initialized", true, None);
-    condition(tx, &mut row, "Ready", false, Some(("ContainersNotReady", "containers with unready status")));
+    ready(tx, &mut row, false, Some(("ContainersNotReady", "containers with unready status")));
     set_state(&mut row, json!({"waiting": {"reason": "ContainerCreating"}}));
     let row = objects::put(tx, cluster, kind(), row, |_| {});
     events::say(tx, cluster, &row, Source::Scheduler, "Scheduled", &format!("Successfully assigned {who} to {node}"));
@@ -313,45 +252,69 @@ fn lacks(tx: &Tx<'_>, cluster: &Cluster, row: &Value) -> Option<String> {
     })
 }
 
-fn start(tx: &mut Tx<'_>, cluster: &Cluster, mut row: Value) {
-    let script = Script::of(&row);
-    let image = row["spec"]["containers"][0]["image"].as_str().unwrap_or_default().to_owned();
-    if script.no_image {
-        let why = format!("Back-off pulling image \"{image}\": ErrImagePull: {image}: not found");
-        set_state(&mut row, json!({"waiting": {"reason": "ImagePullBackOff", "message": why}}));
-        let row = objects::put(tx, cluster, kind(), row, |_| {});
-        events::say(
-            tx,
-            cluster,
-            &row,
-            Source::Kubelet,
-            "Failed",
-            &format!("Failed to pull image \"{image}\": not found"),
-        );
-        events::say(tx, cluster, &row, Source::Kubelet, "BackOff", &format!("Back-off pulling image \"{image}\""));
-        return schedule(tx, cluster, &row, LOOK_AGAIN, START);
+/// The container of a pod whose image is pulled is made, unless something of it is missing; then it is tried again.
+pub(super) fn created(tx: &mut Tx<'_>, cluster: &Cluster, mut row: Value) -> Option<Value> {
+    let container = &row["spec"]["containers"][0];
+    let text = |key: &str| container[key].as_str().unwrap_or_default().to_owned();
+    let (image, name) = (text("image"), text("name"));
+    if Script::of(&row).no_image {
+        no_image(tx, cluster, row, &image);
+        return None;
     }
     if let Some(why) = lacks(tx, cluster, &row) {
         set_state(&mut row, json!({"waiting": {"reason": "CreateContainerConfigError", "message": why}}));
         let row = objects::put(tx, cluster, kind(), row, |_| {});
         events::say(tx, cluster, &row, Source::Kubelet, "Failed", &format!("Error: {why}"));
-        return schedule(tx, cluster, &row, TRY_AGAIN, START);
+        schedule(tx, cluster, &row, TRY_AGAIN, START);
+        return None;
     }
-    let name = row["spec"]["containers"][0]["name"].as_str().unwrap_or_default().to_owned();
-    set_state(&mut row, json!({"running": {"startedAt": stamp(tx.now())}}));
-    row["status"]["phase"] = json!("Running");
-    row["status"]["podIP"] = json!(pod_ip(&row));
-    condition(tx, &mut row, "Ready", true, None);
-    let row = objects::put(tx, cluster, kind(), row, |_| {});
     for (reason, said) in [
         ("Pulled", format!("Successfully pulled image \"{image}\"")),
         ("Created", format!("Container created: {name}")),
-        ("Started", format!("Container started: {name}")),
     ] {
         events::say(tx, cluster, &row, Source::Kubelet, reason, &said);
     }
-    schedule(tx, cluster, &row, script.span, END);
-    jobs::pods_changed(tx, cluster, &row);
+    Some(row)
+}
+
+/// The first time it says why, then it only waits longer.
+fn no_image(tx: &mut Tx<'_>, cluster: &Cluster, mut row: Value, image: &str) {
+    let first = row["status"]["containerStatuses"][0]["state"]["waiting"]["reason"] == json!("ContainerCreating");
+    let cause = format!("failed to pull and unpack image \"{image}\": failed to resolve image: {image}: not found");
+    let back_off = format!("Back-off pulling image \"{image}\"");
+    let (reason, message, pause, told) = if first {
+        let told = [("Failed", format!("Failed to pull image \"{image}\": {cause}"))];
+        ("ErrImagePull", cause, TRY_AGAIN, told)
+    } else {
+        ("ImagePullBackOff", format!("{back_off}: ErrImagePull: {cause}"), LOOK_AGAIN, [("BackOff", back_off)])
+    };
+    set_state(&mut row, json!({"waiting": {"reason": reason, "message": message}}));
+    let row = objects::put(tx, cluster, kind(), row, |_| {});
+    for (reason, said) in told.into_iter().chain([("Failed", format!("Error: {reason}"))]) {
+        events::say(tx, cluster, &row, Source::Kubelet, reason, &said);
+    }
+    schedule(tx, cluster, &row, pause, START);
+}
+
+/// Its container runs.
+pub(super) fn started(tx: &mut Tx<'_>, cluster: &Cluster, mut row: Value) {
+    let name = row["spec"]["containers"][0]["name"].as_str().unwrap_or_default().to_owned();
+    set_state(&mut row, json!({"running": {"startedAt": stamp(tx.now())}}));
+    row["status"]["phase"] = json!("Running");
+    let ip = pod_ip(&row);
+    row["status"]["podIPs"] = json!([{"ip": ip}]);
+    row["status"]["podIP"] = json!(ip);
+    ready(tx, &mut row, true, None);
+    let row = objects::put(tx, cluster, kind(), row, |_| {});
+    events::say(tx, cluster, &row, Source::Kubelet, "Started", &format!("Container started: {name}"));
+    jobs::pod_changed(tx, cluster, &row);
+}
+
+/// The conditions that say whether it serves.
+fn ready(tx: &Tx<'_>, row: &mut Value, yes: bool, why: Option<(&str, &str)>) {
+    for of in ["Ready", "ContainersReady"] {
+        condition(tx, row, of, yes, why);
+    }
 }
 
 /// An address of the pod network that follows from the pod.
@@ -360,12 +323,16 @@ fn pod_ip(row: &Value) -> String {
     format!("10.244.{}.{}", digest[0], digest[1].clamp(1, 254))
 }
 
-/// Its container ended.
+/// Its container ended, or never began.
 pub(super) fn ended(tx: &mut Tx<'_>, cluster: &Cluster, mut row: Value, ending: &Ending) {
     if has_ended(&row) {
         return;
     }
-    let started = row["status"]["containerStatuses"][0]["state"]["running"]["startedAt"].clone();
+    let started = match row["status"]["containerStatuses"][0]["state"]["running"]["startedAt"].as_str() {
+        Some(at) => at.to_owned(),
+        // As runtimes say "never".
+        None => "1970-01-01T00:00:00Z".to_owned(),
+    };
     let mut state = json!({
         "exitCode": ending.code, "reason": ending.reason, "startedAt": started, "finishedAt": stamp(tx.now()),
     });
@@ -373,46 +340,67 @@ pub(super) fn ended(tx: &mut Tx<'_>, cluster: &Cluster, mut row: Value, ending: 
         state["message"] = json!(message);
     }
     set_state(&mut row, json!({"terminated": state}));
-    row["status"]["phase"] = json!(if ending.code == 0 { "Succeeded" } else { "Failed" });
-    condition(tx, &mut row, "Ready", false, Some(("PodCompleted", "")));
+    let well = ending.code == 0;
+    row["status"]["phase"] = json!(if well { "Succeeded" } else { "Failed" });
+    ready(tx, &mut row, false, Some((if well { "PodCompleted" } else { "PodFailed" }, "")));
     let row = objects::put(tx, cluster, kind(), row, |object| object.due = None);
-    jobs::pod_ended(tx, cluster, &row);
-    if row["metadata"]["deletionTimestamp"].is_string() {
-        remove(tx, cluster, &row);
+    if ending.reason == START_ERROR {
+        let said = format!("Error: {}", ending.message.as_deref().unwrap_or_default());
+        events::say(tx, cluster, &row, Source::Kubelet, "Failed", &said);
     }
+    jobs::pod_changed(tx, cluster, &row);
+    let_go(tx, cluster, &row);
+    room_came_free(tx, cluster);
+}
+
+fn room_came_free(tx: &mut Tx<'_>, cluster: &Cluster) {
     look_around(tx, cluster);
     autoscaler::poke(tx, cluster);
 }
 
-/// A pod is to go: its container is told to end. Says whether that takes its time.
-pub(super) fn told_to_end(tx: &mut Tx<'_>, cluster: &Cluster, row: &Value, grace: Option<u64>) -> bool {
-    if !is_finite(&row["spec"]) || !is_running(row) {
-        return false;
-    }
-    let grace = grace.or(row["spec"]["terminationGracePeriodSeconds"].as_u64()).unwrap_or(30);
-    if grace == 0 {
-        return false;
+/// A pod is to go: its container is told to end, and has so long for it; a shorter time counts where it was told before.
+/// Its Job is not told. Returns the pod as it is then.
+pub(super) fn tell_to_go(tx: &mut Tx<'_>, cluster: &Cluster, row: &Value, grace: Option<u64>) -> Value {
+    let bound = row["spec"]["nodeName"].is_string();
+    let grace = match bound && !has_ended(row) {
+        true => grace.or(row["spec"]["terminationGracePeriodSeconds"].as_u64()).unwrap_or(GRACE),
+        false => 0,
+    };
+    let before = row["metadata"]["deletionGracePeriodSeconds"].as_u64().filter(|_| is_leaving(row));
+    if before.is_some_and(|before| before <= grace) {
+        return row.clone();
     }
     let mut row = row.clone();
     row["metadata"]["deletionTimestamp"] = json!(stamp(tx.now() + Duration::from_secs(grace)));
     row["metadata"]["deletionGracePeriodSeconds"] = json!(grace);
     let row = objects::put(tx, cluster, kind(), row, |_| {});
-    events::say(tx, cluster, &row, Source::Kubelet, "Killing", "Stopping container");
-    let pause = between(tx, 500, 1_500);
-    schedule(tx, cluster, &row, pause, GONE);
-    true
+    if grace > 0 && before.is_none() {
+        if is_running(&row) {
+            events::say(tx, cluster, &row, Source::Kubelet, "Killing", "Stopping container");
+        }
+        let pause = between(tx, 500, 1_500);
+        schedule(tx, cluster, &row, pause, GONE);
+    }
+    row
 }
 
-/// A pod that was told to end has ended.
-pub(super) fn gone(tx: &mut Tx<'_>, cluster: &Cluster, row: &Value) {
-    remove(tx, cluster, row);
-    jobs::pod_removed(tx, cluster, row);
-    look_around(tx, cluster);
-    autoscaler::poke(tx, cluster);
+/// A pod is deleted. Says how it stands then, or how it stood last.
+pub(super) fn delete(tx: &mut Tx<'_>, cluster: &Cluster, row: &Value, grace: Option<u64>) -> Value {
+    let row = tell_to_go(tx, cluster, row, grace);
+    jobs::pod_changed(tx, cluster, &row);
+    let row = standing(tx, cluster, &row).unwrap_or(row);
+    let_go(tx, cluster, &row);
+    row
 }
 
-fn remove(tx: &mut Tx<'_>, cluster: &Cluster, row: &Value) {
-    let meta = &row["metadata"];
-    let key = id(cluster, meta["namespace"].as_str(), meta["name"].as_str().unwrap_or_default());
-    tx.remove(&cluster.scope, filed(kind()), &key);
+/// A pod that is to go goes, once its container has ended, or nobody waits for that, and nothing holds it.
+pub(super) fn let_go(tx: &mut Tx<'_>, cluster: &Cluster, row: &Value) {
+    let Some(row) = standing(tx, cluster, row) else { return };
+    let waits = row["metadata"]["deletionGracePeriodSeconds"] != json!(0) && !has_ended(&row);
+    let held = row["metadata"]["finalizers"].as_array().is_some_and(|all| !all.is_empty());
+    if is_leaving(&row) && !waits && !held {
+        deletion::remove(tx, cluster, kind(), &row);
+        jobs::pod_changed(tx, cluster, &row);
+        room_came_free(tx, cluster);
+    }
 }

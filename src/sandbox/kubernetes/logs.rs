@@ -1,11 +1,16 @@
-//! What containers print: `GET …/pods/NAME/log`, whole or followed.
+//! What containers print: `GET …/pods/NAME/log`, whole or followed, as a kubelet answers it.
+//!
+//! The log of a pod that runs here is kept as container runtimes keep it: `TIME TAG TEXT` a line, where the tag says whether
+//! the text is a whole line (`F`) or a part of one (`P`): lines are cut where they grow too long, and the last one may lack
+//! its end.
 
 use super::{
     host::Cluster,
-    kubelet::{self, Script},
+    kubelet,
     objects::{self, filed, id},
     paths::Objects,
-    server::respond_with,
+    reply::respond_with,
+    script::Script,
     status::Refusal,
 };
 use crate::{
@@ -34,6 +39,16 @@ pub(super) struct Wanted {
     pub(super) timestamps: bool,
     pub(super) since: Option<Timestamp>,
     pub(super) tail: Option<usize>,
+    /// How many bytes are said at the most.
+    pub(super) limit: Option<usize>,
+}
+
+/// One line of a log as it is kept; `whole` unless more of it follows, or never does.
+pub(super) fn kept(at: Timestamp, whole: bool, text: &[u8]) -> Vec<u8> {
+    let mut line = format!("{at:.9} {} ", if whole { 'F' } else { 'P' }).into_bytes();
+    line.extend_from_slice(text);
+    line.push(b'\n');
+    line
 }
 
 /// A log about to be streamed.
@@ -51,45 +66,59 @@ pub(super) struct Logs {
     pending: Vec<u8>,
     /// How many lines of a simulated pod were told.
     told: usize,
+    /// What was said last lacks its end.
+    midway: bool,
     /// Tells when the pod may have changed; none before the first look.
     changes: Option<watch::Receiver<u64>>,
     /// Nothing more will be printed.
     over: bool,
 }
 
-/// Reads the request; the pod must have started.
+/// Reads the request; the pod must have started. None where no node has the pod yet: that is no content, not a refusal.
 pub(super) fn open(
     tx: &Tx<'_>,
     cluster: &Cluster,
     at: &Objects,
     param: impl Fn(&str) -> Option<String>,
-) -> Result<Logs, Refusal> {
+) -> Result<Option<Logs>, Refusal> {
     let pod = objects::get(tx, cluster, at, 0)?;
     let name = at.name.as_deref().unwrap_or_default();
-    let yes = |key: &str| param(key).is_some_and(|text| text == "true" || text == "1");
     if !kubelet::is_finite(&pod["spec"]) {
         return Err(Refusal::not_simulated("logs of pods that run for ever"));
     }
-    let own = pod["spec"]["containers"][0]["name"].as_str().unwrap_or_default().to_owned();
-    if let Some(other) = param("container").filter(|asked| !asked.is_empty() && *asked != own) {
+    let own = pod["spec"]["containers"][0]["name"].as_str().unwrap_or_default();
+    if let Some(other) = param("container").filter(|asked| !asked.is_empty() && asked != own) {
         return Err(Refusal::bad_request(format!("container {other} is not valid for pod {name}")));
     }
+    let wanted = wanted(tx.now(), &param)?;
     if pod["spec"]["nodeName"].is_null() {
-        return Err(Refusal::bad_request(format!("pod {name} does not have a host assigned")));
+        return Ok(None);
     }
-    let state = &pod["status"]["containerStatuses"][0]["state"];
-    if let Some(why) = state["waiting"]["reason"].as_str() {
-        let said = format!("container \"{own}\" in pod \"{name}\" is waiting to start: {why}");
-        return Err(Refusal::bad_request(said));
-    }
-    if yes("previous") {
+    if param("previous").is_some_and(|text| yes(&text)) {
         let said = format!("previous terminated container \"{own}\" in pod \"{name}\" not found");
         return Err(Refusal::bad_request(said));
     }
-    for other in ["limitBytes", "stream"] {
-        if param(other).is_some() {
-            return Err(Refusal::not_simulated(&format!("the parameter {other} of logs")));
-        }
+    if let Some(why) = pod["status"]["containerStatuses"][0]["state"]["waiting"]["reason"].as_str() {
+        let why = match why {
+            "ErrImagePull" => "image can't be pulled",
+            "ImagePullBackOff" => "trying and failing to pull image",
+            other => other,
+        };
+        let said = format!("container \"{own}\" in pod \"{name}\" is waiting to start: {why}");
+        return Err(Refusal::bad_request(said));
+    }
+    let key = id(cluster, at.namespace.as_deref(), name);
+    Ok(Some(Logs::new((cluster.scope.clone(), key), pod, wanted)))
+}
+
+fn yes(text: &str) -> bool {
+    matches!(text, "true" | "1")
+}
+
+/// Reads what is asked for.
+fn wanted(now: Timestamp, param: &impl Fn(&str) -> Option<String>) -> Result<Wanted, Refusal> {
+    if param("stream").is_some_and(|stream| stream != "All") {
+        return Err(Refusal::not_simulated("logs of one stream alone"));
     }
     let number = |key: &str| -> Result<Option<u64>, Refusal> {
         let read =
@@ -97,10 +126,14 @@ pub(super) fn open(
         param(key).map(read).transpose()
     };
     let since = match (param("sinceTime"), number("sinceSeconds")?) {
-        (Some(text), None) => Some(text.parse().map_err(|_| {
-            Refusal::bad_request(format!("unable to decode query: parsing time \"{text}\": cannot parse"))
-        })?),
-        (None, Some(seconds)) => Some(tx.now() - Duration::from_secs(seconds)),
+        (Some(text), None) => {
+            let at: Timestamp = text.parse().map_err(|_| {
+                Refusal::bad_request(format!("unable to decode query: parsing time \"{text}\": cannot parse"))
+            })?;
+            // API servers ask kubelets in whole seconds: who continues a log meets some lines again.
+            Some(Timestamp::from_second(at.as_second()).unwrap_or(at))
+        }
+        (None, Some(seconds)) => now.checked_sub(Duration::from_secs(seconds)).ok(),
         (None, None) => None,
         (Some(_), Some(_)) => {
             return Err(Refusal::invalid(
@@ -108,16 +141,22 @@ pub(super) fn open(
             ));
         }
     };
-    let tail = number("tailLines")?.map(|lines| usize::try_from(lines).unwrap_or(usize::MAX));
-    let wanted = Wanted { follow: yes("follow"), timestamps: yes("timestamps"), since, tail };
-    let key = id(cluster, at.namespace.as_deref(), name);
-    Ok(Logs::new((cluster.scope.clone(), key), pod, wanted))
+    let limit = number("limitBytes")?;
+    if limit == Some(0) {
+        return Err(Refusal::invalid(
+            "PodLogOptions is invalid: limitBytes: Invalid value: 0: must be greater than 0".to_owned(),
+        ));
+    }
+    let size = |number: u64| usize::try_from(number).unwrap_or(usize::MAX);
+    let asked = |key: &str| param(key).is_some_and(|text| yes(&text));
+    let (follow, timestamps) = (asked("follow"), asked("timestamps"));
+    Ok(Wanted { follow, timestamps, since, tail: number("tailLines")?.map(size), limit: limit.map(size) })
 }
 
 impl Logs {
-    const fn new(at: (Scope, String), pod: Value, wanted: Wanted) -> Self {
-        let (file, changes) = (None, None);
-        Self { at, pod, wanted, file, offset: 0, pending: Vec::new(), told: 0, changes, over: false }
+    fn new(at: (Scope, String), pod: Value, wanted: Wanted) -> Self {
+        let (file, changes, pending) = (None, None, Vec::new());
+        Self { at, pod, wanted, file, offset: 0, pending, told: 0, midway: false, changes, over: false }
     }
 
     /// Whose it is.
@@ -137,52 +176,66 @@ impl Logs {
             self.told = Script::of(&self.pod).printed(&self.pod, now).len().saturating_sub(tail);
             return;
         };
-        let (mut starts, mut at) = (VecDeque::from([0_u64]), 0_u64);
+        let (mut starts, mut at) = (VecDeque::new(), 0_u64);
         loop {
-            let bytes = file.read(at, CHUNK);
+            let (from, bytes) = file.read(at, CHUNK);
+            if at == 0 {
+                starts.push_back(from);
+            }
             if bytes.is_empty() {
                 break;
             }
             for (n, _) in bytes.iter().enumerate().filter(|(_, byte)| **byte == b'\n') {
-                starts.push_back(at + n as u64 + 1);
+                starts.push_back(from + n as u64 + 1);
                 if starts.len() > tail.saturating_add(1) {
                     starts.pop_front();
                 }
             }
-            at += bytes.len() as u64;
+            at = from + bytes.len() as u64;
         }
-        // After the last line end nothing stands, unless a line is being written.
-        if starts.back() == Some(&at) {
-            starts.pop_back();
-        }
+        // Every line that is kept has its end: after the last one nothing stands.
+        starts.pop_back();
         let first = starts.len().saturating_sub(tail);
         self.offset = starts.get(first).copied().unwrap_or(at);
     }
 
-    /// One line as it was asked for, with its end where it has one.
-    fn shown(&self, line: &[u8], out: &mut Vec<u8>) {
-        let space = line.iter().position(|byte| *byte == b' ').unwrap_or(line.len());
-        let stamp = std::str::from_utf8(&line[..space]).ok().and_then(|text| text.parse::<Timestamp>().ok());
-        if self.wanted.since.is_some_and(|since| stamp.is_some_and(|at| at < since)) {
-            return;
+    /// One kept line as it was asked for.
+    fn shown(&mut self, line: &[u8], out: &mut Vec<u8>) {
+        let mut parts = line.splitn(3, |byte| *byte == b' ');
+        let (Some(stamp), Some(tag), Some(text)) = (parts.next(), parts.next(), parts.next()) else { return };
+        let at = std::str::from_utf8(stamp).ok().and_then(|text| text.parse::<Timestamp>().ok());
+        let early = self.wanted.since.is_some_and(|since| at.is_some_and(|at| at < since));
+        if !early {
+            if self.wanted.timestamps && !self.midway {
+                out.extend_from_slice(stamp);
+                out.push(b' ');
+            }
+            out.extend_from_slice(if tag == b"P" { text.strip_suffix(b"\n").unwrap_or(text) } else { text });
         }
-        out.extend_from_slice(if self.wanted.timestamps { line } else { line.get(space + 1..).unwrap_or_default() });
+        self.midway = tag == b"P";
     }
 
     /// What came since; nothing at the end of what there is.
-    fn more(&mut self, now: Timestamp, over: bool) -> Option<Vec<u8>> {
+    fn more(&mut self, now: Timestamp) -> Option<Vec<u8>> {
         let mut out = Vec::new();
         let Some(file) = &mut self.file else {
             let printed = Script::of(&self.pod).printed(&self.pod, now);
             for (at, line) in printed.iter().skip(self.told) {
-                self.shown(format!("{at} {line}\n").as_bytes(), &mut out);
+                self.shown(&kept(*at, true, line.as_bytes()), &mut out);
             }
             let any = printed.len() > self.told;
             self.told = self.told.max(printed.len());
             return any.then_some(out);
         };
-        let bytes = file.read(self.offset, CHUNK);
-        self.offset += bytes.len() as u64;
+        let (from, bytes) = file.read(self.offset, CHUNK);
+        if bytes.is_empty() {
+            return None;
+        }
+        if from != self.offset {
+            // What lies between is not kept any more.
+            self.pending.clear();
+        }
+        self.offset = from + bytes.len() as u64;
         let mut text = std::mem::take(&mut self.pending);
         text.extend_from_slice(&bytes);
         let whole = text.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
@@ -190,15 +243,21 @@ impl Logs {
             self.shown(line, &mut out);
         }
         self.pending = text[whole..].to_vec();
-        if bytes.is_empty() {
-            if over && !self.pending.is_empty() {
-                let last = std::mem::take(&mut self.pending);
-                self.shown(&last, &mut out);
-                return Some(out);
-            }
+        Some(out)
+    }
+
+    /// As [`Self::more`], as far as the limit goes.
+    fn more_within(&mut self, now: Timestamp) -> Option<Vec<u8>> {
+        if self.wanted.limit == Some(0) {
+            self.over = true;
             return None;
         }
-        Some(out)
+        let mut bytes = self.more(now)?;
+        if let Some(left) = &mut self.wanted.limit {
+            bytes.truncate(*left);
+            *left -= bytes.len();
+        }
+        Some(bytes)
     }
 
     /// Looks at the pod.
@@ -222,7 +281,7 @@ impl Logs {
             self.skip_to_tail(hub.now());
         }
         loop {
-            while let Some(bytes) = self.more(hub.now(), self.over) {
+            while let Some(bytes) = self.more_within(hub.now()) {
                 if !bytes.is_empty() {
                     return Some(bytes);
                 }
@@ -254,40 +313,62 @@ mod tests {
     use crate::store::GrowingFile;
     use serde_json::json;
 
-    fn logs(dir: &std::path::Path, text: &str, wanted: Wanted) -> Logs {
-        let path = dir.join("pod.log");
-        GrowingFile::open(&path).expect("opened").add(text.as_bytes()).expect("written");
+    const ONE: &[u8] = b"2026-11-20T12:00:00.000000001Z F one\n2026-11-20T12:00:01.000000000Z F \n";
+    const TWO: &[u8] = b"2026-11-20T12:00:02.000000000Z P th\n2026-11-20T12:00:02.500000000Z F ree\n2026-11-20T12:00:03.000000000Z P o";
+
+    fn read(wanted: Wanted) -> String {
+        let dir = tempfile::tempdir().expect("a directory");
+        let path = dir.path().join("log");
+        let mut file = GrowingFile::create(&path, 1 << 20).expect("made");
+        file.add(ONE).expect("written");
+        file.add(TWO).expect("written");
         let at = (Scope::global("account"), "a".to_owned());
         let mut logs = Logs::new(at, json!({}), wanted).kept_in(Some(GrowingReader::new(path)));
+        file.add(b"p\n").expect("written");
         logs.skip_to_tail(Timestamp::UNIX_EPOCH);
-        logs
-    }
-
-    fn read(mut logs: Logs, over: bool) -> String {
-        let mut all = Vec::new();
-        while let Some(bytes) = logs.more(Timestamp::UNIX_EPOCH, over) {
-            all.extend(bytes);
+        let mut out = Vec::new();
+        while let Some(bytes) = logs.more_within(Timestamp::UNIX_EPOCH) {
+            out.extend_from_slice(&bytes);
         }
-        String::from_utf8(all).expect("text")
+        String::from_utf8(out).expect("text")
     }
-
-    const TEXT: &str =
-        "2026-11-20T12:00:00.5Z one\n2026-11-20T12:00:01Z \n2026-11-20T12:00:02Z three\n2026-11-20T12:00:03Z op";
 
     #[test]
-    fn lines_come_as_they_were_asked_for() {
-        let of = |wanted: Wanted, over: bool| {
-            let dir = tempfile::tempdir().expect("a directory");
-            read(logs(dir.path(), TEXT, wanted), over)
-        };
-        assert_eq!(of(Wanted::default(), true), "one\n\nthree\nop");
-        // A line that is still being written is not shown while its container runs.
-        assert_eq!(of(Wanted::default(), false), "one\n\nthree\n");
-        assert_eq!(of(Wanted { timestamps: true, ..Wanted::default() }, true), TEXT);
+    fn lines_are_shown_as_asked() {
+        assert_eq!(read(Wanted::default()), "one\n\nthree\nop");
+        let stamped = read(Wanted { timestamps: true, ..Wanted::default() });
+        assert_eq!(
+            stamped,
+            "2026-11-20T12:00:00.000000001Z one\n2026-11-20T12:00:01.000000000Z \n2026-11-20T12:00:02.000000000Z three\n2026-11-20T12:00:03.000000000Z op"
+        );
         let since = "2026-11-20T12:00:01Z".parse().ok();
-        assert_eq!(of(Wanted { since, ..Wanted::default() }, true), "\nthree\nop");
-        for (tail, shown) in [(0, ""), (1, "op"), (2, "three\nop"), (9, "one\n\nthree\nop")] {
-            assert_eq!(of(Wanted { tail: Some(tail), ..Wanted::default() }, true), shown, "{tail}");
+        assert_eq!(read(Wanted { since, ..Wanted::default() }), "\nthree\nop");
+        // As kubelets count: every kept line, whole or not.
+        for (tail, shown) in [(0, ""), (1, "op"), (2, "ree\nop"), (3, "three\nop"), (9, "one\n\nthree\nop")] {
+            assert_eq!(read(Wanted { tail: Some(tail), ..Wanted::default() }), shown, "{tail}");
+        }
+        assert_eq!(read(Wanted { limit: Some(7), ..Wanted::default() }), "one\n\nth");
+    }
+
+    #[test]
+    fn what_is_asked_is_read() {
+        let now: Timestamp = "2026-11-20T12:00:00Z".parse().expect("a time");
+        let read = |asked: &[(&str, &str)]| {
+            let param = |name: &str| asked.iter().find(|(key, _)| *key == name).map(|(_, value)| (*value).to_owned());
+            wanted(now, &param)
+        };
+        let since = read(&[("sinceTime", "2026-11-20T11:59:58.9Z")]).expect("read").since;
+        assert_eq!(since, "2026-11-20T11:59:58Z".parse().ok(), "in whole seconds");
+        let since = read(&[("sinceSeconds", "60")]).expect("read").since;
+        assert_eq!(since, "2026-11-20T11:59:00Z".parse().ok());
+        for refused in [
+            &[("sinceTime", "now")][..],
+            &[("sinceTime", "2026-11-20T11:59:58Z"), ("sinceSeconds", "1")],
+            &[("tailLines", "-1")],
+            &[("limitBytes", "0")],
+            &[("stream", "Stderr")],
+        ] {
+            assert!(read(refused).is_err(), "{refused:?}");
         }
     }
 }

@@ -8,12 +8,11 @@
 mod auth;
 mod autoscaler;
 mod controllers;
+mod deletion;
 mod discovery;
 mod events;
 pub(in crate::sandbox) mod host;
 mod jobs;
-#[cfg(test)]
-mod jobs_tests;
 mod kubelet;
 mod local;
 mod logs;
@@ -21,7 +20,9 @@ mod objects;
 mod openapi;
 mod paths;
 mod pods;
+mod reply;
 mod schema;
+mod script;
 mod server;
 mod status;
 mod table;

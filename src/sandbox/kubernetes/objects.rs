@@ -2,13 +2,14 @@
 
 use super::{
     controllers,
-    discovery::{KINDS, Kind, Source},
+    deletion::{is_held, remove},
+    discovery::{Kind, Source},
     host::Cluster,
     jobs, kubelet,
     paths::Objects,
     pods, schema,
     status::Refusal,
-    views::{self, NAMESPACES, stamp},
+    views::{self, stamp},
 };
 use crate::sandbox::world::{self, Object, Tx};
 use serde_json::{Map, Value, json};
@@ -149,7 +150,7 @@ pub(super) fn create(
     let meta = row["metadata"].as_object().cloned().unwrap_or_default();
     let name = match (meta.get("name").and_then(Value::as_str), meta.get("generateName").and_then(Value::as_str)) {
         (Some(name), _) => name.to_owned(),
-        (None, Some(prefix)) => format!("{prefix}{}", tx.letters(5).to_lowercase()),
+        (None, Some(prefix)) => format!("{prefix}{}", pods::tail(tx)),
         (None, None) => {
             return Err(Refusal::invalid(format!(
                 "{} \"\" is invalid: metadata.name: Required value: name or generateName is required",
@@ -303,7 +304,12 @@ fn fill(tx: &mut Tx<'_>, cluster: &Cluster, kind: &Kind, row: &mut Value) -> Res
             }
         }
         "jobs" => jobs::fill(row),
-        "pods" => row["status"] = json!({"phase": "Pending"}),
+        "pods" => {
+            if row["spec"]["terminationGracePeriodSeconds"].is_null() {
+                row["spec"]["terminationGracePeriodSeconds"] = json!(30);
+            }
+            row["status"] = json!({"phase": "Pending", "qosClass": pods::qos(&row["spec"])});
+        }
         "ingresses" => row["status"] = json!({"loadBalancer": {}}),
         _ => {}
     }
@@ -351,7 +357,7 @@ fn fill_service(tx: &mut Tx<'_>, cluster: &Cluster, row: &mut Value) -> Result<(
 }
 
 /// The stored object, for a change; computed ones cannot be changed.
-fn stored(tx: &Tx<'_>, cluster: &Cluster, asked: &Objects) -> Result<Value, Refusal> {
+pub(super) fn stored(tx: &Tx<'_>, cluster: &Cluster, asked: &Objects) -> Result<Value, Refusal> {
     let name = asked.name.as_deref().unwrap_or_default();
     match tx.get(&cluster.scope, filed(asked.kind), &id(cluster, asked.namespace.as_deref(), name)) {
         Some(object) => Ok(object.doc.clone()),
@@ -446,116 +452,23 @@ fn settle(
         let next = generation + u64::from(before["spec"] != after["spec"]);
         after["metadata"]["generation"] = json!(next);
     }
-    let finalizers = after["metadata"]["finalizers"].as_array().is_some_and(|list| !list.is_empty());
     if dry {
         return Ok(after);
     }
     let leaving = after["metadata"]["deletionTimestamp"].is_string();
     let after = put(tx, cluster, asked.kind, after, |_| {});
-    if leaving && !finalizers {
-        let name = asked.name.as_deref().unwrap_or_default();
-        tx.remove(&cluster.scope, filed(asked.kind), &id(cluster, asked.namespace.as_deref(), name));
+    if leaving && runs_to_an_end(asked.kind, &after) {
+        kubelet::let_go(tx, cluster, &after);
+    } else if leaving && !is_held(&after) {
+        remove(tx, cluster, asked.kind, &after);
     } else {
         controllers::changed(tx, cluster, asked.kind, &after);
     }
     Ok(after)
 }
 
-/// How an object is to go.
-#[derive(Debug, Clone, Copy, Default)]
-pub(super) struct Going<'a> {
-    /// Only the one with this uid.
-    pub(super) uid: Option<&'a str>,
-    /// What belongs to it stays; unless said, it goes.
-    pub(super) orphan: bool,
-    /// How long a pod may take to end.
-    pub(super) grace: Option<u64>,
-    /// Nothing happens.
-    pub(super) dry: bool,
-}
-
-/// Removes an object, or marks it when something must be done first. Returns it as it was last.
-pub(super) fn delete(tx: &mut Tx<'_>, cluster: &Cluster, asked: &Objects, going: Going<'_>) -> Result<Value, Refusal> {
-    let dry = going.dry;
-    if asked.kind.plural == "namespaces" && asked.name.as_deref().is_some_and(|name| NAMESPACES.contains(&name)) {
-        let name = asked.name.as_deref().unwrap_or_default();
-        return Err(Refusal::forbidden(format!(
-            "namespaces \"{name}\" is forbidden: this namespace may not be deleted"
-        )));
-    }
-    let mut row = stored(tx, cluster, asked)?;
-    if let Some(wanted) = going.uid.filter(|uid| row["metadata"]["uid"] != json!(uid)) {
-        let (plural, name) = (asked.kind.plural, asked.name.as_deref().unwrap_or_default());
-        let has = row["metadata"]["uid"].as_str().unwrap_or_default();
-        return Err(Refusal::conflict(format!(
-            "Operation cannot be fulfilled on {plural} \"{name}\": Precondition failed: UID in precondition: {wanted}, UID in object meta: {has}"
-        )));
-    }
-    if dry || row["metadata"]["deletionTimestamp"].is_string() {
-        return Ok(row);
-    }
-    if asked.kind.plural == "pods" && kubelet::told_to_end(tx, cluster, &row, going.grace) {
-        return stored(tx, cluster, asked);
-    }
-    row["metadata"]["deletionTimestamp"] = json!(stamp(tx.now()));
-    row["metadata"]["deletionGracePeriodSeconds"] = json!(0);
-    let held = row["metadata"]["finalizers"].as_array().is_some_and(|list| !list.is_empty());
-    if held || asked.kind.plural == "namespaces" {
-        if asked.kind.plural == "namespaces" {
-            row["status"] = json!({"phase": "Terminating"});
-        }
-        let row = put(tx, cluster, asked.kind, row, |_| {});
-        controllers::changed(tx, cluster, asked.kind, &row);
-        return Ok(row);
-    }
-    let name = asked.name.as_deref().unwrap_or_default();
-    tx.remove(&cluster.scope, filed(asked.kind), &id(cluster, asked.namespace.as_deref(), name));
-    if going.orphan {
-        orphan(tx, cluster, &row);
-    } else {
-        collect(tx, cluster, &row);
-    }
-    controllers::removed(tx, cluster, asked.kind, &row);
-    Ok(row)
-}
-
-/// What is owned by this object.
-fn owned(tx: &Tx<'_>, cluster: &Cluster, row: &Value) -> Vec<(&'static Kind, Value)> {
-    let mut found = Vec::new();
-    for kind in KINDS.iter().filter(|kind| kind.source == Source::Stored) {
-        let inside = tx.list(&cluster.scope, filed(kind)).filter(|o| o.parent.as_deref() == Some(cluster.id.as_str()));
-        let owned = inside.filter(|object| {
-            let owners = object.doc["metadata"]["ownerReferences"].as_array().into_iter().flatten();
-            owners.into_iter().any(|owner| owner["uid"] == row["metadata"]["uid"])
-        });
-        found.extend(owned.map(|object| (kind, object.doc.clone())));
-    }
-    found
-}
-
-/// The garbage collector: what belongs to an object that is gone goes.
-fn collect(tx: &mut Tx<'_>, cluster: &Cluster, row: &Value) {
-    for (kind, child) in owned(tx, cluster, row) {
-        cascade(tx, cluster, kind, &child);
-    }
-}
-
-/// The opposite: it stays, and belongs to nobody.
-fn orphan(tx: &mut Tx<'_>, cluster: &Cluster, row: &Value) {
-    for (kind, mut child) in owned(tx, cluster, row) {
-        let owners = child["metadata"]["ownerReferences"].as_array().cloned().unwrap_or_default();
-        let left: Vec<Value> = owners.into_iter().filter(|owner| owner["uid"] != row["metadata"]["uid"]).collect();
-        child["metadata"]["ownerReferences"] = json!(left);
-        put(tx, cluster, kind, child, |_| {});
-    }
-}
-
-/// Removes an object with what belongs to it; no harm where it is gone already.
-pub(super) fn cascade(tx: &mut Tx<'_>, cluster: &Cluster, kind: &'static Kind, row: &Value) {
-    let text = |key: &str| row["metadata"][key].as_str().map(str::to_owned);
-    let one = Objects { kind, namespace: text("namespace"), name: text("name"), sub: None };
-    // It was there a moment ago; nothing else refuses.
-    let _ = delete(tx, cluster, &one, Going { uid: row["metadata"]["uid"].as_str(), ..Going::default() });
+pub(super) fn runs_to_an_end(kind: &Kind, row: &Value) -> bool {
+    kind.plural == "pods" && kubelet::is_finite(&row["spec"])
 }
 
 #[cfg(test)]

@@ -301,6 +301,28 @@ fn has_account(tx: &Tx<'_>, cluster: &Cluster, owner: &Value) -> bool {
             .any(|(row, _)| row["metadata"]["name"] == json!(account) && row["metadata"]["namespace"] == *namespace)
 }
 
+/// What `generateName` ends with.
+pub(super) fn tail(tx: &mut Tx<'_>) -> String {
+    suffix(&[&tx.hex(16)], 5)
+}
+
+/// How a pod's containers are served when their node runs short.
+pub(super) fn qos(spec: &Value) -> &'static str {
+    let (mut any, mut all) = (false, true);
+    for container in spec["containers"].as_array().into_iter().flatten() {
+        for resource in ["cpu", "memory"] {
+            let of = |side: &str| container["resources"][side][resource].as_str().and_then(amount);
+            any |= of("requests").is_some() || of("limits").is_some();
+            all &= of("limits").is_some() && of("requests").is_none_or(|asked| Some(asked) == of("limits"));
+        }
+    }
+    match (any, all) {
+        (false, _) => "BestEffort",
+        (true, true) => "Guaranteed",
+        (true, false) => "Burstable",
+    }
+}
+
 /// Looks at everything.
 pub(super) fn survey(tx: &Tx<'_>, cluster: &Cluster) -> Survey {
     let now = tx.now();

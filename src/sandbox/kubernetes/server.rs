@@ -4,40 +4,35 @@
 use super::{
     auth::User,
     controllers,
+    deletion::{self, Going, Policy},
     discovery::{self, Kind, Source},
     host::{self, Cluster, Credentials},
     kubelet,
     local::Local,
     logs::{self, Logs},
-    objects::{self, Going},
-    openapi,
+    objects, openapi,
     paths::{self, Objects, Target},
+    reply::{respond, respond_empty, too_many},
     schema,
     status::Refusal,
     table::{self, Include},
-    watch::{Lists, Watch},
+    watch::{Lists, Manner, Scene, Since, Watch},
 };
 use crate::sandbox::{
     hub::{Call, Hub, Kubernetes, Refusal as Fate},
-    server::{Body, ClientCertificate, full, read_body},
+    server::{Body, ClientCertificate, read_body},
     world::{Object, Tx, WorldError},
 };
 use async_trait::async_trait;
-use futures::{Stream, StreamExt};
-use http_body_util::{BodyExt, StreamBody};
-use hyper::{
-    Request, Response,
-    body::{Bytes, Frame, Incoming},
-    http::request::Parts,
-};
+use hyper::{Request, Response, body::Incoming, http::request::Parts};
 use jiff::Timestamp;
 use serde_json::{Value, json};
-use std::{convert::Infallible, path::Path, sync::Arc};
+use std::{path::Path, sync::Arc};
 
 /// All API servers of the world.
 #[derive(Default)]
 pub struct ApiServers {
-    lists: Lists,
+    lists: Arc<Lists>,
     local: Option<Arc<Local>>,
 }
 
@@ -81,6 +76,8 @@ pub(super) enum Answer {
     Stream(Watch),
     /// What a container prints.
     Printed(Box<Logs>),
+    /// No content.
+    Nothing,
 }
 
 /// Why nothing comes out.
@@ -201,12 +198,23 @@ impl Asked {
         }
     }
 
+    /// Which objects of a kind are asked for.
+    fn scene(&self, at: &Objects) -> Scene {
+        let own = |name: &str| self.param(name).map(str::to_owned);
+        let (labels, fields) = (own("labelSelector"), own("fieldSelector"));
+        Scene { uid: self.uid.clone(), at: at.clone(), labels, fields }
+    }
+
     /// The options of a deletion; none where the body is empty.
     fn options(&self) -> Result<Value, Refusal> {
         if self.body.is_empty() { Ok(Value::Null) } else { self.document() }
     }
 
     fn document(&self) -> Result<Value, Refusal> {
+        let media = self.patch.split(';').next().unwrap_or_default().trim();
+        if media.starts_with("application/vnd.kubernetes.protobuf") || media == "application/cbor" {
+            return Err(Refusal::unsupported_media_type(media));
+        }
         let parsed = if self.patch.contains("yaml") {
             serde_yaml::from_slice(&self.body).map_err(|why| why.to_string())
         } else {
@@ -239,6 +247,7 @@ impl Kubernetes for ApiServers {
             Ok(Answer::Whole(code, body)) => Some(respond(code, &body)),
             Ok(Answer::Stream(watch)) => Some(watch.respond(hub)),
             Ok(Answer::Printed(logs)) => Some(logs.respond(hub)),
+            Ok(Answer::Nothing) => Some(respond_empty()),
             Err(Trouble::No(refusal)) => Some(respond(refusal.code(), &refusal.body())),
             Err(Trouble::Silent) => None,
             Err(Trouble::World(error)) => {
@@ -259,35 +268,21 @@ impl Kubernetes for ApiServers {
         })
     }
 
+    async fn end(&self) {
+        if let Some(local) = &self.local {
+            local.end().await;
+        }
+    }
+
     fn due(&self, tx: &mut Tx<'_>, object: &Object, what: &str) {
         let Some(local) = &self.local else { return controllers::happen(tx, object, what) };
-        // A process that was told to end says itself when it has.
-        if what == kubelet::GONE && local.runs(&object.doc) {
-            return;
+        match what {
+            kubelet::START => local.due(tx, object),
+            // A process that was told to end says itself when it has.
+            kubelet::GONE if local.runs(&object.doc) => {}
+            _ => controllers::happen(tx, object, what),
         }
-        controllers::happen(tx, object, what);
-        local.after(tx, object, what);
     }
-}
-
-fn too_many() -> Value {
-    json!({
-        "kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Failure", "reason": "TooManyRequests", "code": 429,
-        "message": "Too many requests, please try again later.", "details": {"retryAfterSeconds": 1},
-    })
-}
-
-/// A reply that goes on until its stream ends.
-pub(super) fn respond_with(media: &'static str, stream: impl Stream<Item = Bytes> + Send + 'static) -> Response<Body> {
-    let frames = stream.map(|bytes| Ok::<_, Infallible>(Frame::data(bytes)));
-    let body: Body = StreamBody::new(frames).map_err(|never| match never {}).boxed_unsync();
-    let reply = Response::builder().status(200).header("content-type", media);
-    reply.body(body).expect("headers of the sandbox are valid")
-}
-
-fn respond(code: u16, body: &Value) -> Response<Body> {
-    let reply = Response::builder().status(code).header("content-type", "application/json");
-    reply.body(full(body.to_string())).expect("codes and headers of the sandbox are valid")
 }
 
 /// The cluster with this path, if its API server can be reached from outside.
@@ -306,7 +301,7 @@ fn identify(tx: &Tx<'_>, cluster: &Cluster, shown: Credentials<'_>, wall: Timest
 }
 
 /// Answers a request in the world as it is.
-pub(super) fn answer(tx: &mut Tx<'_>, asked: &Asked, lists: &Lists, wall: Timestamp) -> Result<Answer, Trouble> {
+pub(super) fn answer(tx: &mut Tx<'_>, asked: &Asked, lists: &Arc<Lists>, wall: Timestamp) -> Result<Answer, Trouble> {
     let cluster = reachable(tx, &asked.uid).ok_or(Trouble::Silent)?;
     if matches!(asked.target, Target::Health) {
         return Ok(Answer::Whole(200, json!("ok")));
@@ -366,7 +361,7 @@ fn of_objects(
     at: &Objects,
     cluster: &Cluster,
     user: &User,
-    lists: &Lists,
+    lists: &Arc<Lists>,
 ) -> Result<Answer, Trouble> {
     let kind = at.kind;
     user.check(asked.verb, kind, at.namespace.as_deref(), at.name.as_deref())?;
@@ -375,7 +370,7 @@ fn of_objects(
         None | Some("status") => {}
         Some("log") if kind.plural == "pods" && asked.verb == "get" => {
             let logs = logs::open(tx, cluster, at, |name| asked.param(name).map(str::to_owned))?;
-            return Ok(Answer::Printed(Box::new(logs)));
+            return Ok(logs.map_or(Answer::Nothing, |logs| Answer::Printed(Box::new(logs))));
         }
         Some(other) => return Err(Refusal::not_simulated(&format!("{}/{other}", kind.plural)).into()),
     }
@@ -390,28 +385,15 @@ fn of_objects(
             let version = row["metadata"]["resourceVersion"].clone();
             Ok(Answer::Whole(200, asked.shown(kind, vec![row], tx.now(), &version, |mut rows| rows.remove(0))))
         }
-        "list" | "watch" => {
-            let rows = objects::list(tx, cluster, kind, at.namespace.as_deref(), revision);
-            let rows = objects::select(rows, asked.param("labelSelector"), asked.param("fieldSelector"))?;
-            if asked.verb == "list" {
-                lists.remember(&asked.uid, kind, revision, &rows);
-                let version = json!(revision.to_string());
-                let list = |rows| kind.list(rows, revision);
-                return Ok(Answer::Whole(200, asked.shown(kind, rows, tx.now(), &version, list)));
-            }
-            let since = asked.param("resourceVersion").filter(|v| !v.is_empty() && *v != "0");
-            let known = match since {
-                None => Vec::new(),
-                Some(since) => match lists.recall(&asked.uid, kind, since) {
-                    Some(known) => known,
-                    None => return Ok(Answer::Stream(Watch::expired())),
-                },
-            };
-            let own = |name: &str| asked.param(name).map(str::to_owned);
-            let seconds = asked.param("timeoutSeconds").and_then(|text| text.parse().ok()).unwrap_or(300);
-            let selectors = (own("labelSelector"), own("fieldSelector"));
-            Ok(Answer::Stream(Watch::new(&asked.uid, at, selectors, known, seconds).in_tables(asked.table)))
+        "list" => {
+            let all = objects::list(tx, cluster, kind, None, revision);
+            lists.remember(&asked.uid, kind, revision, &all);
+            let rows = asked.scene(at).among(&all)?;
+            let version = json!(revision.to_string());
+            let list = |rows| kind.list(rows, revision);
+            Ok(Answer::Whole(200, asked.shown(kind, rows, tx.now(), &version, list)))
         }
+        "watch" => Ok(Answer::Stream(watch(asked, at, lists)?)),
         "create" => {
             let document = asked.document()?;
             schema::check_fields(kind, &document, asked.is_strict()?)?;
@@ -425,17 +407,16 @@ fn of_objects(
         "patch" => patch(tx, asked, at, cluster, dry),
         "delete" => {
             let options = asked.options()?;
-            let row = objects::delete(tx, cluster, at, going(asked, kind, &options, dry))?;
+            let row = deletion::delete(tx, cluster, at, going(asked, kind, &options, dry)?)?;
             Ok(Answer::Whole(200, if objects::get(tx, cluster, at, revision).is_ok() { row } else { gone(kind, &row) }))
         }
         "deletecollection" => {
-            let rows = objects::list(tx, cluster, kind, at.namespace.as_deref(), revision);
-            let rows = objects::select(rows, asked.param("labelSelector"), asked.param("fieldSelector"))?;
+            let rows = asked.scene(at).among(&objects::list(tx, cluster, kind, None, revision))?;
             let options = asked.options()?;
             for row in &rows {
                 let text = |key: &str| row["metadata"][key].as_str().map(str::to_owned);
                 let one = Objects { kind, namespace: text("namespace"), name: text("name"), sub: None };
-                objects::delete(tx, cluster, &one, going(asked, kind, &options, dry))?;
+                deletion::delete(tx, cluster, &one, going(asked, kind, &options, dry)?)?;
             }
             Ok(Answer::Whole(200, kind.list(rows, revision)))
         }
@@ -443,17 +424,43 @@ fn of_objects(
     }
 }
 
+fn watch(asked: &Asked, at: &Objects, lists: &Arc<Lists>) -> Result<Watch, Refusal> {
+    let yes = |name: &str| asked.param(name).is_some_and(|text| text == "true" || text == "1");
+    let initial = yes("sendInitialEvents");
+    if initial && asked.param("resourceVersionMatch") != Some("NotOlderThan") {
+        return Err(Refusal::invalid(
+            "ListOptions.meta.k8s.io \"\" is invalid: resourceVersionMatch: Forbidden: sendInitialEvents requires setting resourceVersionMatch to NotOlderThan".to_owned(),
+        ));
+    }
+    let scene = asked.scene(at);
+    // Selectors are refused now or never.
+    scene.among(&[])?;
+    let seconds = asked.param("timeoutSeconds").and_then(|text| text.parse().ok()).unwrap_or(300);
+    let manner = Manner { seconds, table: asked.table, bookmarks: yes("allowWatchBookmarks"), initial };
+    let from = asked.param("resourceVersion").filter(|text| !initial && !text.is_empty() && *text != "0");
+    let Some(from) = from else { return Ok(Watch::new(scene, lists, Vec::new(), Since::default(), manner)) };
+    let seen: u64 = from.parse().map_err(|_| Refusal::bad_request(format!("invalid resource version: {from}")))?;
+    let Some((base, rows)) = lists.recall(&asked.uid, at.kind, seen) else { return Ok(Watch::expired()) };
+    let known = scene.among(&rows)?;
+    Ok(Watch::new(scene, lists, known, Since { base, seen }, manner))
+}
+
 /// How something is to be deleted, as body and parameters say.
-fn going<'a>(asked: &'a Asked, kind: &Kind, options: &'a Value, dry: bool) -> Going<'a> {
+fn going<'a>(asked: &'a Asked, kind: &Kind, options: &'a Value, dry: bool) -> Result<Going<'a>, Refusal> {
     let said = |key: &str| options[key].as_str().or(asked.param(key));
     let grace = options["gracePeriodSeconds"].as_u64();
-    Going {
-        uid: options["preconditions"]["uid"].as_str(),
+    let policy = match said("propagationPolicy") {
+        Some(text) => Policy::read(text)?,
         // Jobs alone leave their pods where nothing is said, for compatibility with clients of old.
-        orphan: said("propagationPolicy").map_or(kind.plural == "jobs", |policy| policy == "Orphan"),
+        None if kind.plural == "jobs" => Policy::Orphan,
+        None => Policy::Background,
+    };
+    Ok(Going {
+        uid: options["preconditions"]["uid"].as_str(),
+        policy,
         grace: grace.or_else(|| asked.param("gracePeriodSeconds")?.parse().ok()),
         dry,
-    }
+    })
 }
 
 fn gone(kind: &Kind, row: &Value) -> Value {

@@ -64,6 +64,14 @@ impl Refusal {
         Self::new(400, "BadRequest", message)
     }
 
+    /// The body is of a kind that this server does not read; a real one does.
+    pub(super) fn unsupported_media_type(media: &str) -> Self {
+        let message = format!(
+            "the body of the request was in an unknown format - accepted media types include: application/json, application/yaml (the sandbox does not read {media}; kubectl sends JSON with `create -f` and `apply -f`)"
+        );
+        Self::new(415, "UnsupportedMediaType", message)
+    }
+
     /// The kind is served, the verb never is.
     pub(super) fn method_not_allowed() -> Self {
         let message = "the server does not allow this method on the requested resource".to_owned();

@@ -11,6 +11,7 @@ use crate::sandbox::{
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use jiff::Timestamp;
 use serde_json::{Value, json};
+use std::sync::Arc;
 
 const CLASSIC: Kind = Kind::new("elasticloadbalancing", "classic-load-balancer");
 const GROUP: Kind = Kind::new("ec2", "security-group");
@@ -39,11 +40,12 @@ fn call(bench: &mut Bench, method: &str, path: &str, token: Option<String>, body
     let wall: Timestamp = WALL.parse().expect("a time");
     let now = bench.world.now();
     let mut tx = bench.world.begin(now);
-    match answer(&mut tx, &asked, &Lists::default(), wall) {
+    match answer(&mut tx, &asked, &Arc::<Lists>::default(), wall) {
         Ok(Answer::Whole(code, document)) => {
             tx.commit().expect("committed");
             Some((code, document))
         }
+        Ok(Answer::Nothing) => Some((204, Value::Null)),
         Ok(Answer::Stream(_) | Answer::Printed(_)) => panic!("no stream was asked for"),
         Err(Trouble::No(refusal)) => Some((refusal.code(), refusal.body())),
         Err(Trouble::Silent) => None,

@@ -3,13 +3,16 @@
 use super::super::{
     discovery::Kind,
     host::Cluster,
-    kubelet,
     objects::{filed, id},
+    script::{Script, words},
 };
 use crate::sandbox::world::{Scope, Tx};
 use base64::Engine;
 use serde_json::Value;
-use std::path::{Component, Path, PathBuf};
+use std::{
+    path::{Component, Path, PathBuf},
+    time::Duration,
+};
 
 type Variables = Vec<(String, String)>;
 
@@ -29,6 +32,8 @@ pub(super) struct Launch {
     pub(super) hostname: String,
     /// Its working directory, below its root.
     pub(super) below: PathBuf,
+    /// How long its memory lasts, of a pod that asks to run out of it.
+    pub(super) memory_lasts: Option<Duration>,
 }
 
 impl Launch {
@@ -38,7 +43,7 @@ impl Launch {
     /// What of it cannot be had here.
     pub(super) fn of(tx: &Tx<'_>, cluster: &Cluster, pod: &Value) -> Result<Self, String> {
         let container = &pod["spec"]["containers"][0];
-        let words = kubelet::words(container);
+        let words = words(container);
         if words.is_empty() {
             return Err("no command specified: pods that run here have no image".to_owned());
         }
@@ -58,6 +63,7 @@ impl Launch {
             // Never above its root.
             below: within.filter(|part| matches!(part, Component::Normal(_))).collect(),
             env,
+            memory_lasts: Script::of(pod).out_of_memory(),
         })
     }
 }

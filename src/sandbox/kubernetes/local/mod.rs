@@ -2,16 +2,18 @@
 //! nothing of this machine's environment but the usual search path.
 //!
 //! There is no image and no root directory of their own: commands are this machine's, `workingDir` is a directory below the
-//! scratch directory, and volumes are refused. They take real time, whatever the speed of the world. A pod's directory
-//! and log go when the pod does.
+//! scratch directory, and volumes are refused. They take real time, whatever the speed of the world, and of the
+//! annotations in [`super::script`] only those that ask for a failure count. A pod's directory and log go when the pod
+//! does.
 
 mod launch;
 mod process;
 
 use super::{
-    host::cluster_of,
-    kubelet::{self, Ending},
+    host::{Cluster, cluster_of},
+    kubelet,
     objects::filed,
+    script::{Ending, START_ERROR},
 };
 use crate::{
     sandbox::{
@@ -21,7 +23,7 @@ use crate::{
     store::{self, GrowingReader},
 };
 use launch::Launch;
-use process::{Log, Orders};
+use process::{End, Log, Orders};
 use serde_json::Value;
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -31,6 +33,7 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak},
     time::Duration,
 };
+use tokio::task::JoinSet;
 
 /// The pods that run here.
 #[derive(Debug)]
@@ -38,11 +41,12 @@ pub(super) struct Local {
     dir: PathBuf,
     hub: OnceLock<Weak<Hub>>,
     state: Mutex<State>,
+    tasks: Mutex<JoinSet<()>>,
 }
 
 #[derive(Debug, Default)]
 struct State {
-    /// Pods whose process runs.
+    /// Pods whose process runs, or is about to.
     running: BTreeSet<String>,
     /// Pods that have a directory, by their id: where they are filed.
     kept: BTreeMap<String, (Scope, String)>,
@@ -59,7 +63,7 @@ fn report(error: &WorldError) {
 impl Local {
     /// Pods run below this directory of the sandbox's.
     pub(super) fn below(dir: &Path) -> Self {
-        Self { dir: dir.join("pods"), hub: OnceLock::new(), state: Mutex::default() }
+        Self { dir: dir.join("pods"), hub: OnceLock::new(), state: Mutex::default(), tasks: Mutex::default() }
     }
 
     /// A pod's log.
@@ -97,13 +101,22 @@ impl Local {
         }
         self.state().kept.extend(standing);
         let (local, mut changes) = (Arc::clone(self), hub.changes());
-        tokio::spawn(async move {
-            // Ends with the hub.
+        self.tasks().spawn(async move {
             while changes.changed().await.is_ok() {
                 let Some(hub) = local.hub.get().and_then(Weak::upgrade) else { return };
                 local.tidy(&hub);
             }
         });
+    }
+
+    /// The server ends: so does what runs, unnoticed by the world.
+    pub(super) async fn end(&self) {
+        let mut tasks = std::mem::take(&mut *self.tasks());
+        tasks.shutdown().await;
+    }
+
+    fn tasks(&self) -> MutexGuard<'_, JoinSet<()>> {
+        self.tasks.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Removes what pods left that are gone.
@@ -135,26 +148,23 @@ impl Local {
         }
     }
 
-    /// After a step of a pod's life: one that was started runs here.
-    pub(super) fn after(self: &Arc<Self>, tx: &mut Tx<'_>, object: &Object, what: &str) {
-        if what != kubelet::START {
-            return;
-        }
-        let scope = object.scope();
-        let Some(now) = tx.get(&scope, filed(kubelet::kind()), &object.id).cloned() else { return };
-        let Some(cluster) = cluster_of(tx, &now).filter(|_| kubelet::is_running(&now.doc)) else { return };
+    /// A pod's container is to start: here, where nothing of it is missing.
+    pub(super) fn due(self: &Arc<Self>, tx: &mut Tx<'_>, object: &Object) {
+        let Some(cluster) = cluster_of(tx, object) else { return };
         // It ends when its process does.
-        tx.update(&scope, filed(kubelet::kind()), &object.id, |object| object.due = None);
-        match Launch::of(tx, &cluster, &now.doc) {
+        let Some(row) = kubelet::created(tx, &cluster, object.doc.clone()) else { return };
+        match Launch::of(tx, &cluster, &row) {
             Ok(launch) => self.start(launch),
-            Err(why) => kubelet::ended(tx, &cluster, now.doc, &start_error(why)),
+            Err(why) => kubelet::ended(tx, &cluster, row, &start_error(why)),
         }
     }
 
     fn start(self: &Arc<Self>, launch: Launch) {
         self.state().running.insert(launch.uid.clone());
         let local = Arc::clone(self);
-        tokio::spawn(async move {
+        let mut tasks = self.tasks();
+        while tasks.try_join_next().is_some() {}
+        tasks.spawn(async move {
             let Some(hub) = local.hub.get().and_then(Weak::upgrade) else { return };
             // Time does not jump while somebody works.
             let busy = hub.busy();
@@ -162,7 +172,7 @@ impl Local {
             let stands = hub.transact(|tx| Ok::<_, WorldError>(pod_of(tx, &launch).is_some()));
             if matches!(stands, Ok(true)) {
                 let ending = local.run(&hub, &launch).await;
-                local.ended(&hub, &launch, &ending);
+                note(&hub, &launch, |tx, cluster, row| kubelet::ended(tx, cluster, row, &ending));
             }
             local.state().running.remove(&launch.uid);
             local.tidy(&hub);
@@ -174,27 +184,15 @@ impl Local {
         let root = self.dir.join(&launch.uid).join("root");
         self.state().kept.insert(launch.uid.clone(), (launch.scope.clone(), launch.object.clone()));
         let prepared = store::make_private_dir(&root.join(&launch.below));
-        let log = match prepared.and_then(|()| Log::open(&self.log_of(&launch.uid))) {
+        let log = match prepared.and_then(|()| Log::create(&self.log_of(&launch.uid))) {
             Ok(log) => log,
             Err(error) => return start_error(error.to_string()),
         };
-        let orders = Orders { leave: leaving(hub, launch), vanish: vanished(hub, launch) };
-        match process::run(launch, &root, log, || hub.now(), orders).await {
-            Ok(status) => Ending::exited(code(status)),
+        let started = || note(hub, launch, kubelet::started);
+        match process::run(launch, &root, log, || hub.now(), started, Standing { hub, launch }).await {
+            Ok(End::Exited(status)) => Ending::exited(code(status)),
+            Ok(End::OutOfMemory) => Ending::out_of_memory(),
             Err(cause) => start_error(not_started(&launch.words[0], &cause)),
-        }
-    }
-
-    fn ended(&self, hub: &Hub, launch: &Launch, ending: &Ending) {
-        let noted = hub.transact(|tx| {
-            let now = pod_of(tx, launch).cloned();
-            if let Some((object, cluster)) = now.and_then(|object| cluster_of(tx, &object).map(|it| (object, it))) {
-                kubelet::ended(tx, &cluster, object.doc, ending);
-            }
-            Ok::<_, WorldError>(())
-        });
-        if let Err(error) = noted {
-            report(&error);
         }
     }
 }
@@ -221,23 +219,44 @@ async fn once<T>(hub: &Hub, launch: &Launch, look: impl Fn(Option<&Value>) -> Op
     }
 }
 
-/// Waits until the pod is to go; says how long it has.
-async fn leaving(hub: &Hub, launch: &Launch) -> Duration {
-    let asked = once(hub, launch, |pod| {
-        let Some(pod) = pod else { return Some(0) };
-        let meta = &pod["metadata"];
-        meta["deletionTimestamp"].is_string().then(|| meta["deletionGracePeriodSeconds"].as_u64().unwrap_or_default())
+/// Notes in the world what became of a container, where its pod still stands and has not ended.
+fn note(hub: &Hub, launch: &Launch, change: impl FnOnce(&mut Tx<'_>, &Cluster, Value)) {
+    let noted = hub.transact(|tx| {
+        let now = pod_of(tx, launch).cloned();
+        if let Some((object, cluster)) = now.and_then(|object| cluster_of(tx, &object).map(|it| (object, it))) {
+            change(tx, &cluster, object.doc);
+        }
+        Ok::<_, WorldError>(())
     });
-    Duration::from_secs(asked.await.unwrap_or_default())
+    if let Err(error) = noted {
+        report(&error);
+    }
 }
 
-/// Waits until the pod is gone.
-async fn vanished(hub: &Hub, launch: &Launch) {
-    once(hub, launch, |pod| pod.is_none().then_some(())).await;
+/// What its pod says.
+struct Standing<'a> {
+    hub: &'a Hub,
+    launch: &'a Launch,
+}
+
+impl Orders for Standing<'_> {
+    async fn told(&self, left: Option<Duration>) -> Duration {
+        let asked = once(self.hub, self.launch, |pod| {
+            let Some(pod) = pod else { return Some(Duration::ZERO) };
+            let meta = &pod["metadata"];
+            let grace = Duration::from_secs(meta["deletionGracePeriodSeconds"].as_u64().unwrap_or_default());
+            (meta["deletionTimestamp"].is_string() && left.is_none_or(|left| grace < left)).then_some(grace)
+        });
+        match asked.await {
+            Some(grace) => grace,
+            // The server ends, and this with it.
+            None => std::future::pending().await,
+        }
+    }
 }
 
 fn start_error(why: String) -> Ending {
-    Ending { code: 128, reason: "StartError", message: Some(why) }
+    Ending { code: 128, reason: START_ERROR, message: Some(why) }
 }
 
 /// In the container runtime's words.
@@ -249,7 +268,7 @@ fn not_started(program: &str, cause: &io::Error) -> String {
         _ => cause.to_string(),
     };
     format!(
-        "failed to create containerd task: failed to create shim task: OCI runtime create failed: runc create failed: unable to start container process: error during container init: exec: \"{program}\": {why}"
+        "failed to create containerd task: failed to create shim task: OCI runtime create failed: runc create failed: unable to start container process: error during container init: exec: \"{program}\": {why}: unknown"
     )
 }
 

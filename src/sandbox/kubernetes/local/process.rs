@@ -3,7 +3,7 @@
 //!
 //! What leaves the group by itself (`setsid`) is not found again.
 
-use super::launch::Launch;
+use super::{super::logs::kept, launch::Launch};
 use crate::{
     sandbox::hub::nap,
     store::{GrowingFile, StoreError},
@@ -20,7 +20,7 @@ use std::{
 use tokio::{
     io::{AsyncRead, AsyncReadExt},
     process::{Child, ChildStdin, Command},
-    time::timeout,
+    time::{Instant, timeout},
 };
 
 /// What containers search commands in, where their image says nothing else.
@@ -30,6 +30,10 @@ const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 const GUARD: &str = "trap '' HUP INT QUIT TERM ALRM USR1 USR2; echo; read -r end; kill -KILL 0";
 /// How long is waited for output that nobody of the group can write any more.
 const LAST_WORDS: Duration = Duration::from_secs(2);
+/// Longer lines are kept in parts, as containerd keeps them.
+const LONGEST_LINE: usize = 16 << 10;
+/// How much of a log is kept.
+const KEPT: u64 = 256 << 20;
 
 /// A group of processes; killed when dropped.
 struct Group {
@@ -72,38 +76,68 @@ impl Drop for Group {
     }
 }
 
-/// What a container printed, each line with its time, as a kubelet keeps it.
+/// What a container printed, each line with its time.
 pub(super) struct Log {
     file: GrowingFile,
     last: Timestamp,
 }
 
 impl Log {
-    pub(super) fn open(path: &Path) -> Result<Self, StoreError> {
-        Ok(Self { file: GrowingFile::open(path)?, last: Timestamp::MIN })
+    pub(super) fn create(dir: &Path) -> Result<Self, StoreError> {
+        Ok(Self { file: GrowingFile::create(dir, KEPT)?, last: Timestamp::MIN })
     }
 
-    /// Adds lines that were printed by now. Each has a time of its own, as where every line is a write.
-    fn add(&mut self, now: Timestamp, lines: &[u8]) -> Result<(), StoreError> {
+    /// Adds lines that were printed by now, each whole or not. Each has a time of its own, as where every line is a write.
+    fn add(&mut self, now: Timestamp, lines: &[(bool, &[u8])]) -> Result<(), StoreError> {
         let mut text = Vec::new();
-        for line in lines.split_inclusive(|byte| *byte == b'\n') {
-            self.last = now.max(self.last + Duration::from_nanos(1));
-            text.extend_from_slice(format!("{} ", self.last).as_bytes());
-            text.extend_from_slice(line);
+        for (whole, line) in lines {
+            self.last = now.max(self.last.checked_add(Duration::from_nanos(1)).unwrap_or(now));
+            text.extend(kept(self.last, *whole, line));
         }
         self.file.add(&text)
     }
 }
 
-/// When a container is to end before its time.
-pub(super) struct Orders<Leave, Vanish> {
-    /// Its pod is told to go, and has so long for it.
-    pub(super) leave: Leave,
-    /// Its pod is gone.
-    pub(super) vanish: Vanish,
+/// Takes the lines from the front of what was read, whole or cut, as containerd cuts them: an end of `\r\n` is one of `\n`,
+/// and what is left when `last` is a part that nothing follows. Says how much was taken.
+fn lines(open: &[u8], last: bool) -> (Vec<(bool, &[u8])>, usize) {
+    let (mut lines, mut rest) = (Vec::new(), open);
+    loop {
+        let end = rest.iter().take(LONGEST_LINE + 1).position(|byte| *byte == b'\n');
+        if let Some(end) = end {
+            let line = &rest[..end];
+            lines.push((true, line.strip_suffix(b"\r").unwrap_or(line)));
+            rest = &rest[end + 1..];
+        } else if rest.len() > LONGEST_LINE {
+            lines.push((false, &rest[..LONGEST_LINE]));
+            rest = &rest[LONGEST_LINE..];
+        } else {
+            break;
+        }
+    }
+    if last && !rest.is_empty() {
+        lines.push((false, rest));
+        rest = &[];
+    }
+    (lines, open.len() - rest.len())
 }
 
-/// Runs a container to its end. `root` is there.
+/// How a container ended.
+#[derive(Debug)]
+pub(super) enum End {
+    /// By itself, or because it was told to.
+    Exited(ExitStatus),
+    /// It took too much memory, as its pod had asked it to.
+    OutOfMemory,
+}
+
+/// Who says when a container is to end before its time.
+pub(super) trait Orders {
+    /// Waits until its pod has less time to go than this (none: any time at all); says how long it has.
+    async fn told(&self, left: Option<Duration>) -> Duration;
+}
+
+/// Runs a container to its end. `root` is there; `started` hears that it runs.
 ///
 /// # Errors
 /// It could not be started.
@@ -112,8 +146,9 @@ pub(super) async fn run(
     root: &Path,
     log: Log,
     now: impl Fn() -> Timestamp,
-    orders: Orders<impl Future<Output = Duration>, impl Future<Output = ()>>,
-) -> io::Result<ExitStatus> {
+    started: impl FnOnce(),
+    orders: impl Orders,
+) -> io::Result<End> {
     let group = Group::open().await?;
     let mut child = Command::new(&launch.words[0])
         .args(&launch.words[1..])
@@ -129,50 +164,65 @@ pub(super) async fn run(
         .process_group(group.id.as_raw_nonzero().get())
         .kill_on_drop(true)
         .spawn()?;
+    started();
     let (out, err) = (child.stdout.take(), child.stderr.take());
     let log = Mutex::new(log);
     let printing = async { tokio::join!(pump(out, &log, &now), pump(err, &log, &now)) };
     let ending = async {
-        let status = until_ended(&mut child, &group, orders).await;
+        let end = until_ended(&mut child, &group, launch.memory_lasts, orders).await;
         // What it left running goes with it.
         drop(group);
-        status
+        end
     };
     tokio::pin!(printing, ending);
     let mut printed = false;
-    let status = loop {
+    let end = loop {
         tokio::select! {
-            status = &mut ending => break status,
+            end = &mut ending => break end,
             _ = &mut printing, if !printed => printed = true,
         }
     };
     if !printed {
         let _ = timeout(LAST_WORDS, printing).await;
     }
-    status
+    end
 }
 
 async fn until_ended(
     child: &mut Child,
     group: &Group,
-    orders: Orders<impl Future<Output = Duration>, impl Future<Output = ()>>,
-) -> io::Result<ExitStatus> {
-    let grace = tokio::select! {
-        ended = child.wait() => return ended,
-        grace = orders.leave => grace,
+    memory_lasts: Option<Duration>,
+    orders: impl Orders,
+) -> io::Result<End> {
+    let memory = async {
+        match memory_lasts {
+            Some(span) => nap(span).await,
+            None => std::future::pending().await,
+        }
+    };
+    let mut grace = tokio::select! {
+        ended = child.wait() => return ended.map(End::Exited),
+        grace = orders.told(None) => grace,
+        () = memory => {
+            child.start_kill()?;
+            return child.wait().await.map(|_| End::OutOfMemory);
+        }
     };
     group.tell(Signal::TERM);
-    tokio::select! {
-        ended = child.wait() => return ended,
-        () = nap(grace) => {}
-        () = orders.vanish => {}
+    let told = Instant::now();
+    loop {
+        tokio::select! {
+            ended = child.wait() => return ended.map(End::Exited),
+            () = nap(grace.saturating_sub(told.elapsed())) => break,
+            less = orders.told(Some(grace)) => grace = less,
+        }
     }
     // Its own process first, so that its end is known; the group follows.
     child.start_kill()?;
-    child.wait().await
+    child.wait().await.map(End::Exited)
 }
 
-/// Keeps what a stream says, in whole lines; the last one may lack its end.
+/// Keeps what a stream says.
 async fn pump(stream: Option<impl AsyncRead + Unpin>, log: &Mutex<Log>, now: impl Fn() -> Timestamp) {
     let Some(mut stream) = stream else { return };
     let mut buffer = vec![0; 32 << 10];
@@ -180,13 +230,10 @@ async fn pump(stream: Option<impl AsyncRead + Unpin>, log: &Mutex<Log>, now: imp
     loop {
         let read = stream.read(&mut buffer).await.unwrap_or_default();
         open.extend_from_slice(&buffer[..read]);
-        let whole = match read {
-            0 => open.len(),
-            _ => open.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1),
-        };
-        let kept = log.lock().unwrap_or_else(PoisonError::into_inner).add(now(), &open[..whole]);
-        open.drain(..whole);
-        if let Err(error) = kept {
+        let (lines, taken) = lines(&open, read == 0);
+        let added = log.lock().unwrap_or_else(PoisonError::into_inner).add(now(), &lines);
+        open.drain(..taken);
+        if let Err(error) = added {
             // Its next word meets a closed pipe, as on a node whose disk is full.
             tracing::error!(%error, "the log of a pod cannot be kept");
             return;
@@ -194,5 +241,29 @@ async fn pump(stream: Option<impl AsyncRead + Unpin>, log: &Mutex<Log>, now: imp
         if read == 0 {
             return;
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_are_cut_as_containerd_cuts_them() {
+        let show = |open: &[u8], last| {
+            let (found, taken) = lines(open, last);
+            let text = |line: &[u8]| String::from_utf8_lossy(line).into_owned();
+            (found.into_iter().map(|(whole, line)| (whole, text(line))).collect::<Vec<_>>(), taken)
+        };
+        let own = |whole, text: &str| (whole, text.to_owned());
+        assert_eq!(show(b"a\nb\r\n\nc", false), (vec![own(true, "a"), own(true, "b"), own(true, "")], 6));
+        assert_eq!(show(b"a\nc", true), (vec![own(true, "a"), own(false, "c")], 3));
+        assert_eq!(show(b"", true), (Vec::new(), 0));
+        let fits = [vec![b'x'; LONGEST_LINE], b"\n".to_vec()].concat();
+        assert_eq!(show(&fits, false).0.len(), 1, "as long as a line may be");
+        let long = vec![b'x'; 2 * LONGEST_LINE + 3];
+        let (parts, taken) = lines(&long, false);
+        assert_eq!((parts.len(), taken), (2, 2 * LONGEST_LINE), "the rest waits for more");
+        assert!(parts.iter().all(|(whole, part)| !whole && part.len() == LONGEST_LINE));
     }
 }

@@ -1,8 +1,9 @@
 //! Jobs as clients meet them: made, run by simulated pods, ended, cleaned up.
 
-use super::tests::{ask, furnished, get};
+use super::super::tests::{ask, furnished, get};
 use crate::sandbox::aws::eks::tests::Bench;
 use serde_json::{Value, json};
+use std::time::Duration;
 
 const JOBS: &str = "/apis/batch/v1/namespaces/default/jobs";
 const PODS: &str = "/api/v1/namespaces/default/pods";
@@ -115,7 +116,80 @@ fn a_deadline_ends_what_runs() {
     bench.minutes(2);
     let over = get(&mut bench, &format!("{JOBS}/slow"));
     assert!(conditions(&over).contains(&("Failed".to_owned(), "DeadlineExceeded".to_owned())), "{over}");
+    assert_eq!(over["status"]["failed"], 1, "what still ran has failed");
     assert!(pods(&mut bench).is_empty(), "what ran was ended and is gone");
+}
+
+#[test]
+fn a_job_is_over_when_its_last_pod_is() {
+    let mut bench = furnished();
+    let at = format!("{JOBS}/slow");
+    let long = json!({"sandbox.kubewright.dev/seconds": "3600"});
+    make(&mut bench, job("slow", long, json!({"activeDeadlineSeconds": 60})));
+    bench.pass(Duration::from_secs(59));
+    assert_eq!(conditions(&get(&mut bench, &at)), []);
+    // Its pod ends half a second after it is told, or later.
+    bench.pass(Duration::from_millis(1_200));
+    let ending = get(&mut bench, &at);
+    let said = [("FailureTarget".to_owned(), "DeadlineExceeded".to_owned())];
+    assert_eq!((conditions(&ending).as_slice(), &ending["status"]["terminating"]), (&said[..], &json!(1)), "{ending}");
+    let pod = pods(&mut bench).remove(0);
+    assert!(pod["metadata"]["deletionTimestamp"].is_string() && pod["status"]["phase"] == "Running", "{pod}");
+    bench.pass(Duration::from_secs(3));
+    let over = get(&mut bench, &at);
+    assert!(conditions(&over).contains(&("Failed".to_owned(), "DeadlineExceeded".to_owned())), "{over}");
+    assert_eq!(over["status"]["terminating"], 0);
+}
+
+#[test]
+fn enough_successes_end_the_rest() {
+    let mut bench = furnished();
+    let policy = json!({"rules": [{"succeededIndexes": "0", "succeededCount": 1}]});
+    let spec = json!({"completionMode": "Indexed", "completions": 3, "parallelism": 1, "successPolicy": policy});
+    make(&mut bench, job("leader", json!({}), spec));
+    bench.minutes(2);
+    let over = get(&mut bench, &format!("{JOBS}/leader"));
+    assert!(conditions(&over).contains(&("Complete".to_owned(), "SuccessPolicy".to_owned())), "{over}");
+    assert_eq!((&over["status"]["succeeded"], &over["status"]["failed"]), (&json!(1), &Value::Null));
+}
+
+#[test]
+fn fewer_at_once_ends_those_that_are_too_many() {
+    let mut bench = furnished();
+    let long = json!({"sandbox.kubewright.dev/seconds": "3600"});
+    make(&mut bench, job("many", long, json!({"completions": 3, "parallelism": 3})));
+    bench.minutes(1);
+    assert_eq!(pods(&mut bench).len(), 3);
+    let at = format!("{JOBS}/many");
+    assert_eq!(ask(&mut bench, "PATCH", &at, json!({"spec": {"parallelism": 1}})).0, 200);
+    bench.minutes(1);
+    let row = get(&mut bench, &at);
+    assert_eq!((pods(&mut bench).len(), &row["status"]["active"]), (1, &json!(1)));
+    assert_eq!(row["status"]["failed"], Value::Null, "they count for nothing");
+    assert_eq!(ask(&mut bench, "PATCH", &at, json!({"spec": {"suspend": true}})).0, 200);
+    bench.minutes(1);
+    let row = get(&mut bench, &at);
+    assert!(pods(&mut bench).is_empty() && row["status"]["active"].is_null() && row["status"]["failed"].is_null());
+}
+
+#[test]
+fn a_pod_that_is_deleted_has_failed_and_is_replaced() {
+    let mut bench = furnished();
+    let long = json!({"sandbox.kubewright.dev/seconds": "3600"});
+    make(&mut bench, job("a", long, json!({})));
+    bench.minutes(1);
+    let first = pods(&mut bench).remove(0);
+    assert_eq!(first["metadata"]["finalizers"], json!(["batch.kubernetes.io/job-tracking"]));
+    let path = format!("{PODS}/{}", first["metadata"]["name"].as_str().unwrap_or_default());
+    let (code, told) = ask(&mut bench, "DELETE", &path, Value::Null);
+    assert_eq!((code, &told["metadata"]["deletionGracePeriodSeconds"]), (200, &json!(30)), "{told}");
+    assert_eq!(ask(&mut bench, "DELETE", &path, json!({"gracePeriodSeconds": 0})).0, 200);
+    assert_eq!(ask(&mut bench, "GET", &path, Value::Null).0, 404, "nobody waits for it any more");
+    bench.minutes(1);
+    let left = pods(&mut bench);
+    assert_eq!(left.len(), 1);
+    assert_ne!(left[0]["metadata"]["uid"], first["metadata"]["uid"]);
+    assert_eq!(get(&mut bench, &format!("{JOBS}/a"))["status"]["failed"], 1);
 }
 
 #[test]
@@ -162,11 +236,22 @@ fn what_belongs_to_a_job_goes_with_it_or_is_left_as_asked() {
     assert_eq!(ask(&mut bench, "GET", "/api/v1/namespaces/default/secrets/a-env", Value::Null).0, 404);
     bench.minutes(1);
     assert!(pods(&mut bench).is_empty());
+    make(&mut bench, job("c", long.clone(), json!({})));
+    bench.minutes(1);
+    let foreground = json!({"propagationPolicy": "Foreground"});
+    assert_eq!(ask(&mut bench, "DELETE", &format!("{JOBS}/c"), foreground).0, 200);
+    let waits = get(&mut bench, &format!("{JOBS}/c"));
+    assert_eq!(waits["metadata"]["finalizers"], json!(["foregroundDeletion"]), "its pod goes first");
+    bench.minutes(1);
+    assert_eq!(ask(&mut bench, "GET", &format!("{JOBS}/c"), Value::Null).0, 404);
+    assert!(pods(&mut bench).is_empty());
+    assert_eq!(ask(&mut bench, "DELETE", &at, json!({"propagationPolicy": "Later"})).0, 422);
     make(&mut bench, job("b", long, json!({})));
     bench.minutes(1);
     assert_eq!(ask(&mut bench, "DELETE", &format!("{JOBS}/b"), Value::Null).0, 200);
     let left = pods(&mut bench);
     assert_eq!((left.len(), &left[0]["metadata"]["ownerReferences"]), (1, &json!([])), "orphans, as batch/v1 has it");
+    assert_eq!(left[0]["metadata"]["finalizers"], json!([]), "nobody counts them");
 }
 
 #[test]
@@ -201,7 +286,17 @@ fn what_is_not_simulated_or_not_allowed_is_refused() {
     let refused = said(|job| job["spec"]["backoffLimitPerIndex"] = json!(1));
     assert!(refused.0 == 422 && refused.1.contains("indexed completion mode"), "{refused:?}");
     let refused = said(|job| job["spec"]["successPolicy"] = json!({"rules": [{"succeededCount": 1}]}));
-    assert!(refused.0 == 501 && refused.1.contains("success policies"), "{refused:?}");
+    assert!(refused.0 == 422 && refused.1.contains("indexed completion mode"), "{refused:?}");
+    let refused = said(|job| job["spec"]["managedBy"] = json!("example.com/other"));
+    assert!(refused.0 == 501 && refused.1.contains("managed by others"), "{refused:?}");
+    let refused = said(|job| {
+        let codes = json!({"operator": "In", "values": [1]});
+        job["spec"]["podFailurePolicy"] = json!({"rules": [{"action": "Ignore", "onExitCodes": codes}]});
+        job["spec"]["podReplacementPolicy"] = json!("TerminatingOrFailed");
+    });
+    assert!(refused.0 == 422 && refused.1.contains("supported values: \"Failed\""), "{refused:?}");
+    let refused = said(|job| job["spec"]["podFailurePolicy"] = json!({"rules": [{"action": "Ignore"}]}));
+    assert!(refused.0 == 422 && refused.1.contains("one of OnExitCodes and OnPodConditions"), "{refused:?}");
     let refused = said(|job| job["spec"]["template"]["spec"]["restartPolicy"] = json!("OnFailure"));
     assert_eq!(refused.0, 501);
     let refused = said(|job| job["metadata"]["name"] = json!("x".repeat(64)));
@@ -216,9 +311,15 @@ fn a_log_is_of_a_container_that_started() {
     make(&mut bench, wide);
     bench.minutes(1);
     let name = pods(&mut bench)[0]["metadata"]["name"].as_str().unwrap_or_default().to_owned();
-    let (code, status) = ask(&mut bench, "GET", &format!("{PODS}/{name}/log"), Value::Null);
-    assert_eq!(
-        (code, status["message"].as_str()),
-        (400, Some(format!("pod {name} does not have a host assigned").as_str()))
-    );
+    let at = format!("{PODS}/{name}/log");
+    assert_eq!(ask(&mut bench, "GET", &at, Value::Null).0, 204, "no node, no log, no error");
+    let fails = json!({"sandbox.kubewright.dev/fail": "ImagePull"});
+    make(&mut bench, job("absent", fails, json!({})));
+    for (seconds, said) in [(6, "image can't be pulled"), (30, "trying and failing to pull image")] {
+        bench.pass(Duration::from_secs(seconds));
+        let name = pods(&mut bench)[0]["metadata"]["name"].as_str().unwrap_or_default().to_owned();
+        let (code, status) = ask(&mut bench, "GET", &format!("{PODS}/{name}/log"), Value::Null);
+        let wanted = format!("container \"main\" in pod \"{name}\" is waiting to start: {said}");
+        assert_eq!((code, status["message"].as_str()), (400, Some(wanted.as_str())));
+    }
 }

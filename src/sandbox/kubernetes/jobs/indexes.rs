@@ -1,0 +1,46 @@
+//! The indexes of an Indexed Job as its status names them: `0-2,5`.
+
+use serde_json::Value;
+use std::collections::BTreeSet;
+
+/// The indexes that a text names.
+pub(super) fn read(text: &Value) -> BTreeSet<u64> {
+    let parts = text.as_str().unwrap_or_default().split(',').filter(|part| !part.is_empty());
+    let span = |part: &str| {
+        let (from, to) = part.split_once('-').unwrap_or((part, part));
+        Some(from.parse::<u64>().ok()?..=to.parse::<u64>().ok()?)
+    };
+    parts.filter_map(span).flatten().collect()
+}
+
+/// The text that names these indexes.
+pub(super) fn named(indexes: &BTreeSet<u64>) -> String {
+    let mut spans: Vec<(u64, u64)> = Vec::new();
+    for index in indexes {
+        match spans.last_mut() {
+            Some((_, to)) if *to + 1 == *index => *to = *index,
+            _ => spans.push((*index, *index)),
+        }
+    }
+    let one = |(from, to): &(u64, u64)| match to - from {
+        0 => from.to_string(),
+        1 => format!("{from},{to}"),
+        _ => format!("{from}-{to}"),
+    };
+    spans.iter().map(one).collect::<Vec<_>>().join(",")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn indexes_are_named_as_kubernetes_names_them() {
+        for (text, count) in [("", 0), ("0", 1), ("0,1", 2), ("0-2,5", 4), ("1,3-5,7", 5)] {
+            let found = read(&json!(text));
+            assert_eq!(found.len(), count, "{text}");
+            assert_eq!(named(&found), text);
+        }
+    }
+}
