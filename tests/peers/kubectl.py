@@ -76,9 +76,10 @@ def job(name, command, **spec):
 
 def runs_jobs(kubectl, home):
     """Jobs whose pods run here, as people meet them: applied, waited for, their logs read and followed, deleted."""
-    manifest = home.path / "jobs.json"
+    manifest = home.path / "jobs.yaml"
     jobs = [job("well", "for n in 1 2 3; do echo line $n; done"), job("ill", "exit 7", backoffLimit=0), job("long", "echo begun; sleep 300")]
-    manifest.write_text(json.dumps({"apiVersion": "v1", "kind": "List", "items": jobs}))
+    # Not with a brace first: older ones take the whole file for JSON then.
+    manifest.write_text("".join(f"---\n{json.dumps(it)}\n" for it in jobs))
     run(kubectl, home, "apply", "-f", str(manifest))
     run(kubectl, home, "wait", "--for=condition=complete", "job/well", "--timeout=50s")
     check(run(kubectl, home, "logs", "job/well") == "line 1\nline 2\nline 3\n", "not what it printed")

@@ -237,9 +237,6 @@ fn lacks(tx: &Tx<'_>, cluster: &Cluster, row: &Value) -> Option<String> {
         let from = &variable["valueFrom"];
         wanted.extend([("secrets", &from["secretKeyRef"]), ("configmaps", &from["configMapKeyRef"])]);
     }
-    for volume in row["spec"]["volumes"].as_array().into_iter().flatten() {
-        wanted.push(("configmaps", &volume["configMap"]));
-    }
     wanted.into_iter().filter(|(_, it)| it["name"].is_string() && it["optional"] != json!(true)).find_map(|(of, it)| {
         let of = Kind::find("", of).expect("a kind of the table");
         let name = it["name"].as_str().unwrap_or_default();
@@ -252,6 +249,22 @@ fn lacks(tx: &Tx<'_>, cluster: &Cluster, row: &Value) -> Option<String> {
     })
 }
 
+/// What a volume of it is made from and is not there, in the kubelet's words.
+fn unmountable(tx: &Tx<'_>, cluster: &Cluster, row: &Value) -> Option<String> {
+    let namespace = row["metadata"]["namespace"].as_str();
+    let missing = |of: &str, source: &Value, key: &str| {
+        let of = Kind::find("", of).expect("a kind of the table");
+        let name = source[key].as_str().filter(|_| source["optional"] != json!(true))?;
+        let found = tx.get(&cluster.scope, filed(of), &id(cluster, namespace, name));
+        found.is_none().then(|| format!("{} \"{name}\" not found", of.singular))
+    };
+    row["spec"]["volumes"].as_array()?.iter().find_map(|volume| {
+        let of_map = missing("configmaps", &volume["configMap"], "name");
+        let why = of_map.or_else(|| missing("secrets", &volume["secret"], "secretName"))?;
+        Some(format!("MountVolume.SetUp failed for volume {} : {why}", volume["name"]))
+    })
+}
+
 /// The container of a pod whose image is pulled is made, unless something of it is missing; then it is tried again.
 pub(super) fn created(tx: &mut Tx<'_>, cluster: &Cluster, mut row: Value) -> Option<Value> {
     let container = &row["spec"]["containers"][0];
@@ -259,6 +272,11 @@ pub(super) fn created(tx: &mut Tx<'_>, cluster: &Cluster, mut row: Value) -> Opt
     let (image, name) = (text("image"), text("name"));
     if Script::of(&row).no_image {
         no_image(tx, cluster, row, &image);
+        return None;
+    }
+    if let Some(why) = unmountable(tx, cluster, &row) {
+        events::say(tx, cluster, &row, Source::Kubelet, "FailedMount", &why);
+        schedule(tx, cluster, &row, TRY_AGAIN, START);
         return None;
     }
     if let Some(why) = lacks(tx, cluster, &row) {

@@ -46,6 +46,33 @@ fn a_container_is_a_process_with_its_own_environment_and_directory() {
 }
 
 #[test]
+fn volumes_lie_below_the_directory_of_their_pod() {
+    let bench = Bench::new("local");
+    let body = json!({"metadata": {"name": "ships"}, "spec": {"backoffLimit": 0, "template": {"spec": {
+        "restartPolicy": "Never",
+        "containers": [{
+            "name": "main", "image": "busybox", "workingDir": "/work", "command": ["sh", "-c", "cat main.py ../keys/token && ls ../out"],
+            "volumeMounts": [
+                {"name": "code", "mountPath": "/work"}, {"name": "keys", "mountPath": "/keys"}, {"name": "out", "mountPath": "/out"}],
+        }],
+        "volumes": [
+            {"name": "code", "configMap": {"name": "code"}}, {"name": "keys", "secret": {"secretName": "keys"}},
+            {"name": "out", "emptyDir": {}}],
+    }}}});
+    bench.ask("POST", JOBS, &body);
+    let pod = until("what is missing to be said", || {
+        bench.pods_of("ships").pop().filter(|pod| bench.reasons(pod).contains("FailedMount"))
+    });
+    assert_eq!(pod["status"]["containerStatuses"][0]["state"]["waiting"]["reason"], "ContainerCreating");
+    let keys = json!({"metadata": {"name": "keys"}, "data": {"token": "dGVsbA=="}});
+    bench.ask("POST", "/api/v1/namespaces/default/secrets", &keys);
+    let code = json!({"metadata": {"name": "code"}, "data": {"main.py": "print()\n"}});
+    bench.ask("POST", "/api/v1/namespaces/default/configmaps", &code);
+    let pod = bench.until_pod("ships", |pod| !terminated(pod).is_null());
+    assert_eq!((bench.log(&pod, "").as_str(), &terminated(&pod)["exitCode"]), ("print()\ntell", &json!(0)));
+}
+
+#[test]
 fn how_a_process_ended_is_how_its_container_did() {
     let bench = Bench::new("local");
     bench.make("seven", "echo out; exit 7", &json!({"backoffLimit": 1}), &json!({}));

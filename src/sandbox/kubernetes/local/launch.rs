@@ -32,6 +32,8 @@ pub(super) struct Launch {
     pub(super) hostname: String,
     /// Its working directory, below its root.
     pub(super) below: PathBuf,
+    /// What it finds below its root.
+    pub(super) mounts: Vec<Mount>,
     /// How long its memory lasts, of a pod that asks to run out of it.
     pub(super) memory_lasts: Option<Duration>,
 }
@@ -47,28 +49,38 @@ impl Launch {
         if words.is_empty() {
             return Err("no command specified: pods that run here have no image".to_owned());
         }
-        if let Some(volume) = pod["spec"]["volumes"].as_array().and_then(|all| all.first()) {
-            let name = volume["name"].as_str().unwrap_or_default();
-            return Err(format!("volume {name}: pods that run here have no volumes"));
-        }
         let text = |key: &str| pod["metadata"][key].as_str().unwrap_or_default();
-        let env = Asks { tx, cluster, pod }.variables()?;
-        let within = Path::new(container["workingDir"].as_str().unwrap_or_default()).components();
+        let asks = Asks { tx, cluster, pod };
+        let env = asks.variables()?;
         Ok(Self {
             scope: cluster.scope.clone(),
             object: id(cluster, Some(text("namespace")), text("name")),
             uid: text("uid").to_owned(),
             words: words.iter().map(|word| expanded(word, &env)).collect(),
             hostname: pod["spec"]["hostname"].as_str().unwrap_or(text("name")).to_owned(),
-            // Never above its root.
-            below: within.filter(|part| matches!(part, Component::Normal(_))).collect(),
+            below: below(&container["workingDir"]),
+            mounts: asks.mounts()?,
             env,
             memory_lasts: Script::of(pod).out_of_memory(),
         })
     }
 }
 
-/// A pod that asks for variables.
+/// A path, never above its root.
+fn below(path: &Value) -> PathBuf {
+    let parts = Path::new(path.as_str().unwrap_or_default()).components();
+    parts.filter(|part| matches!(part, Component::Normal(_))).collect()
+}
+
+/// A directory that a container finds below its root.
+#[derive(PartialEq, Eq)]
+pub(super) struct Mount {
+    pub(super) below: PathBuf,
+    /// What is in it, by path.
+    pub(super) files: Vec<(PathBuf, Vec<u8>)>,
+}
+
+/// A pod that asks for variables and volumes.
 struct Asks<'a> {
     tx: &'a Tx<'a>,
     cluster: &'a Cluster,
@@ -112,22 +124,71 @@ impl Asks<'_> {
         Err(format!("variable {name}: pods that run here know fields, Secrets and ConfigMaps as sources"))
     }
 
-    /// What a Secret or a ConfigMap holds; nothing where nothing is asked for, or it is not there.
+    /// What a Secret or a ConfigMap holds, as variables have it.
     fn data(&self, of: &str, by: &Value) -> Variables {
-        let Some(name) = by["name"].as_str() else { return Variables::new() };
+        let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).into_owned();
+        self.bytes(of, &by["name"]).into_iter().map(|(key, bytes)| (key, text(bytes))).collect()
+    }
+
+    /// What a Secret or a ConfigMap holds; nothing where nothing is asked for, or it is not there.
+    fn bytes(&self, of: &str, name: &Value) -> Vec<(String, Vec<u8>)> {
+        let Some(name) = name.as_str() else { return Vec::new() };
         let kind = Kind::find("", of).expect("a kind of the table");
         let key = id(self.cluster, self.pod["metadata"]["namespace"].as_str(), name);
-        let Some(found) = self.tx.get(&self.cluster.scope, filed(kind), &key) else { return Variables::new() };
-        let read = |value: &Value| {
-            let text = value.as_str().unwrap_or_default();
-            if of == "configmaps" {
-                return text.to_owned();
-            }
-            let bytes = base64::engine::general_purpose::STANDARD.decode(text).unwrap_or_default();
-            String::from_utf8_lossy(&bytes).into_owned()
+        let Some(found) = self.tx.get(&self.cluster.scope, filed(kind), &key) else { return Vec::new() };
+        let decoded = |text: &str| base64::engine::general_purpose::STANDARD.decode(text).unwrap_or_default();
+        let read = |field: &str, encoded: bool| {
+            let all = found.doc[field].as_object().into_iter().flatten();
+            let value = move |value: &Value| match value.as_str().unwrap_or_default() {
+                text if encoded => decoded(text),
+                text => text.as_bytes().to_vec(),
+            };
+            all.map(|(key, it)| (key.clone(), value(it))).collect::<Vec<_>>()
         };
-        found.doc["data"].as_object().into_iter().flatten().map(|(key, value)| (key.clone(), read(value))).collect()
+        [read("data", of == "secrets"), read("binaryData", true)].concat()
     }
+
+    /// Its volumes, each where its container mounts it.
+    fn mounts(&self) -> Result<Vec<Mount>, String> {
+        let mut mounts: Vec<Mount> = Vec::new();
+        let mut empty: Vec<&str> = Vec::new();
+        for mount in self.pod["spec"]["containers"][0]["volumeMounts"].as_array().into_iter().flatten() {
+            let name = mount["name"].as_str().unwrap_or_default();
+            let refuse = |why: &str| Err(format!("volume {name}: pods that run here {why}"));
+            let all = self.pod["spec"]["volumes"].as_array();
+            let Some(volume) = all.and_then(|all| all.iter().find(|it| it["name"] == *name)) else { continue };
+            if !mount["subPath"].is_null() || !mount["subPathExpr"].is_null() {
+                return refuse("mount volumes whole");
+            }
+            let (map, secret) = (&volume["configMap"], &volume["secret"]);
+            let files = if !map.is_null() {
+                files(map, self.bytes("configmaps", &map["name"]))
+            } else if !secret.is_null() {
+                files(secret, self.bytes("secrets", &secret["secretName"]))
+            } else if volume["emptyDir"].is_null() {
+                return refuse("have empty directories, ConfigMaps and Secrets as volumes");
+            } else if empty.contains(&name) {
+                return refuse("mount an empty directory once");
+            } else {
+                empty.push(name);
+                Vec::new()
+            };
+            mounts.push(Mount { below: below(&mount["mountPath"]), files });
+        }
+        Ok(mounts)
+    }
+}
+
+/// The files of a volume made from a Secret or a ConfigMap: all of it, or the items that are named.
+fn files(source: &Value, data: Vec<(String, Vec<u8>)>) -> Vec<(PathBuf, Vec<u8>)> {
+    let Some(items) = source["items"].as_array() else {
+        return data.into_iter().map(|(key, bytes)| (below(&Value::String(key)), bytes)).collect();
+    };
+    let item = |item: &Value| {
+        let (_, bytes) = data.iter().find(|(key, _)| item["key"] == **key)?;
+        Some((below(&item["path"]), bytes.clone()))
+    };
+    items.iter().filter_map(item).collect()
 }
 
 /// With `$(NAME)` as the variable says, where it is known; `$$` is a dollar.
@@ -185,6 +246,16 @@ mod tests {
         ] {
             assert_eq!(expanded(text, &known), wanted, "{text}");
         }
+    }
+
+    #[test]
+    fn files_stay_below_their_mount() {
+        let data = vec![("a".to_owned(), b"1".to_vec()), ("b".to_owned(), b"2".to_vec())];
+        let all = files(&json!({}), data.clone());
+        assert_eq!(all, [(PathBuf::from("a"), b"1".to_vec()), (PathBuf::from("b"), b"2".to_vec())]);
+        let items = json!({"items": [{"key": "b", "path": "../../deep/b"}, {"key": "c", "path": "c"}]});
+        assert_eq!(files(&items, data), [(PathBuf::from("deep/b"), b"2".to_vec())]);
+        assert_eq!(below(&json!("/work/../x")), PathBuf::from("work/x"));
     }
 
     #[test]

@@ -1,8 +1,8 @@
 //! Pods that run to an end as processes of this machine (`--pods local`), each in a scratch directory of its own, with
 //! nothing of this machine's environment but the usual search path.
 //!
-//! There is no image and no root directory of their own: commands are this machine's, `workingDir` is a directory below the
-//! scratch directory, and volumes are refused. They take real time, whatever the speed of the world, and of the
+//! There is no image and no root directory of their own: commands are this machine's; `workingDir` and the mount paths of
+//! volumes (empty directories, ConfigMaps, Secrets) are below the scratch directory, where relative paths find them. They take real time, whatever the speed of the world, and of the
 //! annotations in [`super::script`] only those that ask for a failure count. A pod's directory and log go when the pod
 //! does.
 
@@ -20,7 +20,7 @@ use crate::{
         hub::Hub,
         world::{Object, Scope, Tx, WorldError},
     },
-    store::{self, GrowingReader},
+    store::{self, GrowingReader, StoreError},
 };
 use launch::Launch;
 use process::{End, Log, Orders};
@@ -183,8 +183,7 @@ impl Local {
     async fn run(&self, hub: &Hub, launch: &Launch) -> Ending {
         let root = self.dir.join(&launch.uid).join("root");
         self.state().kept.insert(launch.uid.clone(), (launch.scope.clone(), launch.object.clone()));
-        let prepared = store::make_private_dir(&root.join(&launch.below));
-        let log = match prepared.and_then(|()| Log::create(&self.log_of(&launch.uid))) {
+        let log = match prepare(&root, launch).and_then(|()| Log::create(&self.log_of(&launch.uid))) {
             Ok(log) => log,
             Err(error) => return start_error(error.to_string()),
         };
@@ -195,6 +194,21 @@ impl Local {
             Err(cause) => start_error(not_started(&launch.words[0], &cause)),
         }
     }
+}
+
+/// Makes the directories that a container finds.
+fn prepare(root: &Path, launch: &Launch) -> Result<(), StoreError> {
+    store::make_private_dir(&root.join(&launch.below))?;
+    for mount in &launch.mounts {
+        let dir = root.join(&mount.below);
+        store::make_private_dir(&dir)?;
+        for (path, bytes) in &mount.files {
+            let path = dir.join(path);
+            store::make_private_dir(path.parent().unwrap_or(&dir))?;
+            store::write_private(&path, bytes)?;
+        }
+    }
+    Ok(())
 }
 
 /// The pod that is filed there, if it is this one.
