@@ -277,7 +277,9 @@ mod tests {
                 _ => Answer::of(200, json!({"value": []})),
             })
             .await;
-            let owned = told.owned(None, kit::seen(KIND, ID, told.ours()));
+            let mut ours = kit::seen(KIND, ID, told.ours());
+            ours.evidence.name = Some("demo".to_owned());
+            let owned = told.owned(None, ours);
             let done = step.delete(&cx_at(&server.url()), told.scope(), &owned).await.unwrap();
             let sent = server.requests().iter().filter(|asked| asked.method == "DELETE").count();
             assert_eq!((done, sent), (ends, deletes));
