@@ -140,15 +140,20 @@ pub fn compare(env: &Env, request: CompareRequest) -> Result<Exit, CliError> {
     };
     env.ui.show(env.now(), &body, None);
     if wish.spot {
-        env.ui.say(&format!("spot prices move; these are of {}", spot_dates(&wish.vendors)));
+        env.ui.say(&format!("spot prices move; these are of {}", spot_dates(&found)));
     }
     Ok(Exit::DONE)
 }
 
-fn spot_dates(vendors: &[Vendor]) -> String {
-    let date = |vendor: &Vendor| prices().as_of(*vendor, true).to_owned();
-    let dated = vendors.iter().filter(|vendor| !date(vendor).is_empty());
-    dated.map(|vendor| format!("{} ({})", date(vendor), vendor.as_str())).collect::<Vec<_>>().join(", ")
+/// From when to when a vendor's spot prices are: what a refresh has read is younger than the rest.
+fn spot_dates(offers: &[Offer<'_>]) -> String {
+    let of = |vendor: &Vendor| {
+        let dates = || offers.iter().filter(|offer| offer.vendor == *vendor).map(|offer| offer.as_of);
+        let (first, last) = (dates().min()?, dates().max()?);
+        let span = if first == last { first.to_owned() } else { format!("{first} to {last}") };
+        Some(format!("{span} ({})", vendor.as_str()))
+    };
+    Vendor::ALL.iter().filter_map(of).collect::<Vec<_>>().join(", ")
 }
 
 /// A pattern that no region meets is a typing error.
@@ -226,6 +231,7 @@ fn offered(wish: &cost::Wish, offer: &Offer<'_>) -> Offered {
         saving_percent: wish.spot.then_some((saving * 10.0).round() / 10.0),
         extrapolated: offer.estimated,
         as_of: offer.as_of.to_owned(),
+        adjusted: offer.adjusted.clone(),
         flags: flags(wish, offer),
     }
 }

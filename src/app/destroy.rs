@@ -15,7 +15,7 @@ use crate::model::{ClusterName, Stack, StackId};
 use crate::providers::{Provider, StackSeen, VolumeFate};
 use crate::ui::Answer;
 use jiff::Timestamp;
-use std::{collections::BTreeSet, sync::Arc};
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 /// What was asked for.
 #[derive(Debug, Clone)]
@@ -82,10 +82,7 @@ pub async fn run(env: &Env, request: DestroyRequest) -> Result<Exit, CliError> {
             Found::Nothing(exit) => return Ok(exit),
         },
     };
-    let protected = |how: &str| {
-        CliError::new("KW-PROTECTED", format!("`{}` is protected{how}; nothing was done", request.name))
-            .hint(target.place.verb(&format!("protect {} off", request.name)))
-    };
+    let protected = |how: &str| protected(&target.place, &request.name, how);
     if target.is_protected() {
         return Err(protected(""));
     }
@@ -181,6 +178,10 @@ async fn from_tags(env: &Env, request: &DestroyRequest) -> Result<Found, CliErro
         return Err(stacks::ambiguous(&request.name, &stacks));
     }
     let Some(seen) = seen.pop() else {
+        if let Some(stack) = only_noted(env, request, &place, &connected.who.account)? {
+            let account = Some(connected.who.account);
+            return Ok(Found::Target(Box::new(Target { provider, stack, known: None, seen: None, account, place })));
+        }
         let foreign = env.reading(async { Ok(provider.cluster(request.name.as_str()).await?) }).await?;
         if let Some(cluster) = foreign {
             return Err(not_ours(&request.name, &cluster));
@@ -221,6 +222,33 @@ async fn from_tags(env: &Env, request: &DestroyRequest) -> Result<Found, CliErro
         provider,
         place,
     })))
+}
+
+/// A stack that only the journal here tells of: its objects are gone, lost their tags, or are somebody else's by now. To
+/// look twice and find nothing ends it; what carries no tag of ours stays.
+fn only_noted(env: &Env, request: &DestroyRequest, place: &Place, account: &str) -> Result<Option<Stack>, CliError> {
+    let live = stacks::live(env, &request.name)?;
+    let here = |plan: &Plan| plan.provider == place.cloud && plan.region == place.region && plan.account == account;
+    let Some(known) = live.filter(|known| {
+        request.stack.is_none_or(|id| known.stack.id == id) && known.state.plan().is_some_and(|plan| here(plan))
+    }) else {
+        return Ok(None);
+    };
+    if known.is_protected() {
+        return Err(protected(place, &request.name, ""));
+    }
+    let noted = known.state.steps().filter(|(_, step)| !step.is_unmade()).count();
+    env.ui.warn(&format!(
+        "the journal here tells of {}, of which nothing carries the tags of `{}` any more; what stands of them stays",
+        crate::ui::style::count(noted, "object"),
+        known.stack
+    ));
+    Ok(Some(known.stack))
+}
+
+fn protected(place: &Place, name: &ClusterName, how: &str) -> CliError {
+    CliError::new("KW-PROTECTED", format!("`{name}` is protected{how}; nothing was done"))
+        .hint(place.verb(&format!("protect {name} off")))
 }
 
 fn not_ours(name: &ClusterName, cluster: &crate::providers::CloudCluster) -> CliError {
@@ -265,7 +293,7 @@ pub(super) enum Mercy {
     Protected,
     /// Its expiry was moved.
     Extended,
-    /// It has a cluster after all.
+    /// It has a cluster after all, or somebody goes on with it.
     Stands,
 }
 
@@ -278,12 +306,14 @@ pub(super) struct Doomed {
     pub(super) reason: DueReason,
     /// When it was looked for.
     pub(super) found_at: Timestamp,
+    /// How long nothing new must have come to it before nobody is thought to build it.
+    pub(super) lately: Duration,
 }
 
 /// Takes down a stack that `reap` found, asking nobody. Nobody begins anything with it from here on this machine; only
 /// then are its objects looked at once more, all of them, and what they say then counts.
 pub(super) async fn take_down(env: &Env, doomed: Doomed) -> Result<Taken, CliError> {
-    let Doomed { provider, account, seen, reason, found_at } = doomed;
+    let Doomed { provider, account, seen, reason, found_at, lately } = doomed;
     let place = Place::of(env, &seen.stack.name, provider.as_ref()).in_account(&account);
     let stack = seen.stack.clone();
     let held = stacks::hold(env, &stack, "reap").await?;
@@ -313,6 +343,11 @@ pub(super) async fn take_down(env: &Env, doomed: Doomed) -> Result<Taken, CliErr
     if reason == DueReason::Expired && expires_at.is_none_or(|at| at > env.now()) {
         return spared(Mercy::Extended);
     }
+    // A build that went on since shows in what it made.
+    let idle = |at: Timestamp| env.now().duration_since(at).unsigned_abs();
+    if reason == DueReason::Abandoned && work.last_made_at.is_some_and(|at| idle(at) < lately) {
+        return spared(Mercy::Stands);
+    }
     let (doc, error) = execute(env, held, target, work, VolumeFate::ByPolicy).await?;
     Ok(Taken::Done { doc, error })
 }
@@ -332,6 +367,8 @@ struct Work {
     protected_by: Option<ResourceRef>,
     /// The latest expiry that the tags of any object tell.
     expires_at: Option<Timestamp>,
+    /// When the newest of its objects was made, as far as they tell.
+    last_made_at: Option<Timestamp>,
 }
 
 /// Whether what the cloud's objects say must be known before any goes.
@@ -352,6 +389,7 @@ async fn gather(env: &Env, target: &Target, volumes: VolumeFate, sight: Sight) -
     };
     let protected_by = swept.as_ref().ok().and_then(|swept| swept.protected_by.clone());
     let expires_at = swept.as_ref().ok().and_then(|swept| swept.expires_at);
+    let last_made_at = swept.as_ref().ok().and_then(|swept| swept.last_made_at);
     match (&target.known, target.plan()) {
         (Some(known), Some(plan)) => {
             let mut teardown = Teardown::from_plan(plan, &known.state);
@@ -363,12 +401,15 @@ async fn gather(env: &Env, target: &Target, volumes: VolumeFate, sight: Sight) -
             let standing = plan.steps.iter().filter(|step| step.identity.is_undone());
             let objects = standing.filter(|step| !known.state.step(&step.id).is_unmade()).count();
             let usd_per_hour = outcome::hourly(plan, &known.state);
-            Ok(Work { teardown, objects, usd_per_hour, protected_by, expires_at })
+            Ok(Work { teardown, objects, usd_per_hour, protected_by, expires_at, last_made_at })
         }
         _ => {
             let Sweep { objects, teardown, .. } = swept?;
-            let usd_per_hour = target.seen.as_ref().and_then(|seen| hourly_of(target.provider.as_ref(), seen));
-            Ok(Work { teardown, objects, usd_per_hour, protected_by, expires_at })
+            let usd_per_hour = match &target.seen {
+                Some(seen) => hourly_of(target.provider.as_ref(), seen),
+                None => (objects == 0).then_some(0.0),
+            };
+            Ok(Work { teardown, objects, usd_per_hour, protected_by, expires_at, last_made_at })
         }
     }
 }
@@ -379,6 +420,7 @@ struct Sweep {
     teardown: Teardown,
     protected_by: Option<ResourceRef>,
     expires_at: Option<Timestamp>,
+    last_made_at: Option<Timestamp>,
 }
 
 async fn sweep(target: &Target, backend: &dyn Backend, plan: Option<&Plan>) -> Result<Sweep, CliError> {
@@ -388,6 +430,7 @@ async fn sweep(target: &Target, backend: &dyn Backend, plan: Option<&Plan>) -> R
         .find(|(owned, tags)| target.provider.retags(&owned.reference().kind) && proof::protects(tags))
         .map(|(owned, _)| owned.reference().clone());
     let expires_at = spread::speakers(stack, &swept).filter_map(|(_, tags)| proof::expires_at(tags)).max();
+    let last_made_at = swept.iter().filter_map(|item| item.seen.created_at).max();
     // With the plan at hand, what hangs on its objects without tags of its own (routes, attachments) is in the plan
     // under its own name; a search can only name it anew and would delete it twice.
     let known = |step: &StepId| plan.is_some_and(|plan| plan.step(step).is_some());
@@ -400,7 +443,9 @@ async fn sweep(target: &Target, backend: &dyn Backend, plan: Option<&Plan>) -> R
         }
     }
     let points = backend.sweep_points(&swept);
-    Ok(Sweep { objects: swept.len(), teardown: Teardown::from_swept(stack, swept, points), protected_by, expires_at })
+    let objects = swept.len();
+    let teardown = Teardown::from_swept(stack, swept, points);
+    Ok(Sweep { objects, teardown, protected_by, expires_at, last_made_at })
 }
 
 async fn show(env: &Env, request: &DestroyRequest, target: &Target, work: &Work) -> Result<(), CliError> {
@@ -592,6 +637,10 @@ fn conclude(
         ));
         let again = if plan.is_some() { target.place.commands().destroy } else { target.place.by_tags() };
         error.hints.push(format!("go on with  {again}"));
+        if plan.is_some() && report.failures.iter().any(|failure| failure.error.id == "KW-NOT-OURS") {
+            let by_tags = target.place.by_tags();
+            error.hints.push(format!("or leave what is not provably ours to whoever it belongs to:  {by_tags}"));
+        }
     }
     (doc, Some(error))
 }

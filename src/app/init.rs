@@ -82,7 +82,7 @@ pub async fn run(env: &Env, request: InitRequest) -> Result<Exit, CliError> {
         command,
         next: next.clone(),
         live: desk.is_live(),
-        usd_per_hour: priced.as_ref().and_then(|priced| priced.complete.then_some(priced.usd_per_hour)),
+        usd_per_hour: priced.as_ref().and_then(|priced| priced.complete.then_some(priced.usd_per_hour())),
         eta: priced.as_ref().map(|priced| priced.eta),
     };
     env.ui.show(env.now(), &doc, None);

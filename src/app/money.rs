@@ -159,11 +159,18 @@ pub(super) fn rows(plan: &Plan, spec: &ResolvedSpec, cost: &Estimate) -> Vec<Pla
             row.p50_secs = row.p50_secs.max(p50);
         } else {
             let note = match line.sku.as_str() {
-                "list" => savings(&line.component, spec),
-                sku => {
-                    let old = if line.extrapolated { ", estimated" } else { "" };
-                    format!("{sku}, list price {}{old}", line.as_of)
-                }
+                "list" => [line.adjusted.clone(), savings(&line.component, spec)]
+                    .into_iter()
+                    .flatten()
+                    .collect::<Vec<_>>()
+                    .join("; "),
+                sku => match &line.adjusted {
+                    Some(adjusted) => format!("{sku}, {adjusted}"),
+                    None => {
+                        let old = if line.extrapolated { ", estimated" } else { "" };
+                        format!("{sku}, list price {}{old}", line.as_of)
+                    }
+                },
             };
             let row =
                 PlanRow { what: label(&line.component), count: String::new(), usd_per_hour: usd, p50_secs: p50, note };
@@ -214,12 +221,15 @@ fn label(component: &str) -> String {
     }
 }
 
-fn savings(component: &str, spec: &ResolvedSpec) -> String {
+fn savings(component: &str, spec: &ResolvedSpec) -> Option<String> {
     let is_nat = component == "nat-gateway" || component.starts_with("cloud-nat");
     if !is_nat || spec.network.nat == Nat::None {
-        return String::new();
+        return None;
     }
-    format!("plus $0.045/GB; --nat none saves it, then {}", spec.provider.terms().without_nat)
+    let terms = spec.provider.terms();
+    let price = prices().component(spec.provider, &spec.region, terms.nat_traffic);
+    let traffic = price.map_or_else(String::new, |price| format!("plus ${}/GB; ", price.usd));
+    Some(format!("{traffic}--nat none saves it, then {}", terms.without_nat))
 }
 
 /// The defaults that were used, in the words of the flags that change them.

@@ -5,21 +5,28 @@
 //! Read when the first price is asked for, and never by a verb that asks for none. A file that cannot be used is said, and
 //! the embedded table is in force: no cluster stays up because a cache is damaged.
 
+use super::stacks;
 use crate::config::cost_file;
-use crate::cost::{Catalogue, Vendor, catalogue, load_prices_with, refresh::carry};
+use crate::cost::{Catalogue, Vendor, catalogue, load_prices_with, refresh::carry, table::PriceTable};
 use crate::env::{self, Env};
 use crate::error::CliError;
 use crate::model::{Adjustments, OwnPrice};
-use crate::store;
+use crate::store::{self, FileLock};
 use crate::ui::Ui;
+use sha2::{Digest, Sha256};
 use std::{
     path::{Path, PathBuf},
     sync::Arc,
+    time::Duration,
 };
 
 /// Longest file that is read: twenty times what all regions of all vendors need.
 const LIMIT: u64 = 16 << 20;
+/// The packed table, and its SHA-256 behind it.
 const FILE: &str = "prices.bin";
+const SUM: usize = 32;
+/// Another refresh lays its prices over the table in less.
+const LONGEST_WAIT: Duration = Duration::from_secs(30);
 
 /// The file; none where there is no home to keep it in.
 pub(super) fn file(env: &Env) -> Option<PathBuf> {
@@ -35,7 +42,8 @@ pub fn install(env: &Env) {
         // Who prices something has been stopped by now; who tears down must not be.
         let own = own.as_ref().map(own_prices).unwrap_or_else(|| Ok(Adjustments::default()));
         let own = own.unwrap_or_else(|error| {
-            ui.warn(&format!("{}: list prices are shown", error.message));
+            let first = error.details.first().map(|first| format!(" ({first})")).unwrap_or_default();
+            ui.warn(&format!("{}{first}: list prices are shown", error.message));
             Adjustments::default()
         });
         match kept {
@@ -61,10 +69,14 @@ pub fn check(env: &Env) -> Result<(), CliError> {
 
 fn own_prices((path, named): &(PathBuf, bool)) -> Result<Adjustments, CliError> {
     let text = match named {
-        true => Some(store::read_text(path, cost_file::LIMIT)),
-        false => store::read_text_if_there(path, cost_file::LIMIT).transpose(),
+        true => store::read_text(path, cost_file::LIMIT),
+        // Where nobody named a file a pipe, or whatever else stands there, is not waited for.
+        false => match store::read_bytes_if_there(path, cost_file::LIMIT) {
+            Ok(None) => return Ok(Adjustments::default()),
+            Ok(Some(bytes)) => store::text(path, bytes),
+            Err(error) => Err(error),
+        },
     };
-    let Some(text) = text else { return Ok(Adjustments::default()) };
     let text = text.map_err(|error| CliError::usage(error.message))?;
     let shown = path.display().to_string();
     let problems = match cost_file::parse(&text, &shown) {
@@ -117,27 +129,41 @@ pub(super) fn kept(path: &Path, ui: &Ui) -> Option<Catalogue> {
         ));
         None
     };
-    let bytes = match store::read_bytes_if_there(path, LIMIT) {
+    let mut bytes = match store::read_bytes_if_there(path, LIMIT) {
         Ok(Some(bytes)) => bytes,
         Ok(None) => return None,
         Err(error) => return unusable(&error.message),
     };
-    let Some(read) = Catalogue::read(bytes) else {
+    let sum = bytes.len().checked_sub(SUM).map(|end| bytes.split_off(end));
+    let read = sum.filter(|sum| *sum == *Sha256::digest(&bytes)).and_then(|_| Catalogue::read(bytes));
+    let Some(read) = read else {
         return unusable(&format!("{} is damaged or of another version", path.display()));
     };
-    if read.base() == catalogue().date() {
+    if read.base() == catalogue().fingerprint() {
         return Some(read);
     }
-    // The binary has been replaced since: what was read after its own date still counts.
+    // The binary has been replaced since: what was read after its own dates still counts.
     let mut table = catalogue().unpack();
     carry(&read.unpack(), &mut table);
     Catalogue::read(table.pack().ok()?)
 }
 
-/// Keeps a table, whole or not at all, readable by nobody else.
-pub(super) fn keep(path: &Path, bytes: &[u8]) -> Result<(), CliError> {
+/// Changes what is kept, whole or not at all, one process at a time; readable by nobody else.
+pub(super) async fn change<T>(
+    env: &Env,
+    path: &Path,
+    change: impl FnOnce(&mut PriceTable) -> Result<T, CliError>,
+) -> Result<T, CliError> {
     if let Some(dir) = path.parent() {
         store::make_private_dir(dir)?;
     }
-    Ok(store::write_private(path, bytes)?)
+    let holder = stacks::holder_of(env, "cost refresh");
+    let _lock = FileLock::acquire(&path.with_extension("lock"), &holder, LONGEST_WAIT, env.wall.as_ref()).await?;
+    let mut table = kept(path, &env.ui).as_ref().unwrap_or_else(|| catalogue()).unpack();
+    table.base = catalogue().fingerprint();
+    let done = change(&mut table)?;
+    let mut bytes = table.pack().map_err(|why| CliError::new("KW-BUG", why.to_string()))?;
+    bytes.extend(Sha256::digest(&bytes));
+    store::write_private(path, &bytes)?;
+    Ok(done)
 }

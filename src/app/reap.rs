@@ -82,7 +82,8 @@ pub async fn run(env: &Env, request: ReapRequest) -> Result<Exit, CliError> {
             ));
             let Found { provider, account, seen, .. } = stack;
             // What comes after a signal is only listed.
-            stopped = reap(env, Doomed { provider, account, seen, reason, found_at }, &mut row).await;
+            let lately = request.abandoned_after;
+            stopped = reap(env, Doomed { provider, account, seen, reason, found_at, lately }, &mut row).await;
         }
         due.push(row);
     }
@@ -92,7 +93,7 @@ pub async fn run(env: &Env, request: ReapRequest) -> Result<Exit, CliError> {
         destroyed: due.iter().filter(|it| it.outcome == DueOutcome::Destroyed).count(),
         deleted: due.iter().map(|it| it.deleted).sum(),
         remaining: due.iter().map(|it| it.remaining.len()).sum(),
-        usd_per_hour: money::sum(due.iter().filter(|it| it.outcome != DueOutcome::Destroyed).map(|it| it.usd_per_hour)),
+        usd_per_hour: money::sum(due.iter().filter(|it| !is_gone(it)).map(|it| it.usd_per_hour)),
         due,
         failures,
     };
@@ -157,6 +158,11 @@ fn listed(found: &Found, reason: DueReason) -> Due {
     }
 }
 
+/// Whether nothing of it costs any more.
+fn is_gone(due: &Due) -> bool {
+    matches!(due.outcome, DueOutcome::Destroyed | DueOutcome::Gone)
+}
+
 /// Takes one down and writes what became of it into its row; what it gives back is why no other is begun.
 async fn reap(env: &Env, doomed: Doomed, due: &mut Due) -> Option<CliError> {
     match destroy::take_down(env, doomed).await {
@@ -168,11 +174,14 @@ async fn reap(env: &Env, doomed: Doomed, due: &mut Due) -> Option<CliError> {
                 Mercy::Stands => DueOutcome::Standing,
             };
         }
-        Ok(Taken::Gone) => due.outcome = DueOutcome::Held,
+        Ok(Taken::Gone) => due.outcome = DueOutcome::Gone,
         Ok(Taken::Done { doc, error }) => {
             due.deleted = doc.deleted.len();
             due.remaining = doc.remaining;
             due.outcome = if error.is_none() { DueOutcome::Destroyed } else { DueOutcome::Incomplete };
+            if error.is_some() {
+                due.usd_per_hour = doc.usd_per_hour_remaining;
+            }
             due.error = error.as_ref().map(CliError::to_doc);
             return error.filter(CliError::is_interruption);
         }

@@ -1,14 +1,15 @@
 //! `cost refresh`: today's prices from the vendors' own APIs. Each vendor is taken whole or not at all; what one of them
 //! fails to say stays as it was, and what the others say is kept.
 
-use super::{cost::known_regions, prices, stacks};
-use crate::cost::{self, Vendor, catalogue, reference_region, refresh::merge, table::PriceTable};
+use super::{command::program, cost::known_regions, prices, stacks};
+use crate::cost::{self, Vendor, catalogue, reference_region, refresh::merge};
 use crate::engine::{ErrorClass, StepError};
 use crate::env::{Env, ProviderChoice};
 use crate::error::{CliError, Exit};
 use crate::model::doc::{CostRefresh, DoubtfulPrice, VendorRefresh};
 use crate::model::{Cloud, Region};
 use crate::providers::prices::{self as apis, Asked, UNUSABLE};
+use std::path::Path;
 
 /// Runs `cost refresh`. No vendor named: all that may be asked; no region: where clusters are, and the region in use.
 pub async fn refresh(env: &Env, vendors: &[Vendor], patterns: &[String]) -> Result<Exit, CliError> {
@@ -18,9 +19,6 @@ pub async fn refresh(env: &Env, vendors: &[Vendor], patterns: &[String]) -> Resu
     let path = prices::file(env).ok_or_else(|| {
         CliError::new("KW-STATE", "there is no home directory to keep prices in").hint("set XDG_CACHE_HOME")
     })?;
-    let kept = prices::kept(&path, &env.ui);
-    let mut table = kept.as_ref().unwrap_or_else(|| catalogue()).unpack();
-    catalogue().date().clone_into(&mut table.base);
     let mut done = Vec::new();
     let mut first: Option<CliError> = None;
     for vendor in vendors {
@@ -36,7 +34,7 @@ pub async fn refresh(env: &Env, vendors: &[Vendor], patterns: &[String]) -> Resu
             });
             continue;
         }
-        match env.reading(one(env, vendor, &regions, &mut table)).await {
+        match env.reading(one(env, vendor, &regions, &path)).await {
             Ok(it) => done.push(it),
             Err(error) if error.class == crate::error::Class::Interrupted => return Err(error),
             Err(error) => {
@@ -45,17 +43,14 @@ pub async fn refresh(env: &Env, vendors: &[Vendor], patterns: &[String]) -> Resu
             }
         }
     }
-    if done.iter().any(|it| it.outcome == "read") {
-        let bytes = table.pack().map_err(|why| CliError::new("KW-BUG", why.to_string()))?;
-        prices::keep(&path, &bytes)?;
-    }
-    let body = CostRefresh { vendors: done, catalogue_date: table.date.clone(), file: path.display().to_string() };
+    let kept = prices::kept(&path, &env.ui);
+    let date = kept.as_ref().unwrap_or_else(|| catalogue()).date().to_owned();
+    let failed: Vec<&str> = done.iter().filter(|it| it.outcome == "failed").map(|it| it.provider.as_str()).collect();
     let error = first.map(|error| {
-        let date = kept.as_ref().unwrap_or_else(|| catalogue()).date();
-        error.hint(format!(
-            "what it did not say stays as it was: prices of up to {date} are in force, and need no network"
-        ))
+        let again = format!("{} cost refresh --providers {}", program(env), failed.join(","));
+        error.hint(format!("prices of up to {date} are in force, and need no network; try again: {again}"))
     });
+    let body = CostRefresh { vendors: done, catalogue_date: date, file: path.display().to_string() };
     env.ui.show(env.now(), &body, error.as_ref());
     error.map_or(Ok(Exit::DONE), Err)
 }
@@ -79,8 +74,8 @@ fn regions(env: &Env, vendor: Vendor, patterns: &[String]) -> Vec<String> {
     if names.is_empty() { vec![reference_region(cloud).to_owned()] } else { names }
 }
 
-/// Asks one vendor and lays what it says over the table, which is untouched where that fails.
-async fn one(env: &Env, vendor: Vendor, regions: &[String], table: &mut PriceTable) -> Result<VendorRefresh, CliError> {
+/// Asks one vendor, and keeps what it says; what was kept is untouched where that fails.
+async fn one(env: &Env, vendor: Vendor, regions: &[String], path: &Path) -> Result<VendorRefresh, CliError> {
     let cloud = match vendor {
         Vendor::Cloud(cloud) => cloud,
         // Whose variables count besides does not matter: its key is nobody else's.
@@ -88,18 +83,25 @@ async fn one(env: &Env, vendor: Vendor, regions: &[String], table: &mut PriceTab
     };
     let region = regions.first().map(|name| Region(name.clone()));
     let options = env.open_options(&ProviderChoice { cloud, region, account: None });
+    let place = if let [region] = regions { region.clone() } else { format!("{} regions", regions.len()) };
+    env.ui.say(&format!("asking {} for its prices in {place}", vendor.as_str()));
     let told = |page: usize| {
         if page.is_multiple_of(10) {
             env.ui.say(&format!("{}: {page} pages of prices so far", vendor.as_str()));
         }
     };
-    let fresh = apis::read(Asked { vendor, regions, table: catalogue() }, &options, &told).await?;
-    let mut changed = table.clone();
+    let mut fresh = apis::read(Asked { vendor, regions, table: catalogue() }, &options, &told).await?;
     let date = env.now().strftime("%Y-%m-%d").to_string();
-    let merged = merge(&mut changed, vendor.as_str(), &fresh, regions, &date).map_err(|why| {
-        StepError::new(ErrorClass::Permanent, UNUSABLE, format!("prices of {}: {why}", vendor.as_str()))
-    })?;
-    *table = changed;
+    let merged = prices::change(env, path, |table| {
+        merge(table, vendor.as_str(), &fresh, regions, &date).map_err(|why| {
+            let message = format!("prices of {}: {why}", vendor.as_str());
+            StepError::new(ErrorClass::Permanent, UNUSABLE, message).into()
+        })
+    })
+    .await?;
+    if merged.unknown > 0 {
+        fresh.dropped.insert("machine types that this build does not know", merged.unknown);
+    }
     Ok(VendorRefresh {
         prices: merged.taken.values().sum(),
         changed: merged.changed,

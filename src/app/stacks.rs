@@ -262,16 +262,21 @@ pub(super) struct Held {
     _name: FileLock,
 }
 
-/// Takes the locks of a stack and of its name: no other process begins one of that name meanwhile.
-pub(super) async fn hold(env: &Env, stack: &Stack, verb: &str) -> Result<Held, CliError> {
-    let dir = dir(env);
-    let holder = Holder {
+/// This process, as others are told who holds a lock.
+pub(super) fn holder_of(env: &Env, verb: &str) -> Holder {
+    Holder {
         user: env.user.clone(),
         host: env.host.clone(),
         pid: std::process::id(),
         since: env.wall.now(),
         verb: verb.to_owned(),
-    };
+    }
+}
+
+/// Takes the locks of a stack and of its name: no other process begins one of that name meanwhile.
+pub(super) async fn hold(env: &Env, stack: &Stack, verb: &str) -> Result<Held, CliError> {
+    let dir = dir(env);
+    let holder = holder_of(env, verb);
     let wait = env.settings.lock_timeout.unwrap_or(Duration::ZERO);
     if !wait.is_zero()
         && let Some((who, _)) = self::holder(env, stack)

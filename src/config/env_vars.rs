@@ -120,6 +120,7 @@ pub const VARIABLES: &[Variable] = &[
     var("AZURE_TENANT_ID", Topic::Cloud, "Entra tenant"),
     var("AZURE_CLIENT_ID", Topic::Cloud, "application or managed identity"),
     var("AZURE_CLIENT_SECRET", Topic::Cloud, "secret of that application"),
+    var("AZURE_CLIENT_CERTIFICATE_PATH", Topic::Cloud, "PEM file with that application's certificate and its key"),
     var("AZURE_FEDERATED_TOKEN_FILE", Topic::Cloud, "token of a workload that is that application"),
     var("AZURE_CONFIG_DIR", Topic::Cloud, "instead of ~/.azure"),
     var("LAMBDA_API_KEY", Topic::Cloud, "key of Lambda Cloud, for its prices"),

@@ -1,17 +1,10 @@
 //! Discounts and prices of the user's own, laid over the table as it is read. Pure.
 //!
-//! A price of one's own stands for itself: no discount is taken from it. Spot is discounted only where that was said, and
-//! is never dearer than the same machine on demand.
+//! A price of one's own stands for itself: no discount is taken from it. Spot is discounted only where that was said: what
+//! was agreed for machines on demand may be less than the spot market asks.
 
-use super::Vendor;
+use super::{InstancePrice, Vendor};
 use crate::model::{Adjustments, Discount, OwnPrice};
-
-/// A price after adjustment, and in words what was done.
-pub(super) struct Adjusted {
-    pub(super) on_demand: f64,
-    pub(super) spot: Option<f64>,
-    pub(super) note: Option<String>,
-}
 
 /// Prices have five decimals; what a discount leaves is rounded to them.
 fn rounded(usd: f64) -> f64 {
@@ -34,39 +27,29 @@ fn own<'a>(all: &'a Adjustments, vendor: Vendor, region: &str, name: &str) -> Op
     all.prices.iter().filter(fits).max_by_key(|it| it.region.is_some())
 }
 
-/// A machine's price.
-pub(super) fn machine(
-    all: &Adjustments,
-    vendor: Vendor,
-    region: &str,
-    name: &str,
-    (on_demand, spot): (f64, Option<f64>),
-) -> Adjusted {
-    let mut out = Adjusted { on_demand, spot, note: None };
-    let mut notes = Vec::new();
+/// A machine's prices.
+pub(super) fn machine(all: &Adjustments, vendor: Vendor, price: &mut InstancePrice<'_>) {
+    let (on_demand, spot) = (price.on_demand, price.spot);
     if let Some(cut) = discount(all, vendor) {
         if cut.on_demand > 0.0 {
-            out.on_demand = less(on_demand, cut.on_demand);
-            notes.push(format!("{}: {} % off {on_demand}", cut.at, percent(cut.on_demand)));
+            price.on_demand = less(on_demand, cut.on_demand);
+            price.adjusted = Some(format!("{}: {} % off {on_demand}", cut.at, percent(cut.on_demand)));
         }
-        if cut.spot > 0.0 {
-            out.spot = spot.map(|usd| less(usd, cut.spot));
-            notes.push(format!("{}: {} % off spot", cut.at, percent(cut.spot)));
-        }
-    }
-    if let Some(price) = own(all, vendor, region, name) {
-        if let Some(usd) = price.usd {
-            out.on_demand = usd;
-            notes = vec![format!("{}: instead of {on_demand}", price.at)];
-        }
-        if let Some(usd) = price.spot_usd {
-            out.spot = Some(usd);
-            let list = spot.map_or_else(|| "none".to_owned(), |usd| usd.to_string());
-            notes.push(format!("{}: instead of {list} spot", price.at));
+        if let Some(usd) = spot.filter(|_| cut.spot > 0.0) {
+            price.spot = Some(less(usd, cut.spot));
+            price.spot_adjusted = Some(format!("{}: {} % off {usd}", cut.at, percent(cut.spot)));
         }
     }
-    out.note = (!notes.is_empty()).then(|| notes.join("; "));
-    out
+    let Some(own) = own(all, vendor, price.region, price.machine.name) else { return };
+    if let Some(usd) = own.usd {
+        price.on_demand = usd;
+        price.adjusted = Some(format!("{}: instead of {on_demand}", own.at));
+    }
+    if let Some(usd) = own.spot_usd {
+        let list = spot.map_or_else(|| "none".to_owned(), |usd| usd.to_string());
+        price.spot = Some(usd);
+        price.spot_adjusted = Some(format!("{}: instead of {list}", own.at));
+    }
 }
 
 /// A component's price.
@@ -94,4 +77,70 @@ pub(super) fn component(
 
 fn percent(share: f64) -> f64 {
     (share * 1e4).round() / 1e2
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cost::MachineType;
+    use crate::model::Cloud;
+
+    const AWS: Vendor = Vendor::Cloud(Cloud::Aws);
+
+    fn discounted(on_demand: f64, spot: f64) -> Adjustments {
+        let cut =
+            Discount { provider: "aws".to_owned(), on_demand, spot, components: 0.0, at: "cost.yaml:2".to_owned() };
+        Adjustments { discounts: vec![cut], prices: Vec::new() }
+    }
+
+    fn own_price(region: Option<&str>, usd: Option<f64>, spot_usd: Option<f64>, line: u32) -> OwnPrice {
+        OwnPrice {
+            provider: "aws".to_owned(),
+            region: region.map(str::to_owned),
+            name: "m5.large".to_owned(),
+            is_component: false,
+            usd,
+            spot_usd,
+            at: format!("cost.yaml:{line}"),
+        }
+    }
+
+    /// What becomes of 0.096 on demand and 0.04 on spot, and what is said of either.
+    fn adjusted(all: &Adjustments) -> (f64, Option<f64>, Option<String>, Option<String>) {
+        let machine = MachineType { name: "m5.large", vcpus: 2.0, memory_gib: 8.0, accelerator: None };
+        let mut price = InstancePrice {
+            machine,
+            region: "us-east-1",
+            on_demand: 0.096,
+            spot: Some(0.04),
+            estimated: false,
+            as_of: "",
+            spot_as_of: "",
+            adjusted: None,
+            spot_adjusted: None,
+        };
+        super::machine(all, AWS, &mut price);
+        (price.on_demand, price.spot, price.adjusted, price.spot_adjusted)
+    }
+
+    #[test]
+    fn a_discount_touches_its_own_market_and_says_so_there() {
+        let note = |text: &str| Some(format!("cost.yaml:{text}"));
+        assert_eq!(adjusted(&discounted(0.6, 0.0)), (0.0384, Some(0.04), note("2: 60 % off 0.096"), None));
+        assert_eq!(adjusted(&discounted(0.0, 0.1)), (0.096, Some(0.036), None, note("2: 10 % off 0.04")));
+    }
+
+    #[test]
+    fn a_price_of_ones_own_stands_for_itself() {
+        let note = |text: &str| Some(format!("cost.yaml:{text}"));
+        let mut all = discounted(0.5, 0.1);
+        all.prices =
+            vec![own_price(None, Some(0.03), None, 4), own_price(Some("us-east-1"), Some(0.02), Some(0.05), 5)];
+        let here = (0.02, Some(0.05), note("5: instead of 0.096"), note("5: instead of 0.04"));
+        assert_eq!(adjusted(&all), here, "the region that is named beats the one that is not");
+        all.prices.pop();
+        assert_eq!(adjusted(&all), (0.03, Some(0.036), note("4: instead of 0.096"), note("2: 10 % off 0.04")));
+        let (usd, said) = component(&all, AWS, "us-east-1", "nat-gateway", 0.045);
+        assert_eq!((usd, said), (0.045, None));
+    }
 }

@@ -3,14 +3,16 @@
 //! `catalogue.bin` is written by `cargo run --example build_catalogue -- DIR` from CSV tables of list prices and read
 //! in place: nothing is unpacked, and only a command that asks for a price reads the header.
 //!
-//! Layout, little endian: `KWPRICE1`, u32 length of the header, the header (JSON: [`Header`]), then one block per
+//! Layout, little endian: `KWPRICE2`, u32 length of the header, the header (JSON: [`Header`]), then one block per
 //! machine type. A block is a count of rows and the rows by rising price, each `region: u8`, `varint(price rise << 3 |
 //! marks)`, `varint(spot price, 0 = none)`; prices in units of 1e-5 USD; marks: 1 estimated, 2 on-demand price read by a
 //! refresh, 4 spot price read by a refresh. What a refresh keeps is the same form with its rows in place of older ones.
 
-use super::{adjust, table::RowPrice, table::UNITS_PER_USD};
+use super::adjust;
+use super::table::{ComponentRow, RowPrice, UNITS_PER_USD};
 use crate::model::{Adjustments, Cloud, Region};
 use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
 use std::{borrow::Cow, collections::BTreeMap, sync::OnceLock};
 
 static BYTES: &[u8] = include_bytes!("catalogue.bin");
@@ -21,13 +23,13 @@ pub(super) const MAGIC: &[u8] = b"KWPRICE2";
 pub(super) struct Header {
     /// Newest date of any table: what people see as the catalogue's date.
     pub(super) date: String,
-    /// Of a refreshed table: the date of the embedded one under it.
+    /// Of a refreshed table: the fingerprint of the embedded one under it.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub(super) base: String,
     /// How many bytes of blocks follow: a table that is cut is none.
     pub(super) blocks: u64,
     pub(super) clouds: Vec<CloudTable>,
-    pub(super) components: Vec<Component>,
+    pub(super) components: Vec<ComponentRow>,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -54,18 +56,6 @@ pub(super) struct TypeRow(
     pub(super) f64,
     pub(super) u32,
 );
-
-#[derive(Debug, Serialize, Deserialize)]
-pub(super) struct Component {
-    pub(super) cloud: String,
-    pub(super) region: String,
-    pub(super) name: String,
-    pub(super) unit: String,
-    pub(super) usd: f64,
-    pub(super) source: String,
-    #[serde(default, skip_serializing_if = "String::is_empty")]
-    pub(super) as_of: String,
-}
 
 /// Whose prices: a cloud that clusters are built on, or one that only rents machines.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -135,8 +125,27 @@ pub struct InstancePrice<'a> {
     pub as_of: &'a str,
     /// Date of the spot price.
     pub spot_as_of: &'a str,
-    /// What the user's discounts and prices made of it, with their line: `cost.yaml:3: instead of 0.096`.
+    /// What the user's discounts and prices made of the on-demand price, with their line: `cost.yaml:3: instead of 0.096`.
     pub adjusted: Option<String>,
+    /// The same of the spot price.
+    pub spot_adjusted: Option<String>,
+}
+
+impl<'a> InstancePrice<'a> {
+    /// USD an hour on a market; none where there is no such market.
+    pub const fn usd(&self, spot: bool) -> Option<f64> {
+        if spot { self.spot } else { Some(self.on_demand) }
+    }
+
+    /// What the user's discounts and prices made of the price on a market.
+    pub const fn adjusted_on(&self, spot: bool) -> Option<&String> {
+        if spot { self.spot_adjusted.as_ref() } else { self.adjusted.as_ref() }
+    }
+
+    /// Date of the price on a market.
+    pub const fn as_of_on(&self, spot: bool) -> &'a str {
+        if spot { self.spot_as_of } else { self.as_of }
+    }
 }
 
 /// What a component costs.
@@ -219,9 +228,14 @@ impl Catalogue {
         read.adjusted(adjustments)
     }
 
-    /// Of a refreshed table: the date of the embedded one it was laid over; otherwise empty.
+    /// Of a refreshed table: the fingerprint of the embedded one it was laid over; otherwise empty.
     pub fn base(&self) -> &str {
         &self.header.base
+    }
+
+    /// Another table, another fingerprint: SHA-256 in hex.
+    pub fn fingerprint(&self) -> String {
+        Sha256::digest(&self.bytes).iter().map(|byte| format!("{byte:02x}")).collect()
     }
 
     /// The regions of a vendor that a refresh has read, with the dates of their on-demand and spot prices.
@@ -328,7 +342,7 @@ impl Catalogue {
         &'a self,
         cloud: Cloud,
         region: &Region,
-        row: &'a Component,
+        row: &'a ComponentRow,
         estimated: bool,
     ) -> ComponentPrice<'a> {
         let as_of = if row.as_of.is_empty() { &self.header.date } else { &row.as_of };
@@ -390,10 +404,10 @@ impl Catalogue {
                 as_of: dated(price.fresh, &table.on_demand_as_of, read.map(|dates| &dates.0)),
                 spot_as_of: dated(price.fresh_spot, &table.spot_as_of, read.map(|dates| &dates.1)),
                 adjusted: None,
+                spot_adjusted: None,
             };
             if let Some(vendor) = adjusting {
-                let own = adjust::machine(&self.adjustments, vendor, region, &row.0, (found.on_demand, found.spot));
-                (found.on_demand, found.spot, found.adjusted) = (own.on_demand, own.spot, own.note);
+                adjust::machine(&self.adjustments, vendor, &mut found);
             }
             found
         })

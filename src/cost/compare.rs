@@ -44,6 +44,8 @@ pub struct Offer<'a> {
     pub estimated: bool,
     /// Date of the machine's price.
     pub as_of: &'a str,
+    /// What the user's discounts and prices made of it.
+    pub adjusted: Option<String>,
 }
 
 /// The cheapest of every region that has any, cheapest first.
@@ -64,9 +66,8 @@ fn of_vendor<'a>(table: &'a Catalogue, wish: &Wish, vendor: Vendor) -> Vec<Offer
         }
         for price in prices {
             let Ok(at) = regions.binary_search_by(|name| name.as_str().cmp(price.region)) else { continue };
-            let usd =
-                if wish.spot { price.spot.filter(|_| has_spot(vendor, machine.name)) } else { Some(price.on_demand) };
-            let Some(usd) = usd.filter(|_| wanted[at]) else { continue };
+            let is_sold = !wish.spot || has_spot(vendor, machine.name);
+            let Some(usd) = price.usd(wish.spot).filter(|_| wanted[at] && is_sold) else { continue };
             // Of two at one price the larger is the better deal, then the name decides.
             let better = best[at].as_ref().is_none_or(|(least, old)| {
                 let size = |it: &MachineType<'_>| (it.vcpus, it.memory_gib);
@@ -92,7 +93,8 @@ fn offer<'a>(
     let plane = control_plane(table, vendor, price.region);
     let estimated = price.estimated;
     Offer {
-        as_of: if wish.spot { price.spot_as_of } else { price.as_of },
+        as_of: price.as_of_on(wish.spot),
+        adjusted: price.adjusted_on(wish.spot).cloned(),
         vendor,
         region: price.region,
         allocatable: allocatable(vendor, price.machine.vcpus, price.machine.memory_gib),

@@ -18,7 +18,6 @@ pub fn estimate<'a>(
     for range in lines.iter().filter_map(|line| line.usd_per_hour) {
         sum = Range { min: sum.min + range.min, desired: sum.desired + range.desired, max: sum.max + range.max };
     }
-    let sum = Range { min: cents(sum.min), desired: cents(sum.desired), max: cents(sum.max) };
     let mut unknown: Vec<String> =
         lines.iter().filter(|line| line.usd_per_hour.is_none()).map(|line| line.component.clone()).collect();
     unknown.sort();
@@ -28,7 +27,7 @@ pub fn estimate<'a>(
         catalogue_date: table.date().to_owned(),
         hours_per_month: HOURS_PER_MONTH,
         totals: Totals {
-            usd_per_hour: sum,
+            usd_per_hour: Range { min: cents(sum.min), desired: cents(sum.desired), max: cents(sum.max) },
             usd_per_day: cents(sum.desired * 24.0),
             usd_per_month: cents(sum.desired * HOURS_PER_MONTH),
             until_ttl_usd: ttl_hours.map(|hours| cents(sum.desired * hours)),
@@ -54,11 +53,11 @@ fn line(step: &str, usage: &Usage, table: &Catalogue) -> Line {
                 place: (*cloud, region),
                 component: instance_type,
                 sku: if *spot { "spot" } else { "on-demand" },
-                usd: found.as_ref().and_then(|price| if *spot { price.spot } else { Some(price.on_demand) }),
+                usd: found.as_ref().and_then(|price| price.usd(*spot)),
                 source: table.source(*cloud),
-                as_of: found.as_ref().map_or(date, |price| if *spot { price.spot_as_of } else { price.as_of }),
+                as_of: found.as_ref().map_or(date, |price| price.as_of_on(*spot)),
                 extrapolated: estimated,
-                adjusted: found.and_then(|price| price.adjusted),
+                adjusted: found.as_ref().and_then(|price| price.adjusted_on(*spot)).cloned(),
             }
         }
         PriceKey::Component { cloud, region, name } => {
@@ -154,7 +153,9 @@ mod tests {
         ];
         let all = estimate([("all", parts.as_slice())], catalogue(), Some(8.0));
         assert_eq!(all.totals.usd_per_hour.desired, 0.3338);
-        assert_eq!(all.totals.until_ttl_usd, Some(2.6704));
+        // 73 + 126.144 + 8 + 32.85 + 3.65: of the parts, not of a sum that was rounded first.
+        assert_eq!(all.totals.usd_per_month, 243.644);
+        assert_eq!(all.totals.until_ttl_usd, Some(2.6701));
         assert!(all.complete);
         let two_small = [usage("eks-cluster", 1.0), usage("t3.medium", 2.0)];
         assert_eq!(usd_per_hour(&two_small, catalogue()), Some(0.1832));

@@ -1,7 +1,8 @@
 //! The price table unpacked, to be built or changed and packed again: what the builder of the embedded table, a refresh
 //! and a test have in common. Pure. The packed form is described in `catalogue.rs`.
 
-use super::catalogue::{Catalogue, CloudTable, Component, Header, MAGIC, TypeRow, varint};
+use super::catalogue::{Catalogue, CloudTable, Header, MAGIC, TypeRow, varint};
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
 /// A price in units of a thousandth of a cent, USD; 0 is none.
@@ -21,7 +22,7 @@ pub fn units(usd: f64) -> Option<Units> {
 pub struct PriceTable {
     /// Newest date of any row: what people see.
     pub date: String,
-    /// For a table that a refresh made: the date of the embedded one it was laid over.
+    /// For a table that a refresh made: the fingerprint of the embedded one it was laid over.
     pub base: String,
     /// Vendors.
     pub vendors: Vec<VendorTable>,
@@ -77,7 +78,7 @@ pub struct RowPrice {
 }
 
 /// One component in one region.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ComponentRow {
     /// `aws`.
     pub cloud: String,
@@ -91,7 +92,8 @@ pub struct ComponentRow {
     pub usd: f64,
     /// Where it was read.
     pub source: String,
-    /// When a refresh read it; empty is the table's own date.
+    /// When it was read; empty in the embedded table, whose date it is.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
     pub as_of: String,
 }
 
@@ -108,21 +110,12 @@ impl PriceTable {
     pub fn pack(&self) -> Result<Vec<u8>, TooMany> {
         let mut blocks = Vec::new();
         let clouds = self.vendors.iter().map(|table| pack_vendor(table, &mut blocks)).collect::<Result<_, _>>()?;
-        let components = self.components.iter().map(|row| Component {
-            cloud: row.cloud.clone(),
-            region: row.region.clone(),
-            name: row.name.clone(),
-            unit: row.unit.clone(),
-            usd: row.usd,
-            source: row.source.clone(),
-            as_of: row.as_of.clone(),
-        });
         let header = Header {
             date: self.date.clone(),
             base: self.base.clone(),
             blocks: blocks.len() as u64,
             clouds,
-            components: components.collect(),
+            components: self.components.clone(),
         };
         let header = serde_json::to_vec(&header).expect("text and numbers are JSON");
         let mut out = MAGIC.to_vec();
@@ -176,7 +169,8 @@ fn pack_vendor(table: &VendorTable, blocks: &mut Vec<u8>) -> Result<CloudTable, 
 }
 
 impl Catalogue {
-    /// Everything in it, without discounts and prices of the user's.
+    /// Everything in it, without discounts and prices of the user's. Components have their dates from here on: the table's
+    /// own moves when something is laid over it.
     pub fn unpack(&self) -> PriceTable {
         let vendors = self.header.clouds.iter().map(|table| {
             let types = table.types.iter().map(|row| {
@@ -194,14 +188,9 @@ impl Catalogue {
                 refreshed: table.refreshed.clone(),
             }
         });
-        let components = self.header.components.iter().map(|row| ComponentRow {
-            cloud: row.cloud.clone(),
-            region: row.region.clone(),
-            name: row.name.clone(),
-            unit: row.unit.clone(),
-            usd: row.usd,
-            source: row.source.clone(),
-            as_of: row.as_of.clone(),
+        let components = self.header.components.iter().map(|row| {
+            let as_of = if row.as_of.is_empty() { &self.header.date } else { &row.as_of };
+            ComponentRow { as_of: as_of.clone(), ..row.clone() }
         });
         PriceTable {
             date: self.header.date.clone(),

@@ -33,6 +33,8 @@ pub struct Terms {
     pub default_machine: &'static str,
     /// How nodes reach the internet where there is no NAT gateway.
     pub without_nat: &'static str,
+    /// The component that bills what goes through a NAT gateway.
+    pub nat_traffic: &'static str,
 }
 
 const AWS: Terms = Terms {
@@ -49,6 +51,7 @@ const AWS: Terms = Terms {
     example_region: "us-east-1",
     default_machine: "m6a.large",
     without_nat: "nodes have public addresses",
+    nat_traffic: "nat-gateway-data",
 };
 
 const GCP: Terms = Terms {
@@ -65,6 +68,7 @@ const GCP: Terms = Terms {
     example_region: "us-central1",
     default_machine: "e2-standard-2",
     without_nat: "nodes have public addresses",
+    nat_traffic: "cloud-nat-data",
 };
 
 const AZURE: Terms = Terms {
@@ -81,6 +85,7 @@ const AZURE: Terms = Terms {
     example_region: "eastus",
     default_machine: "Standard_D2as_v5",
     without_nat: "nodes go out through the cluster's load balancer",
+    nat_traffic: "nat-gateway-data",
 };
 
 impl Cloud {

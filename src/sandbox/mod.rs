@@ -292,7 +292,9 @@ fn clouds(
     endpoints: &Endpoints,
 ) -> Result<Vec<Box<dyn PretendCloud>>, SandboxError> {
     let google = gcp::Google::open(dir)?;
-    let azure = azure::Azure;
+    let (certificate, file) = azure::Certificate::over(google.pair())?;
+    crate::store::write_private(&dir.join("azure-client.pem"), file.as_bytes())?;
+    let azure = azure::Azure::with(certificate);
     azure.write_files(dir, endpoints, wall())?;
     google.write_files(dir, &endpoints.gcp, wall())?;
     Ok(vec![Box::new(aws::Aws::new(wall)), Box::new(google), Box::new(azure)])

@@ -26,6 +26,14 @@ pub fn read_text(path: &Path, limit: u64) -> Result<String, StoreError> {
         let message = format!("cannot read {}: it is longer than {limit} bytes", path.display());
         return Err(StoreError::new(StoreErrorKind::TooLarge, path, message));
     }
+    text(path, bytes)
+}
+
+/// What a file holds, as text.
+///
+/// # Errors
+/// `Damaged` when it is not UTF-8.
+pub fn text(path: &Path, bytes: Vec<u8>) -> Result<String, StoreError> {
     String::from_utf8(bytes).map_err(|error| {
         let at = error.utf8_error().valid_up_to();
         let line = error.as_bytes()[..at].iter().filter(|byte| **byte == b'\n').count() as u64 + 1;
@@ -51,7 +59,9 @@ pub fn read_text_if_there(path: &Path, limit: u64) -> Result<Option<String>, Sto
 /// `Unusable`, or `TooLarge` when it is longer than `limit`.
 pub fn read_bytes_if_there(path: &Path, limit: u64) -> Result<Option<Vec<u8>>, StoreError> {
     let fail = |cause: io::Error| StoreError::io("read", path, &cause);
-    let file = match File::open(path) {
+    // A pipe in its place would otherwise be waited for until somebody writes.
+    let opened = OpenOptions::new().read(true).custom_flags(OFlags::NONBLOCK.bits() as i32).open(path);
+    let file = match opened {
         Ok(file) => file,
         Err(cause) if cause.kind() == io::ErrorKind::NotFound => return Ok(None),
         Err(cause) => return Err(fail(cause)),
@@ -296,6 +306,17 @@ mod tests {
         assert_eq!(mode(&path), 0o600);
         let left: Vec<_> = fs::read_dir(parent(&path)).unwrap().collect();
         assert_eq!(left.len(), 1, "no temporary file stays behind");
+    }
+
+    #[test]
+    fn a_pipe_in_place_of_a_file_of_ours_is_refused_and_not_waited_for() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("prices.bin");
+        assert!(std::process::Command::new("mkfifo").arg(&path).status().unwrap().success());
+        let (tell, told) = std::sync::mpsc::channel();
+        std::thread::spawn(move || tell.send(read_bytes_if_there(&path, 10).map_err(|error| error.kind)));
+        let read = told.recv_timeout(std::time::Duration::from_secs(20)).expect("it waits for nobody");
+        assert_eq!(read.unwrap_err(), StoreErrorKind::Unusable);
     }
 
     #[test]

@@ -17,7 +17,8 @@ pub use append::{AppendLog, Lines, LogFile, read_lines};
 pub use error::{StoreError, StoreErrorKind};
 pub use files::{
     Standing, begin_shared, file_names, make_private_dir, make_shared_dir, read_bytes_if_there, read_text,
-    read_text_if_there, remove_if_there, remove_tree, stamp, what_stands, write_private, write_shared, write_users,
+    read_text_if_there, remove_if_there, remove_tree, stamp, text, what_stands, write_private, write_shared,
+    write_users,
 };
 pub use growing::{GrowingFile, GrowingReader};
 pub use journal::{JournalRead, StackJournal};

@@ -3,11 +3,11 @@
 use super::ask::Ask;
 use crate::app::guess::guessed;
 use crate::app::{cloud, durations, money};
-use crate::cost::catalogue;
+use crate::cost::{catalogue, prices};
 use crate::engine::{Paces, Plan};
 use crate::env::{Env, ProviderChoice};
 use crate::error::{Class, CliError};
-use crate::model::doc::Eta;
+use crate::model::doc::{Eta, Totals};
 use crate::model::{Cloud, ClusterSpec, Region, ResolvedSpec, Stack, StackId};
 use crate::providers::{self, Identity, Offers, Provider, embedded_offers};
 use crate::ui::{PlanRow, price_table, style::about};
@@ -29,8 +29,7 @@ pub(super) struct Desk {
 /// What a spec costs and how long it takes.
 pub(super) struct Priced {
     rows: Vec<PlanRow>,
-    pub(super) usd_per_hour: f64,
-    at_most: f64,
+    totals: Totals,
     pub(super) complete: bool,
     pub(super) eta: Eta,
 }
@@ -127,8 +126,7 @@ impl Desk {
         let cost = money::price(&plan, spec);
         Some(Priced {
             rows: money::rows(&plan, spec, &cost),
-            usd_per_hour: cost.totals.usd_per_hour.desired,
-            at_most: cost.totals.usd_per_hour.max,
+            totals: cost.totals,
             complete: cost.complete,
             eta: durations::eta(&self.paces.over(&plan)),
         })
@@ -138,19 +136,19 @@ impl Desk {
 impl Priced {
     /// The most it can cost an hour: what budgets are judged by.
     pub(super) const fn at_most(&self) -> f64 {
-        self.at_most
+        self.totals.usd_per_hour.max
+    }
+
+    /// What it costs an hour as ordered.
+    pub(super) const fn usd_per_hour(&self) -> f64 {
+        self.totals.usd_per_hour.desired
     }
 
     /// The price lines and the usual time.
     pub(super) fn text(&self, columns: Option<usize>) -> String {
-        let table = price_table(&self.rows, self.usd_per_hour, self.complete, self.eta, columns);
-        let most = if self.at_most > self.usd_per_hour {
-            format!("at most ${:.4}/h when scaled up: budgets are judged by that\n", self.at_most)
-        } else {
-            String::new()
-        };
+        let table = price_table(&self.rows, &self.totals, self.complete, self.eta, columns);
         format!(
-            "\n{table}{most}ready in about {}, nine of ten in {}",
+            "\n{table}ready in about {}, nine of ten in {}",
             about(self.eta.p50_seconds),
             about(self.eta.p90_seconds)
         )
@@ -160,6 +158,6 @@ impl Priced {
 /// The machine a pool gets when none is named, with its price.
 pub(super) fn usual_machine(cloud: Cloud, region: &Region) -> Option<(String, f64)> {
     let name = providers::usual_machine(cloud, region)?;
-    let usd = catalogue().instance(cloud, region, &name)?.on_demand;
+    let usd = prices().instance(cloud, region, &name)?.on_demand;
     Some((name, usd))
 }

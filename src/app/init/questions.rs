@@ -337,7 +337,7 @@ async fn nat(ask: &Ask<'_>, desk: &Desk, answers: &mut Answers) -> Result<(), Cl
     let choice = |nat: Nat, words: &str| {
         let tried = answers.with(desk, |flags| flags.nat = Some(nat)).ok()?;
         let usd = tried.named().spec(desk).ok().and_then(|spec| desk.estimate(&spec));
-        let price = usd.map_or_else(String::new, |priced| format!("; {} in all", hourly(Some(priced.usd_per_hour))));
+        let price = usd.map_or_else(String::new, |priced| format!("; {} in all", hourly(Some(priced.usd_per_hour()))));
         Some(Choice::new(nat.as_str(), format!("{words}{price}")))
     };
     let without = desk.cloud.terms().without_nat;
@@ -377,7 +377,7 @@ async fn ttl(ask: &Ask<'_>, desk: &Desk, answers: &mut Answers) -> Result<(), Cl
 async fn budget(ask: &Ask<'_>, desk: &Desk, answers: &mut Answers) -> Result<(), CliError> {
     let priced = answers.spec(desk).ok().and_then(|spec| desk.estimate(&spec));
     if let Some(priced) = &priced {
-        ask.tell(&format!("  it costs {} so far", hourly(Some(priced.usd_per_hour))));
+        ask.tell(&format!("  it costs {} so far", hourly(Some(priced.usd_per_hour()))));
     }
     let flag = "--set budget.hourlyUsd=USD";
     let taken = ask

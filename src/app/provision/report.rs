@@ -23,7 +23,6 @@ pub(super) fn plan_view(env: &Env, prepared: &Prepared) -> PlanView {
     let Paced { plan: usual, learned } = paced;
     let critical = usual.critical_path();
     let basis = |learned: bool| if learned { Basis::History } else { Basis::Table };
-    let range = cost.totals.usd_per_hour;
     let steps = usual.steps.iter().map(|step| PlanStep {
         id: step.id.to_string(),
         kind: step.kind.clone(),
@@ -93,7 +92,7 @@ pub(super) fn plan_view(env: &Env, prepared: &Prepared) -> PlanView {
             validity(env, who.expires_at, Duration::from_secs(eta.p90_seconds))
         ),
         rows: money::rows(&usual, spec, cost),
-        hourly: (range.desired, (range.max > range.desired).then_some(range.max)),
+        totals: cost.totals,
         unknown: cost.unknown.clone(),
         expiry: expires_at(plan)
             .or_else(|| spec.ttl_secs.map(|secs| after(env.now(), Duration::from_secs(secs))))

@@ -39,7 +39,7 @@ pub struct Wanted<'a> {
     pub gpu: Option<(&'a str, f64)>,
 }
 
-/// GPUs: how descriptions begin, our name, and whether it is attached to N1 machines.
+/// GPUs: how descriptions begin, and our name. Some have several spellings.
 const GPUS: [(&str, &str); 13] = [
     ("Nvidia Tesla T4 GPU", "T4"),
     ("Nvidia Tesla P4 GPU", "P4"),
@@ -215,7 +215,10 @@ fn price(sku: &Value, unit: &str) -> Result<Option<f64>, Unreadable> {
             return Err(Unreadable::Currency(currency.to_owned()));
         }
         let nanos = money.get("nanos").and_then(Value::as_f64).unwrap_or_default();
-        let units: f64 = text(money, "units").parse().unwrap_or_default();
+        let units = match text(money, "units") {
+            "" => 0.0,
+            units => units.parse().map_err(|_| Unreadable::Shape(format!("`units` is {units}, not a number")))?,
+        };
         let usd = units + nanos / 1e9;
         if usd > 0.0 {
             return Ok(Some(usd));

@@ -1,7 +1,7 @@
 //! Lays what an API said over the table: all of a vendor's regions that were asked for, or nothing.
 
 use super::{Fresh, Unreadable};
-use crate::cost::table::{ComponentRow, PriceTable, RowPrice, UNITS_PER_USD, Units, VendorTable, units};
+use crate::cost::table::{ComponentRow, PriceTable, RowPrice, UNITS_PER_USD, Units, units};
 use std::collections::BTreeMap;
 
 /// A price moves slowly: one that is more than this much larger or smaller than the known one is not believed.
@@ -61,6 +61,12 @@ pub fn merge(
     let known: BTreeMap<&String, usize> = regions.iter().map(|region| (region, sold(region))).collect();
     for region in regions {
         merged.taken.insert(region.clone(), 0);
+        // What an earlier refresh read and this one does not must not get this one's date.
+        let spot_too = fresh.machines.iter().any(|((at, _), read)| at == region && read.spot.is_some());
+        for price in own.types.values_mut().filter_map(|it| it.prices.get_mut(region)) {
+            price.fresh = false;
+            price.fresh_spot &= !spot_too;
+        }
     }
     let mut spotted: BTreeMap<&str, usize> = BTreeMap::new();
     let mut cheap = Vec::new();
@@ -151,6 +157,7 @@ fn lay_component(
     at: &str,
     doubtful: &mut Vec<Doubt>,
 ) -> bool {
+    let source = table.vendor_mut(vendor).source.clone();
     let of_name = |row: &&mut ComponentRow| row.cloud == vendor && row.name == read.name && row.unit == read.unit;
     let mut rows = table.components.iter_mut().filter(of_name).collect::<Vec<_>>();
     // A region's own price is what it is held to; one that has none, to the nearest that any has.
@@ -165,10 +172,10 @@ fn lay_component(
         return false;
     }
     match rows.iter_mut().find(|row| row.region == read.region) {
-        Some(row) => (row.usd, row.as_of) = (read.usd, at.to_owned()),
+        Some(row) => (row.usd, row.as_of, row.source) = (read.usd, at.to_owned(), source),
         None => {
-            let row =
-                ComponentRow { region: read.region.clone(), usd: read.usd, as_of: at.to_owned(), ..(*rows[0]).clone() };
+            let like = (*rows[0]).clone();
+            let row = ComponentRow { region: read.region.clone(), usd: read.usd, as_of: at.to_owned(), source, ..like };
             table.components.push(row);
         }
     }
@@ -188,7 +195,7 @@ pub fn carry(old: &PriceTable, new: &mut PriceTable) {
                 if price.fresh {
                     (slot.on_demand, slot.estimated, slot.fresh) = (price.on_demand, false, true);
                 }
-                if price.fresh_spot {
+                if price.fresh_spot && younger[region].1 > ours.spot_as_of {
                     (slot.spot, slot.fresh_spot) = (price.spot, true);
                 }
                 slot.spot = slot.spot.min(slot.on_demand);
@@ -197,15 +204,11 @@ pub fn carry(old: &PriceTable, new: &mut PriceTable) {
                 }
             }
         }
-        let VendorTable { refreshed, .. } = ours;
-        refreshed.extend(younger.into_iter().map(|(region, dates)| (region.clone(), dates.clone())));
+        ours.refreshed.extend(younger.into_iter().map(|(region, dates)| (region.clone(), dates.clone())));
     }
     for row in old.components.iter().filter(|row| !row.as_of.is_empty() && row.as_of > new.date) {
-        match new
-            .components
-            .iter_mut()
-            .find(|own| own.cloud == row.cloud && own.region == row.region && own.name == row.name)
-        {
+        let key = |it: &ComponentRow| (it.cloud.clone(), it.region.clone(), it.name.clone(), it.unit.clone());
+        match new.components.iter_mut().find(|own| key(own) == key(row)) {
             Some(own) => *own = row.clone(),
             None => new.components.push(row.clone()),
         }
@@ -252,6 +255,26 @@ mod tests {
         let before = catalogue().instance(Cloud::Aws, &Region("eu-west-1".into()), "m6a.large").unwrap();
         assert_eq!(other, before);
         assert_eq!(table.date(), "2026-11-27");
+    }
+
+    #[test]
+    fn what_only_an_earlier_refresh_read_has_not_the_date_of_a_later_one() {
+        let here = ["us-east-1".to_owned()];
+        let mut table = catalogue().unpack();
+        merge(&mut table, "aws", &as_it_is("us-east-1", |_, _| {}), &here, "2026-11-01").unwrap();
+        let mut later = as_it_is("us-east-1", |name, read| {
+            if name == "m5.large" {
+                read.on_demand = Some(9.0);
+            }
+        });
+        later.machines.remove(&("us-east-1".to_owned(), "m6a.large".to_owned()));
+        merge(&mut table, "aws", &later, &here, "2026-11-27").unwrap();
+        let table = Catalogue::read(table.pack().unwrap()).unwrap();
+        let as_of = |name| table.instance(Cloud::Aws, &Region("us-east-1".into()), name).unwrap().as_of;
+        let list = catalogue().as_of(Cloud::Aws, false);
+        assert_eq!((as_of("m6a.large"), as_of("m5.large"), as_of("t3.medium")), (list, list, "2026-11-27"));
+        let nat = table.component(Cloud::Aws, &Region("us-east-1".into()), "nat-gateway").unwrap();
+        assert_eq!(nat.as_of, catalogue().date(), "what nobody read keeps its date");
     }
 
     #[test]
@@ -322,6 +345,7 @@ mod tests {
         assert_eq!((merged.components, merged.doubtful.len()), (1, 1));
         let nat = table.component(Cloud::Aws, &Region("us-east-1".into()), "nat-gateway").unwrap();
         assert_eq!((nat.usd, nat.as_of, nat.estimated), (0.048, "2026-11-27", false));
+        assert_eq!(nat.source, "AWS list prices");
         let eks = table.component(Cloud::Aws, &Region("us-east-1".into()), "eks-cluster").unwrap();
         assert_eq!(eks.usd, 0.1);
     }

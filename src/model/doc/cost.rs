@@ -65,6 +65,8 @@ pub struct Offered {
     pub extrapolated: bool,
     /// Date of the machine's price.
     pub as_of: String,
+    /// What discounts and prices of your own made of it, with their line; null where it is the list's.
+    pub adjusted: Option<String>,
     /// Flags of `provision` that build it; null where this version cannot.
     pub flags: Option<String>,
 }

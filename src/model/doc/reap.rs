@@ -27,10 +27,12 @@ pub enum DueOutcome {
     Protected,
     /// Left, for its expiry was moved.
     Extended,
-    /// Left, for it has a cluster after all.
+    /// Left, for it has a cluster after all, or somebody went on with it.
     Standing,
-    /// Left to another process that works on it, or did since it was found.
+    /// Left to another process that works on it.
     Held,
+    /// Another process took it down since it was found.
+    Gone,
     /// Gone, and a second look proved it.
     Destroyed,
     /// Something of it remains.

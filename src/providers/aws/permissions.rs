@@ -361,6 +361,7 @@ fn of_kind(kind: &str) -> &'static [Need] {
         steps::access_policy::KIND => {
             const {
                 &[
+                    eks_read("eks:DescribeAccessEntry", "access-entry"),
                     eks_read("eks:ListAssociatedAccessPolicies", "access-entry"),
                     make("eks:AssociateAccessPolicy", EksOurs("access-entry")),
                     remove("eks:DisassociateAccessPolicy", EksOurs("access-entry")),

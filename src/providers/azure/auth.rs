@@ -1,13 +1,14 @@
 //! Who we are to Azure: one chain of sources, and the tokens that come from it.
 //!
-//! The order is that of Azure's other tools: a secret or a federated token that variables name, the machine's managed
-//! identity, then whoever is signed in through `az` or `azd`. What variables name decides: where it is refused, nobody
+//! The order is that of Azure's other tools: a secret, a certificate or a federated token that variables name, the
+//! machine's managed identity, then whoever is signed in through `az` or `azd`. What variables name decides: where it is refused, nobody
 //! else is tried. Tokens are kept while they last, told to [`Secrets`], and never shown; of errors only the words are.
 
+use super::certificate::{Certificate, Whose};
 use super::error::{self, AUTH, EXPIRED};
 use crate::engine::{ErrorClass, Residue, StepError};
 use crate::model::{Secret, Secrets};
-use crate::providers::patience::UNREACHABLE;
+use crate::providers::{OpenOptions, patience::UNREACHABLE};
 use async_trait::async_trait;
 use azure_core::cloud::{CloudConfiguration, CustomConfiguration};
 use azure_core::credentials::{AccessToken, Secret as AzureSecret, TokenCredential};
@@ -17,12 +18,14 @@ use azure_core::http::{AsyncRawResponse, Body, ClientOptions, HttpClient, Method
 use azure_core::time::{Duration as Span, OffsetDateTime};
 use azure_identity::{
     AzureCliCredential, AzureCliCredentialOptions, AzureDeveloperCliCredential, AzureDeveloperCliCredentialOptions,
-    ClientAssertionCredentialOptions, ClientSecretCredential, ClientSecretCredentialOptions, ManagedIdentityCredential,
-    ManagedIdentityCredentialOptions, UserAssignedId, WorkloadIdentityCredential, WorkloadIdentityCredentialOptions,
+    ClientAssertionCredential, ClientAssertionCredentialOptions, ClientSecretCredential, ClientSecretCredentialOptions,
+    ManagedIdentityCredential, ManagedIdentityCredentialOptions, UserAssignedId, WorkloadIdentityCredential,
+    WorkloadIdentityCredentialOptions,
 };
 use jiff::Timestamp;
 use std::collections::BTreeMap;
 use std::fmt;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -79,10 +82,11 @@ pub struct Token {
 }
 
 impl Tokens {
-    /// The chain that these variables make. Asks nobody yet: what is wrong with the variables is told at the first
+    /// The chain that the variables of these options make. Asks nobody yet: what is wrong with the variables is told at the first
     /// token.
-    pub fn new(vars: &BTreeMap<String, String>, http: reqwest::Client, secrets: Secrets) -> Self {
-        Self { chain: chain(vars, http), secrets, kept: tokio::sync::Mutex::default() }
+    pub fn new(options: &OpenOptions, http: reqwest::Client) -> Self {
+        let secrets = options.secrets.clone();
+        Self { chain: chain(options, http), secrets, kept: tokio::sync::Mutex::default() }
     }
 
     /// A token that is given: for tests.
@@ -164,9 +168,10 @@ fn time(at: OffsetDateTime) -> Timestamp {
 }
 
 /// The sources that these variables make, in order.
-fn chain(vars: &BTreeMap<String, String>, http: reqwest::Client) -> Result<Vec<Source>, StepError> {
-    let said = |name: &str| vars.get(name).map(|value| value.trim()).filter(|value| !value.is_empty());
-    let options = options(said("AZURE_AUTHORITY_HOST"), http)?;
+fn chain(opened: &OpenOptions, http: reqwest::Client) -> Result<Vec<Source>, StepError> {
+    let said = |name: &str| opened.vars.get(name).map(|value| value.trim()).filter(|value| !value.is_empty());
+    let authority = said("AZURE_AUTHORITY_HOST").unwrap_or(AUTHORITY);
+    let options = options(authority, http)?;
     let (tenant, client) = (said("AZURE_TENANT_ID"), said("AZURE_CLIENT_ID"));
     let both = |with: &str| match (tenant, client) {
         (Some(tenant), Some(client)) => Ok((tenant.to_owned(), client.to_owned())),
@@ -181,6 +186,17 @@ fn chain(vars: &BTreeMap<String, String>, http: reqwest::Client) -> Result<Vec<S
         let label = format!("service principal {client} of the environment");
         let options = ClientSecretCredentialOptions { client_options: options };
         let made = ClientSecretCredential::new(&tenant, client, AzureSecret::new(secret.to_owned()), Some(options));
+        return Ok(named(label, made.map_err(|why| unusable(&why))?));
+    }
+    if let Some(file) = said("AZURE_CLIENT_CERTIFICATE_PATH") {
+        let (tenant, client) = both("AZURE_CLIENT_CERTIFICATE_PATH")?;
+        let label = format!("certificate of service principal {client}");
+        let with_password = said("AZURE_CLIENT_CERTIFICATE_PASSWORD").is_some();
+        let text = (opened.read_file)(Path::new(file));
+        let whose = Whose { client: client.clone(), audience: format!("{authority}/{tenant}/oauth2/v2.0/token") };
+        let certificate = Certificate::read(file, text, with_password, whose, Arc::clone(&opened.wall))?;
+        let options = ClientAssertionCredentialOptions { client_options: options };
+        let made = ClientAssertionCredential::new(tenant, client, certificate, Some(options));
         return Ok(named(label, made.map_err(|why| unusable(&why))?));
     }
     if let Some(file) = said("AZURE_FEDERATED_TOKEN_FILE") {
@@ -224,8 +240,7 @@ fn chain(vars: &BTreeMap<String, String>, http: reqwest::Client) -> Result<Vec<S
 }
 
 /// How the credentials' own calls go: through our client, once, to the authority that a variable names.
-fn options(authority: Option<&str>, http: reqwest::Client) -> Result<ClientOptions, StepError> {
-    let authority = authority.unwrap_or(AUTHORITY);
+fn options(authority: &str, http: reqwest::Client) -> Result<ClientOptions, StepError> {
     if !authority.starts_with("https://") {
         let message = format!("AZURE_AUTHORITY_HOST `{authority}` is not an https address");
         return Err(StepError::new(ErrorClass::Permanent, "KW-USAGE", message)

@@ -13,7 +13,7 @@ use super::steps::{self, cluster, node_group, resource_group};
 use super::sweep::deletable;
 use super::tags::{self, is_ours};
 use super::{disks, names, plan, stages};
-use crate::cost::{HOURS_PER_MONTH, catalogue};
+use crate::cost::{HOURS_PER_MONTH, prices};
 use crate::engine::{Caused, Clock, Leftover, Observed, StepError, StepId};
 use crate::model::{Cloud, Stack};
 use crate::providers::patience::{if_known, patient};
@@ -118,7 +118,7 @@ fn kept_disk(cx: &AzureCx, disk: &disks::Disk) -> Leftover {
     let seen = observe("azure/disk", &id, disk);
     let owner = format!("disk of {}, kept with its group; --volumes delete removes both", disks::in_words(disk));
     let usd_per_hour = disk.properties.disk_size_gb.and_then(|gib| {
-        let price = catalogue().component(Cloud::Azure, &cx.region, plan::disk_component(gib as u32))?;
+        let price = prices().component(Cloud::Azure, &cx.region, plan::disk_component(gib as u32))?;
         Some(price.usd / HOURS_PER_MONTH)
     });
     Leftover { keep: true, usd_per_hour, ..named(seen, owner) }

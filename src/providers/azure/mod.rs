@@ -8,6 +8,7 @@
 pub mod access;
 pub mod adopted;
 pub mod auth;
+mod certificate;
 pub mod client;
 pub mod clusters;
 pub mod disks;

@@ -25,7 +25,8 @@ pub fn profile_file(vars: &BTreeMap<String, String>) -> Option<PathBuf> {
 
 /// Whether credentials are in sight, without trying them. A machine's managed identity is not: only a call tells.
 pub fn in_sight(vars: &BTreeMap<String, String>, is_there: &dyn Fn(&Path) -> bool) -> bool {
-    let named = ["AZURE_CLIENT_SECRET", "AZURE_FEDERATED_TOKEN_FILE", "IDENTITY_ENDPOINT"];
+    let named =
+        ["AZURE_CLIENT_SECRET", "AZURE_CLIENT_CERTIFICATE_PATH", "AZURE_FEDERATED_TOKEN_FILE", "IDENTITY_ENDPOINT"];
     named.iter().any(|name| vars.get(*name).is_some_and(|value| !value.is_empty()))
         || profile_file(vars).is_some_and(|file| is_there(&file))
 }

@@ -133,7 +133,7 @@ impl Azure {
         let usual = || said("AZURE_DEFAULTS_LOCATION").map(|text| Region(text.to_owned()));
         let Some(region) = options.region.clone().or_else(usual) else { return Ok(None) };
         let http = (options.http)()?;
-        let tokens = Tokens::new(&options.vars, http.clone(), options.secrets.clone());
+        let tokens = Tokens::new(&options, http.clone());
         let cx = AzureCx::new(Rest::new(http), Arc::new(tokens), said("KUBEWRIGHT_ARM_ENDPOINT"), region)?;
         let named = options.account.clone().or_else(|| said("AZURE_SUBSCRIPTION_ID").map(str::to_owned));
         let named = named.or_else(|| signed_in_to(&options));

@@ -10,7 +10,7 @@ mod lambda;
 
 use super::OpenOptions;
 use super::patience::patient;
-use super::rest::{Answer, Call, Rest, Verb};
+use super::rest::{Answer, Call, GARBLED, Rest, Verb};
 use crate::cost::refresh::{Fresh, Unreadable};
 use crate::cost::{Catalogue, Vendor};
 use crate::engine::{ErrorClass, Residue, StepError};
@@ -93,7 +93,14 @@ impl Pages<'_> {
                 Some(token) => self.rest.send(call, token).await,
                 None => self.rest.send_open(call).await,
             };
-            whole(op, what, answer.map_err(|error| error.with_residue(Residue::None))?)
+            let answer = answer.map_err(|mut error| {
+                // Who answers with a page for people does so again.
+                if error.id == GARBLED {
+                    error.class = ErrorClass::Permanent;
+                }
+                error.with_residue(Residue::None)
+            })?;
+            whole(op, what, answer)
         };
         patient(&*self.options.clock, ask).await
     }

@@ -1,9 +1,13 @@
 //! Entra: tokens for applications, and the judgement of tokens.
 //!
-//! Tokens are signed with a key of the sandbox's own and live in real time. A client secret is believed, and so is a
-//! federated token that this sandbox signed; nothing else is.
+//! Tokens are signed with a key of the sandbox's own and live in real time. A client secret is believed, so is a federated
+//! token that this sandbox signed, and what the application's certificate signed; nothing else is.
 
-use super::{CLIENT_ID, OBJECT_ID, TENANT, wire::ArmError};
+use super::{
+    CLIENT_ID, OBJECT_ID, TENANT,
+    certificate::{Certificate, Doubt},
+    wire::ArmError,
+};
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use hmac::{Hmac, KeyInit, Mac};
 use jiff::Timestamp;
@@ -108,8 +112,41 @@ fn is_tenant(name: &str) -> bool {
     name.eq_ignore_ascii_case(TENANT) || name.eq_ignore_ascii_case(DOMAIN)
 }
 
+/// What tokens are judged by.
+pub(super) struct Directory<'a> {
+    /// The application's certificate, if it has one.
+    pub(super) application: Option<&'a Certificate>,
+    /// Where this is: `https://localhost:4714`.
+    pub(super) host: &'a str,
+}
+
+impl Directory<'_> {
+    /// Why an assertion that the sandbox did not sign itself is refused; `None` where it is the certificate's.
+    fn doubts(&self, assertion: &str, tenant: &str, now: Timestamp) -> Option<(u32, &'static str)> {
+        const UNVERIFIED: &str = "The signature of the client assertion could not be verified.";
+        let audience = format!("{}/{tenant}/oauth2/v2.0/token", self.host);
+        let Some(application) = self.application else { return Some((700_027, UNVERIFIED)) };
+        Some(match application.judge(assertion, &audience, now.as_second()).err()? {
+            Doubt::OtherCertificate => (
+                700_027,
+                "The certificate with identifier used to sign the client assertion is not registered on application.",
+            ),
+            Doubt::Signature => (700_027, UNVERIFIED),
+            Doubt::Audience => (700_023, "Client assertion audience claim does not match Realm issuer."),
+            Doubt::Issuer => (700_021, "Client assertion application identifier doesn't match 'client_id' parameter."),
+            Doubt::Time => (700_024, "Client assertion is not within its valid time range."),
+        })
+    }
+}
+
 /// `POST /{tenant}/oauth2/v2.0/token`.
-pub fn issue(tenant: &str, form: &[(String, String)], trace: &str, now: Timestamp) -> Reply {
+pub(super) fn issue(
+    directory: &Directory<'_>,
+    tenant: &str,
+    form: &[(String, String)],
+    trace: &str,
+    now: Timestamp,
+) -> Reply {
     let get = |name: &str| form.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str());
     let refuse = |http, error, number, why: &str| refuse(http, error, number, why, trace, now);
     if !is_tenant(tenant) {
@@ -149,20 +186,24 @@ pub fn issue(tenant: &str, form: &[(String, String)], trace: &str, now: Timestam
                 let why = "The request body must contain the following parameter: 'client_assertion_type'.";
                 return refuse(400, "invalid_request", 900_144, why);
             }
-            let Some(claims) = claims(assertion) else {
-                let why = "The signature of the client assertion could not be verified.";
-                return refuse(401, "invalid_client", 700_027, why);
-            };
-            if claims["iss"] != json!(ISSUER) || claims["aud"] != json!(EXCHANGE) {
-                let why = format!(
-                    "No matching federated identity record found for presented assertion issuer {}.",
-                    claims["iss"]
-                );
-                return refuse(401, "invalid_client", 700_211, &why);
-            }
-            if claims["exp"].as_i64().unwrap_or_default() <= now.as_second() {
-                let why = "Client assertion is not within its valid time range.";
-                return refuse(401, "invalid_client", 700_024, why);
+            match claims(assertion) {
+                None => {
+                    if let Some((number, why)) = directory.doubts(assertion, tenant, now) {
+                        return refuse(401, "invalid_client", number, why);
+                    }
+                }
+                Some(claims) if claims["iss"] != json!(ISSUER) || claims["aud"] != json!(EXCHANGE) => {
+                    let why = format!(
+                        "No matching federated identity record found for presented assertion issuer {}.",
+                        claims["iss"]
+                    );
+                    return refuse(401, "invalid_client", 700_211, &why);
+                }
+                Some(claims) if claims["exp"].as_i64().unwrap_or_default() <= now.as_second() => {
+                    let why = "Client assertion is not within its valid time range.";
+                    return refuse(401, "invalid_client", 700_024, why);
+                }
+                Some(_) => {}
             }
         }
     }
@@ -328,7 +369,7 @@ mod tests {
         form.retain(|(name, _)| !changes.iter().any(|(other, _)| other == name));
         form.extend(changes.iter().filter(|(_, value)| !value.is_empty()));
         let form: Vec<_> = form.into_iter().map(|(k, v)| (k.to_owned(), v.to_owned())).collect();
-        issue(TENANT, &form, "trace", now())
+        issue(&Directory { application: None, host: "https://localhost:1" }, TENANT, &form, "trace", now())
     }
 
     #[test]
@@ -346,6 +387,40 @@ mod tests {
     }
 
     #[test]
+    fn what_the_certificate_signed_is_believed_for_what_it_says_only() {
+        let pair = rcgen::KeyPair::generate_rsa_for(&rcgen::PKCS_RSA_SHA256, rcgen::RsaKeySize::_2048).expect("a key");
+        let (application, file) = Certificate::over(&pair).expect("made");
+        let again = Certificate::over(&pair).expect("made").1;
+        assert_eq!(file, again, "the same key makes the same certificate");
+        let pem = file.split("-----BEGIN CERTIFICATE-----").nth(1).expect("a certificate");
+        let body: String = pem.lines().take_while(|line| !line.starts_with("-----END")).collect();
+        let der = base64::prelude::BASE64_STANDARD.decode(body).expect("base64");
+        let thumbprint = URL_SAFE_NO_PAD.encode(Sha256::digest(der));
+        let at = format!("https://localhost:1/{TENANT}/oauth2/v2.0/token");
+        let (now, part) = (now(), |value: &Value| URL_SAFE_NO_PAD.encode(value.to_string()));
+        let number = |change: (&str, Value)| {
+            let mut head = json!({"alg": "RS256", "typ": "JWT", "x5t#S256": thumbprint});
+            let mut says = json!({"aud": at, "iss": CLIENT_ID, "sub": CLIENT_ID, "jti": "1",
+                "nbf": now.as_second() - 1, "exp": now.as_second() + 600});
+            let of = if head.get(change.0).is_some() { &mut head } else { &mut says };
+            of[change.0] = change.1;
+            let text = format!("{}.{}", part(&head), part(&says));
+            let signature = rcgen::SigningKey::sign(&pair, text.as_bytes()).expect("signs");
+            let assertion = format!("{text}.{}", URL_SAFE_NO_PAD.encode(signature));
+            let directory = Directory { application: Some(&application), host: "https://localhost:1" };
+            directory.doubts(&assertion, TENANT, now).map(|(number, _)| number)
+        };
+        assert_eq!(number(("typ", json!("JWT"))), None);
+        assert_eq!(number(("x5t#S256", json!("another"))), Some(700_027));
+        assert_eq!(number(("alg", json!("none"))), Some(700_027));
+        assert_eq!(number(("alg", json!("PS256"))), Some(700_027), "signed another way than it says");
+        assert_eq!(number(("aud", json!("https://localhost:1"))), Some(700_023));
+        assert_eq!(number(("sub", json!("other"))), Some(700_021));
+        assert_eq!(number(("exp", json!(now.as_second()))), Some(700_024));
+        assert_eq!(number(("jti", Value::Null)), Some(700_024));
+    }
+
+    #[test]
     fn what_is_wrong_is_refused_in_entras_words() {
         let number = |changes: &[(&str, &str)]| ask(changes).1["error_codes"][0].as_u64().expect("a number");
         assert_eq!(number(&[("client_secret", "guess")]), 7_000_215);
@@ -354,7 +429,8 @@ mod tests {
         assert_eq!(number(&[("scope", "")]), 900_144);
         assert_eq!(number(&[("grant_type", "password")]), 70_003);
         assert_eq!(number(&[("client_secret", "")]), 7_000_218);
-        assert_eq!(issue("nobody", &[], "t", now()).1["error_codes"][0], 90_002);
+        let nowhere = Directory { application: None, host: "" };
+        assert_eq!(issue(&nowhere, "nobody", &[], "t", now()).1["error_codes"][0], 90_002);
     }
 
     #[test]

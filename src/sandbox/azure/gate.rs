@@ -2,7 +2,9 @@
 //! the namespace is registered and the group stands, whether the body fits; then the call under its faults.
 
 use super::{
-    SUBSCRIPTION, access, containerservice, entra,
+    SUBSCRIPTION, access,
+    certificate::Certificate,
+    containerservice, entra,
     path::Target,
     resources::{groups, providers},
     routes::{self, Matched},
@@ -51,7 +53,12 @@ fn pairs(text: &[u8]) -> Vec<(String, String)> {
 }
 
 /// Answers one request; `None` drops the connection.
-pub async fn handle(hub: &Hub, parts: &Parts, body: &[u8]) -> Option<Response<Body>> {
+pub async fn handle(
+    hub: &Hub,
+    application: Option<&Certificate>,
+    parts: &Parts,
+    body: &[u8],
+) -> Option<Response<Body>> {
     let request = hub.transact(|tx| Ok::<_, WorldError>(tx.uuid())).unwrap_or_default();
     let returned = header(parts, "x-ms-return-client-request-id").is_some_and(|asked| asked == "true");
     let marks = Marks {
@@ -72,7 +79,7 @@ pub async fn handle(hub: &Hub, parts: &Parts, body: &[u8]) -> Option<Response<Bo
         ));
     }
     if !first.eq_ignore_ascii_case("subscriptions") && !first.eq_ignore_ascii_case("providers") && first != "tenants" {
-        return entra_call(hub, parts, &path, body, &marks).await;
+        return entra_call(hub, application, parts, &path, body, &marks).await;
     }
     arm_call(hub, parts, body, &marks).await
 }
@@ -100,13 +107,21 @@ fn endpoints(hub: &Hub) -> Value {
     })
 }
 
-async fn entra_call(hub: &Hub, parts: &Parts, path: &[&str], body: &[u8], marks: &Marks) -> Option<Response<Body>> {
+async fn entra_call(
+    hub: &Hub,
+    application: Option<&Certificate>,
+    parts: &Parts,
+    path: &[&str],
+    body: &[u8],
+    marks: &Marks,
+) -> Option<Response<Body>> {
+    let host = hub.look(|world| world.site().azure_url.clone());
     let (reply, op) = match (parts.method.as_str(), path) {
         ("POST", [tenant, "oauth2", "v2.0", "token"]) => {
-            (entra::issue(tenant, &pairs(body), &marks.request, marks.at), "token")
+            let directory = entra::Directory { application, host: &host };
+            (entra::issue(&directory, tenant, &pairs(body), &marks.request, marks.at), "token")
         }
         ("GET", path) => {
-            let host = hub.look(|world| world.site().azure_url.clone());
             let lost =
                 || (404, json!({"error": "not_found", "error_description": "AADSTS90015: there is nothing here."}));
             (entra::discover(path, &host).unwrap_or_else(lost), "discover")

@@ -6,6 +6,7 @@
 
 mod access;
 mod authorization;
+mod certificate;
 mod compute;
 mod containerservice;
 mod entra;
@@ -32,6 +33,7 @@ use super::{
 };
 use crate::{model::Cloud, store as store_files};
 use async_trait::async_trait;
+pub(in crate::sandbox) use certificate::Certificate;
 use hyper::{Response, http::request::Parts};
 use serde_json::{Value, json};
 use std::{collections::BTreeMap, ffi::OsString};
@@ -72,8 +74,11 @@ const KINDS: &[Kind] = &[
 ];
 
 /// Pretend Azure.
-#[derive(Debug, Default)]
-pub struct Azure;
+#[derive(Debug)]
+pub struct Azure {
+    /// What the pretend application's certificate is told by.
+    application: Option<Certificate>,
+}
 
 #[async_trait]
 impl PretendCloud for Azure {
@@ -82,7 +87,7 @@ impl PretendCloud for Azure {
     }
 
     async fn handle(&self, hub: &Hub, parts: &Parts, body: &[u8]) -> Option<Response<Body>> {
-        gate::handle(hub, parts, body).await
+        gate::handle(hub, self.application.as_ref(), parts, body).await
     }
 
     fn due(&self, tx: &mut Tx<'_>, object: &Object, what: &str) {
@@ -147,6 +152,14 @@ pub fn client_env(endpoints: &Endpoints) -> BTreeMap<String, OsString> {
 }
 
 impl Azure {
+    /// Without an application that has a certificate: for whoever asks nothing of Entra.
+    pub const BARE: Self = Self { application: None };
+
+    /// With an application whose certificate this key signs with.
+    pub(in crate::sandbox) const fn with(application: Certificate) -> Self {
+        Self { application: Some(application) }
+    }
+
     /// Writes what other clients need beside variables: `azure-cloud.json` for
     /// `az cloud register --name KubewrightSandbox --cloud-config @azure-cloud.json`, and `azure-federated-token` to sign
     /// in with instead of the secret.

@@ -47,7 +47,7 @@ impl Bench {
         });
         let now = world.now();
         let mut tx = world.begin(now);
-        Azure.furnish(&mut tx, &Scope::global(SUBSCRIPTION));
+        Azure::BARE.furnish(&mut tx, &Scope::global(SUBSCRIPTION));
         tx.commit().expect("furnished");
         Self { world }
     }
@@ -132,7 +132,7 @@ impl Bench {
         self.world
             .advance(until, |tx, object, what| match object.service.as_str() {
                 "kubernetes" => crate::sandbox::hub::Kubernetes::due(&ApiServers::default(), tx, object, what),
-                _ => Azure.due(tx, object, what),
+                _ => Azure::BARE.due(tx, object, what),
             })
             .expect("advanced");
         self.world.tick(until, false).expect("ticked");

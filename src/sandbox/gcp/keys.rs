@@ -136,6 +136,11 @@ impl Keys {
         Ok(())
     }
 
+    /// The key: the sandbox has one of its kind, and whatever else it pretends to sign with is over the same.
+    pub(in crate::sandbox) const fn pair(&self) -> &KeyPair {
+        &self.pair
+    }
+
     fn derived(&self, what: &str) -> String {
         BASE64_URL_SAFE_NO_PAD.encode(self.mac(what.as_bytes()))
     }

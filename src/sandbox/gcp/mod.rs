@@ -124,6 +124,11 @@ impl Google {
         Ok(Self { keys: Keys::open(dir)? })
     }
 
+    /// The sandbox's one RSA key.
+    pub(in crate::sandbox) const fn pair(&self) -> &rcgen::KeyPair {
+        self.keys.pair()
+    }
+
     /// Writes the files that clients find credentials in.
     ///
     /// # Errors

@@ -32,7 +32,7 @@ use serde_json::Value;
 use std::collections::BTreeMap;
 
 /// Every cloud that has clusters.
-const HOSTS: &[&dyn Host] = &[&aws::eks::Eks, &azure::Azure, &gcp::Gke];
+const HOSTS: &[&dyn Host] = &[&aws::eks::Eks, &azure::Azure::BARE, &gcp::Gke];
 
 /// All hosts.
 pub(super) fn all() -> impl Iterator<Item = &'static dyn Host> {

@@ -136,7 +136,7 @@ fn of_machine(price: &InstancePrice<'_>) -> Vec<Value> {
         }
         product("AmazonEC2", family, attributes, "Hrs", &[("0", usd)])
     };
-    let usd = price.on_demand;
+    let usd = price.on_demand * if name == super::DEARER.0 { super::DEARER.1 } else { 1.0 };
     vec![
         with(&[("tenancy", "Dedicated")], usd * 1.06),
         with(&[("operatingSystem", "Windows")], usd * 1.9),

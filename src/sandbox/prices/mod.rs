@@ -1,5 +1,5 @@
-//! The vendors' price APIs of the pretend world. What they say for a plain machine is the embedded table, to the cent, so
-//! that a refresh changes nothing; around it stands what the real ones mix in: other tenancies, systems and markets,
+//! The vendors' price APIs of the pretend world. What they say for a plain machine is the embedded table, to the cent, but
+//! for one machine that has become dearer since ([`DEARER`]); around it stands what the real ones mix in: other tenancies, systems and markets,
 //! queues, zones that are not the region, free tiers, meters of zero. Who reads them naively gets other prices.
 //!
 //! AWS and Google answer at their own ports, behind their own gates; Azure and Lambda at `/_prices/…` of the plain port.
@@ -18,6 +18,9 @@ use super::{
 use hyper::{Response, http::request::Parts};
 use serde_json::{Value, json};
 use std::{collections::BTreeMap, ffi::OsString};
+
+/// A machine of AWS's, and its price today as a share of the table's.
+const DEARER: (&str, f64) = ("m6a.large", 1.05);
 
 /// Path of these APIs on the plain port.
 pub(super) const PATH: &str = "/_prices/";

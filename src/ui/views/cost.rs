@@ -185,6 +185,9 @@ impl View for CostCompare {
         if self.found > self.offers.len() {
             text.push_str(&format!("{} more regions; --top 0 shows all\n", self.found - self.offers.len()));
         }
+        if self.offers.iter().any(|offer| offer.adjusted.is_some()) {
+            text.push_str("machine prices are less discounts, or your own: see `adjusted` in -o json\n");
+        }
         if self.offers.iter().any(|offer| offer.extrapolated) {
             text.push_str("~ estimated from another region's price\n");
         }
@@ -193,7 +196,7 @@ impl View for CostCompare {
             nodes => format!("{nodes} nodes"),
         };
         text.push_str(&format!(
-            "$/h is {plane} and the control plane; list prices up to {}; not in them: {}\n",
+            "$/h is {plane} and the control plane; prices up to {}; not in them: {}\n",
             self.catalogue_date,
             self.excluded.join(", ")
         ));

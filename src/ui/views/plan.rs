@@ -39,9 +39,9 @@ pub struct PlanView {
     /// The table.
     #[serde(skip)]
     pub rows: Vec<Row>,
-    /// Hourly total as ordered, and at the maximum where that differs.
+    /// The sums.
     #[serde(skip)]
-    pub hourly: (f64, Option<f64>),
+    pub totals: doc::Totals,
     /// Whether some line has no price.
     #[serde(skip)]
     pub unknown: Vec<String>,
@@ -63,7 +63,14 @@ pub struct PlanView {
 const ROOMY: usize = 60;
 
 /// The table of what is billed, with its total. On a narrow terminal it leaves out what can be worked out.
-pub fn price_table(rows: &[Row], hourly: f64, complete: bool, eta: doc::Eta, columns: Option<usize>) -> String {
+pub fn price_table(
+    rows: &[Row],
+    totals: &doc::Totals,
+    complete: bool,
+    eta: doc::Eta,
+    columns: Option<usize>,
+) -> String {
+    let hourly = totals.usd_per_hour;
     let narrow = columns.is_some_and(|columns| columns < ROOMY);
     let shown = if narrow { 3 } else { 6 };
     let mut table = Table::new(&["WHAT", ">N", ">$/h", ">$/month", ">p50", ""][..shown]);
@@ -88,23 +95,24 @@ pub fn price_table(rows: &[Row], hourly: f64, complete: bool, eta: doc::Eta, col
     let total = [
         "total".to_owned(),
         String::new(),
-        format!("{hourly:.4}{more}"),
-        format!("{:.2}{more}", hourly * HOURS_PER_MONTH),
+        format!("{:.4}{more}", hourly.desired),
+        format!("{:.2}{more}", totals.usd_per_month),
         about(eta.p50_seconds),
         format!("p90 {}{learned}", about(eta.p90_seconds)),
     ];
     table.row(total.into_iter().take(shown));
-    table.lines().join("\n") + "\n"
+    let mut text = table.lines().join("\n") + "\n";
+    if hourly.max > hourly.desired {
+        text.push_str(&format!("at most ${:.4}/h when scaled up: budgets are judged by that\n", hourly.max));
+    }
+    text
 }
 
 impl PlanView {
     /// The whole conversation piece: who, preflight, table, notes.
     pub fn text(&self, now: Timestamp, style: Style) -> String {
         let mut text = format!("{}\n{}\n{}\n", style.bold(&self.headline), self.who, self.preflight(style));
-        text.push_str(&price_table(&self.rows, self.hourly.0, self.unknown.is_empty(), self.doc.eta, None));
-        if let Some(max) = self.hourly.1 {
-            text.push_str(&format!("at most {max:.4} $/h when scaled up: budgets are judged by that\n"));
-        }
+        text.push_str(&price_table(&self.rows, &self.totals, self.unknown.is_empty(), self.doc.eta, None));
         if let Some((at, usd)) = self.expiry {
             text.push_str(&format!(
                 "until expiry {}: ${usd:.2}; the expiry is a tag, it enforces nothing by itself\n",

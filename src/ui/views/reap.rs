@@ -25,8 +25,9 @@ const fn outcome(due: &Due) -> &'static str {
         DueOutcome::Listed => "due",
         DueOutcome::Protected => "protected: left",
         DueOutcome::Extended => "extended: left",
-        DueOutcome::Standing => "has a cluster: left",
+        DueOutcome::Standing => "somebody is at it: left",
         DueOutcome::Held => "held by another: left",
+        DueOutcome::Gone => "gone already",
         DueOutcome::Destroyed => "destroyed",
         DueOutcome::Incomplete => "INCOMPLETE",
     }

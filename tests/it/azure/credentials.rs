@@ -73,3 +73,66 @@ fn a_token_is_for_the_subscription_that_was_pinned_and_no_other() {
     assert_eq!(machine.run(&words(own)).expect(0).json()["status"]["token"], token);
     assert_eq!(clouds.show()["requests"]["total"], before);
 }
+
+/// What CI has instead of a secret: a certificate, or a token of its own.
+#[test]
+fn a_certificate_or_a_federated_token_builds_lets_in_and_takes_down() {
+    let clouds = Served::start("");
+    let dir = std::path::Path::new(clouds.export("GOOGLE_APPLICATION_CREDENTIALS")).parent().unwrap().to_owned();
+    let place = ["--provider", "azure", "--region", "eastus", "-o", "json"];
+    let ways = [
+        ("AZURE_CLIENT_CERTIFICATE_PATH", "azure-client.pem"),
+        ("AZURE_FEDERATED_TOKEN_FILE", "azure-federated-token"),
+    ];
+    for (variable, file) in ways {
+        let machine = clouds.machine("ana");
+        let run = |words: &[&str]| {
+            let mut command = machine.command();
+            command.env_remove("AZURE_CLIENT_SECRET").env(variable, dir.join(file));
+            Said::of(command.args(words).args(place)).expect(0).json()
+        };
+        let made = run(&["provision", "demo", "--yes", "--wait", "cloud"]);
+        assert_eq!(made["outcome"], "created", "{variable}: {made:#}");
+        let mut command = machine.command();
+        command.env_remove("AZURE_CLIENT_SECRET").env(variable, dir.join(file));
+        let token = Said::of(command.args(["token", "--cluster", "demo", "--region", "eastus", "--provider", "azure"]));
+        assert_eq!(token.expect(0).json()["kind"], "ExecCredential");
+        assert_eq!(run(&["destroy", "demo", "--confirm", "demo"])["outcome"], "destroyed", "{variable}");
+    }
+    assert_eq!(clouds.show()["totals"]["objects"], 0);
+}
+
+#[test]
+fn a_certificate_that_cannot_be_used_or_is_not_the_applications_is_told() {
+    let clouds = Served::start("");
+    let machine = clouds.machine("ana");
+    let write = |name: &str, text: &[u8]| {
+        let path = machine.path().join(name);
+        std::fs::write(&path, text).unwrap();
+        path
+    };
+    let key = std::fs::read_to_string(clouds.export("GOOGLE_APPLICATION_CREDENTIALS")).unwrap();
+    let key: serde_json::Value = serde_json::from_str(&key).unwrap();
+    let pair =
+        rcgen::KeyPair::from_pkcs8_pem_and_sign_algo(key["private_key"].as_str().unwrap(), &rcgen::PKCS_RSA_SHA256);
+    let pair = pair.unwrap();
+    let mut params = rcgen::CertificateParams::default();
+    params.distinguished_name.push(rcgen::DnType::CommonName, "nobody registered this");
+    let other = format!("{}{}", pair.serialize_pem(), params.self_signed(&pair).unwrap().pem());
+    let files = [
+        (write("sp.pfx", &[0x30, 0x82, 0xff, 0xfe]), "AZURE_CLIENT_CERTIFICATE_PATH"),
+        (write("page.pem", b"<html>"), "no private key"),
+        (machine.path().join("none.pem"), "not there"),
+        (write("other.pem", other.as_bytes()), "AADSTS700027"),
+    ];
+    for (file, why) in files {
+        let mut command = machine.command();
+        command.env_remove("AZURE_CLIENT_SECRET").env("AZURE_CLIENT_CERTIFICATE_PATH", &file);
+        let words = ["provision", "demo", "--yes", "--provider", "azure", "--region", "eastus", "-o", "json"];
+        let said = Said::of(command.args(words));
+        told(&said, "KW-AZURE-CREDENTIALS", why);
+        let body = other.lines().nth(1).unwrap();
+        assert!(!said.out.contains(body) && !said.err.contains(body), "the key is never shown");
+    }
+    assert_eq!(clouds.show()["requests"]["mutating"], 0);
+}

@@ -22,6 +22,9 @@ fn two_small_nodes_cost_what_the_price_pages_say() {
     assert!((hourly("eks-cluster") + hourly("t3.medium") - 0.1832).abs() < 1e-9);
     let sum: f64 = lines.iter().map(|line| usd(&line["usdPerHour"]["desired"])).sum();
     assert!((sum - usd(&doc["totals"]["usdPerHour"]["desired"])).abs() < 1e-4, "the lines are the total");
+    // The month is the lines' own, not that of a total that was rounded first.
+    let month: f64 = lines.iter().map(|line| usd(&line["usdPerHour"]["desired"]) * 730.0).sum();
+    assert!((month - usd(&doc["totals"]["usdPerMonth"])).abs() < 1e-3, "{month} {}", doc["totals"]);
     assert!(lines.iter().all(|line| line["source"].as_str().is_some_and(|it| !it.is_empty())), "{lines:?}");
 
     // What is priced without asking is what a plan is priced at.

@@ -90,3 +90,37 @@ fn kubectls_token_is_kept_for_the_next_call_and_for_the_same_question_only() {
     let refused = machine.run(&words("no-such-project"));
     assert_eq!((refused.code, refused.out.is_empty()), (3, true), "{}", refused.err);
 }
+
+/// What CI and people have instead of a key: a user's own credentials, a pipeline's token, somebody to speak as.
+#[test]
+fn every_kind_of_credential_file_builds_lets_in_and_takes_down() {
+    let clouds = Served::start("");
+    let key = clouds.export("GOOGLE_APPLICATION_CREDENTIALS").to_owned();
+    for kind in ["gcp-user.json", "gcp-federated.json", "gcp-impersonated.json"] {
+        let machine = clouds.machine("ana");
+        let file = key.replace("gcp-key.json", kind);
+        let secrets: Vec<String> = ["refresh_token", "client_secret"]
+            .iter()
+            .filter_map(|field| {
+                let file: serde_json::Value = serde_json::from_str(&std::fs::read_to_string(&file).unwrap()).unwrap();
+                let of = if file["source_credentials"].is_object() { &file["source_credentials"] } else { &file };
+                of[*field].as_str().map(str::to_owned)
+            })
+            .collect();
+        let run = |words: &[&str]| {
+            let mut command = machine.command();
+            let said = Said::of(command.env("GOOGLE_APPLICATION_CREDENTIALS", &file).args(words)).expect(0);
+            for secret in &secrets {
+                assert!(!said.out.contains(secret) && !said.err.contains(secret), "{kind}: {}{}", said.out, said.err);
+            }
+            said
+        };
+        let made = run(&[&["provision"], &VERBS[0][1..], &["--wait", "cloud"]].concat()).json();
+        assert_eq!(made["outcome"], "created", "{kind}: {made:#}");
+        let token = ["token", "--cluster", "demo", "--region", "us-central1", "--account", "kubewright-sandbox"];
+        let given = run(&[&token[..], &["--provider", "gcp"]].concat()).json();
+        assert!(given["status"]["token"].as_str().unwrap().starts_with("ya29."), "{kind}");
+        assert_eq!(run(VERBS[2]).json()["outcome"], "destroyed", "{kind}");
+    }
+    assert_eq!(clouds.show()["totals"]["objects"], 0);
+}

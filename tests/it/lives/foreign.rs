@@ -152,6 +152,28 @@ fn a_role_and_a_volume_that_only_look_like_ours_stay() {
     assert_eq!(world.standing("volume").into_iter().map(|it| it.id).collect::<Vec<_>>(), [volume]);
 }
 
+#[test]
+fn what_lost_its_tags_is_left_and_the_way_out_is_told() {
+    let world = World::new();
+    world.build(&["demo"]);
+    let vpc = world.standing("vpc").remove(0).id;
+    let bare = ["kubewright-stack", "kubewright-step"].map(|key| aws_sdk_ec2::types::Tag::builder().key(key).build());
+    world.wait(world.ec2().delete_tags().resources(&vpc).set_tags(Some(bare.to_vec())).send()).unwrap();
+    let said = world.go(&["destroy", "demo", "--confirm", "demo", "-o", "json"]).expect(9).json();
+    assert_eq!(said["error"]["id"], "KW-NOT-OURS", "{said:#}");
+    let hints: Vec<&str> = said["error"]["hints"].as_array().unwrap().iter().filter_map(|it| it.as_str()).collect();
+    let out = hints.iter().find(|hint| hint.contains("--from-tags")).unwrap_or_else(|| panic!("{hints:?}"));
+    let typed = out.split_once("kubewright ").unwrap().1;
+    // What is typed here already says `--sandbox`.
+    let words: Vec<&str> = typed.split(' ').filter(|word| *word != "--sandbox").collect();
+    let out = world.go(&[&words[..], &["-o", "json"]].concat()).expect(0);
+    assert_eq!((&out.json()["outcome"], &out.json()["mutatingCalls"]), (&"destroyed".into(), &0.into()), "{}", out.out);
+    assert!(out.err.contains("nothing carries the tags"), "{}", out.err);
+    // The name is free again, and what stands is nobody's business.
+    world.go(&["destroy", "demo", "--confirm", "demo", "--from-tags"]).expect(4);
+    assert_eq!(world.standing("vpc").into_iter().map(|it| it.id).collect::<Vec<_>>(), [vpc]);
+}
+
 /// One of our two tags proves nothing: what carries it neither ends a stack nor counts as a part of it.
 #[test]
 fn an_expiry_on_what_is_not_ours_ends_nothing() {

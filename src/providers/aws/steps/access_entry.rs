@@ -6,6 +6,7 @@ use super::support::{all_tags, deleted, done, is_of_stack, read, seen, time, vis
 use crate::engine::{
     Deletion, Found, Input, Lookup, Observed, Outputs, Owned, Probe, ResourceRef, Scope, Step, StepError, Token,
 };
+use crate::providers::aws::error::{code_of, message_of};
 use crate::providers::aws::{client::AwsCx, tags};
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
@@ -32,6 +33,12 @@ pub(in crate::providers::aws) async fn get(
 ) -> Result<Option<Observed>, StepError> {
     let what = format!("access entry of {principal}");
     let call = cx.eks.describe_access_entry().cluster_name(cluster).principal_arn(principal).send().await;
+    // A cluster that lets in by its ConfigMap alone has no entries; ours never is one.
+    if call.as_ref().is_err_and(|why| {
+        code_of(why) == Some("InvalidRequestException") && message_of(why).contains("authentication mode")
+    }) {
+        return Ok(None);
+    }
     let answer = read("eks:DescribeAccessEntry", &what, call)?;
     Ok(answer.and_then(|it| it.access_entry).map(|entry| {
         let mut seen = seen(KIND, principal, tags::from_map(entry.tags()));
@@ -82,5 +89,49 @@ impl Step<AwsCx> for AccessEntry {
         }
         let call = cx.eks.delete_access_entry().cluster_name(cluster.as_str()).principal_arn(owned.id());
         deleted("eks:DeleteAccessEntry", &what("access entry", at), Deletion::Gone, call.send().await)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::support::seen_child;
+    use super::*;
+    use crate::engine::Identity;
+    use crate::k8s::testing::{Answer, Server};
+    use crate::providers::{aws::testing::cx_at, testing::Told};
+    use serde_json::json;
+
+    const ANA: &str = "arn:aws:iam::123456789012:role/Ana";
+
+    fn step() -> (AccessEntry, Told) {
+        let step = AccessEntry { cluster: Input::Given("demo".into()), principal_arn: ANA.to_owned() };
+        (step, Told::new("access/admin", Identity::Child { parent: "cluster".into(), key: ANA.to_owned() }))
+    }
+
+    #[tokio::test]
+    async fn a_way_into_a_strangers_cluster_stays() {
+        let (step, told) = step();
+        for (tags, ends, calls) in [(told.ours(), Deletion::Gone, 2), (told.theirs(), Deletion::Taken, 1)] {
+            let entry = json!({"accessEntry": {"principalArn": ANA, "tags": tags}});
+            let server = Server::start(move |_| Answer::of(200, entry.clone())).await;
+            let mut ours = seen_child(KIND, ANA, "demo", ANA);
+            ours.evidence.tags = told.ours();
+            let owned = told.owned(Some("demo"), ours);
+            let done = step.delete(&cx_at(&server.url()), told.scope(), &owned).await.unwrap();
+            assert_eq!((done, server.requests().len()), (ends, calls));
+        }
+    }
+
+    #[tokio::test]
+    async fn a_cluster_without_entries_has_none_and_another_refusal_is_one() {
+        for (message, is_none) in [
+            ("The cluster's authentication mode must be set to one of [API, API_AND_CONFIG_MAP]", true),
+            ("The cluster is in a state that does not allow it", false),
+        ] {
+            let refusal = json!({"__type": "InvalidRequestException", "message": message});
+            let server = Server::start(move |_| Answer::of(400, refusal.clone())).await;
+            let found = get(&cx_at(&server.url()), "demo", ANA).await;
+            assert_eq!(matches!(found, Ok(None)), is_none, "{found:?}");
+        }
     }
 }

@@ -55,13 +55,12 @@ impl AccessPolicy {
 #[async_trait]
 impl Step<AwsCx> for AccessPolicy {
     async fn find(&self, cx: &AwsCx, at: Scope<'_>, _: Lookup<'_>) -> Result<Found, StepError> {
+        let Some(is_ours) = self.is_on_our_entry(cx, at).await? else { return Ok(Found::None) };
         if !self.is_associated(cx, at).await? {
             return Ok(Found::None);
         }
-        let parent = match self.is_on_our_entry(cx, at).await? {
-            Some(true) => self.principal_arn.clone(),
-            _ => format!("{} of another stack", self.principal_arn),
-        };
+        let parent = if is_ours { String::new() } else { " of another stack".to_owned() };
+        let parent = format!("{}{parent}", self.principal_arn);
         Ok(Found::One(seen_child(KIND, &self.policy_arn, &parent, &self.policy_arn)))
     }
 

@@ -183,8 +183,29 @@ impl Step<AwsCx> for Addon {
 
 #[cfg(test)]
 mod tests {
+    use super::super::support::seen_child;
     use super::*;
+    use crate::engine::Identity;
+    use crate::k8s::testing::{Answer, Server};
+    use crate::providers::{aws::testing::cx_at, testing::Told};
     use aws_sdk_eks::types::AddonHealth;
+
+    #[tokio::test]
+    async fn an_add_on_of_a_strangers_cluster_stays() {
+        let cluster = Input::Given("demo".into());
+        let step =
+            Addon { cluster, name: "coredns".to_owned(), version: None, identities: Vec::new(), configuration: None };
+        let told = Told::new("addons/coredns", Identity::Child { parent: "cluster".into(), key: "coredns".to_owned() });
+        for (tags, ends, calls) in [(told.ours(), Deletion::Started, 2), (told.theirs(), Deletion::Taken, 1)] {
+            let addon = json!({"addon": {"addonName": "coredns", "status": "ACTIVE", "tags": tags}});
+            let server = Server::start(move |_| Answer::of(200, addon.clone())).await;
+            let mut ours = seen_child(KIND, "coredns", "demo", "coredns");
+            ours.evidence.tags = told.ours();
+            let owned = told.owned(Some("demo"), ours);
+            let done = step.delete(&cx_at(&server.url()), told.scope(), &owned).await.unwrap();
+            assert_eq!((done, server.requests().len()), (ends, calls));
+        }
+    }
 
     fn degraded(codes: &[AddonIssueCode]) -> CloudAddon {
         let issues = codes.iter().map(|code| AddonIssue::builder().code(code.clone()).build()).collect();

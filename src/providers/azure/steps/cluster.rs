@@ -243,3 +243,46 @@ impl Step<AzureCx> for Cluster {
         TYPE.delete(cx, at, owned.id(), &[]).await
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::k8s::testing::{Answer, Server};
+    use crate::providers::{azure::testing::cx_at, kit, testing::Told};
+    use serde_json::json;
+
+    const ID: &str = "/subscriptions/11111111-2222-4333-8444-555555555555/resourceGroups/kw-demo/providers/Microsoft.ContainerService/managedClusters/demo";
+
+    #[tokio::test]
+    async fn a_cluster_of_the_name_that_is_not_ours_stays() {
+        let step: Cluster =
+            serde_json::from_value(json!({"id": ID, "location": "eastus", "nodeGroup": "kw-demo-nodes",
+            "dnsPrefix": "demo", "version": "1.34", "tier": "free", "identity": "/i", "subnet": "/s",
+            "network": "overlay", "podCidr": "10.244.0.0/16", "serviceCidr": "10.245.0.0/16", "dnsIp": "10.245.0.10",
+            "outbound": "loadBalancer", "tenant": "t", "azureRbac": true, "localAccounts": false,
+            "systemPool": {"name": "default", "vmSize": "m", "diskGib": 50, "count": 1, "min": 1, "max": 1,
+                "spot": false, "gpu": false, "version": "1.34"}}))
+            .unwrap();
+        let told = Told::new("cluster", crate::engine::Identity::Name { name: "demo".to_owned() });
+        for (tags, ends, deletes) in [
+            (told.ours(), Deletion::Started, 1),
+            (told.theirs(), Deletion::Taken, 0),
+            (crate::providers::anchors::Tags::new(), Deletion::Taken, 0),
+        ] {
+            let cluster = json!({"id": ID, "name": "demo", "location": "eastus", "tags": tags,
+                "properties": {"provisioningState": "Succeeded", "nodeResourceGroup": "kw-demo-nodes"}});
+            let server = Server::start(move |asked| match &*asked.method {
+                "DELETE" => Answer::text(202, ""),
+                _ if asked.path.contains("managedClusters/demo") => Answer::of(200, cluster.clone()),
+                _ => Answer::of(200, json!({"value": []})),
+            })
+            .await;
+            let mut ours = kit::seen(KIND, ID, told.ours());
+            ours.evidence.name = Some("demo".to_owned());
+            let owned = told.owned(None, ours);
+            let done = step.delete(&cx_at(&server.url()), told.scope(), &owned).await.unwrap();
+            let sent = server.requests().iter().filter(|asked| asked.method == "DELETE").count();
+            assert_eq!((done, sent), (ends, deletes));
+        }
+    }
+}

@@ -396,6 +396,35 @@ pub(in crate::providers::gcp) fn endpoint(cluster: &wire::Cluster) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::engine::Identity;
+    use crate::k8s::testing::{Answer, Server};
+    use crate::providers::{gcp::testing::cx_at, testing};
+
+    #[tokio::test]
+    async fn a_cluster_of_the_name_that_is_not_ours_stays() {
+        let step: Cluster =
+            serde_json::from_value(json!({"name": "demo", "description": "d", "location": "us-central1-a",
+            "zones": [], "channel": "regular", "version": "1.35", "network": "n", "subnetwork": "s", "pods": "p",
+            "services": "s", "privateNodes": true, "apiAllow": [], "workloadPool": "w", "addons": []}))
+            .unwrap();
+        let told = testing::Told::new("cluster", Identity::Name { name: "demo".to_owned() });
+        for (tags, ends, calls) in [
+            (told.ours(), Deletion::Started, vec!["GET", "DELETE"]),
+            (told.theirs(), Deletion::Taken, vec!["GET"]),
+            (Tags::new(), Deletion::Taken, vec!["GET"]),
+        ] {
+            let cluster = json!({"name": "demo", "status": "RUNNING", "resourceLabels": labels::labels(&tags)});
+            let server = Server::start(move |asked| match &*asked.method {
+                "GET" => Answer::of(200, cluster.clone()),
+                _ => Answer::of(200, json!({"name": "operation-1", "status": "RUNNING"})),
+            })
+            .await;
+            let owned = told.owned(None, seen(KIND, "demo", told.ours()));
+            let done = step.delete(&cx_at(&server.url()), told.scope(), &owned).await.unwrap();
+            let sent: Vec<String> = server.requests().into_iter().map(|asked| asked.method).collect();
+            assert_eq!((done, sent), (ends, calls.into_iter().map(str::to_owned).collect()));
+        }
+    }
 
     fn condition(code: &str, message: &str) -> wire::Condition {
         wire::Condition { code: code.to_owned(), canonical_code: String::new(), message: message.to_owned() }

@@ -11,7 +11,6 @@ use crate::engine::{
 use crate::providers::gcp::client::{Failure, GcpCx, Request};
 use crate::providers::gcp::error::{self, Told};
 use crate::providers::gcp::labels::Tags;
-use crate::providers::gcp::wire;
 use crate::providers::kit;
 pub(in crate::providers::gcp) use crate::providers::kit::{broken, never_made, what};
 use jiff::Timestamp;
@@ -94,10 +93,9 @@ pub(super) fn being_made(kind: &str, id: &str, operation: &Value) -> ResourceRef
 /// made and seen before, is not known everywhere yet. Whatever else is not there will not come by waiting.
 pub(super) fn needs_seen(needs: &[&str], failure: Failure) -> StepError {
     let named = |need: &&str| {
-        let name = wire::last(need);
         let told = failure.told.as_deref().map(|told| told.message.as_str()).unwrap_or_default();
-        let words = told.split(|c: char| !(c.is_ascii_alphanumeric() || "-_.@".contains(c)));
-        !name.is_empty() && words.map(|word| word.trim_end_matches('.')).any(|word| word == name)
+        let words = told.split(|c: char| !(c.is_ascii_alphanumeric() || "-_.@/".contains(c)));
+        !need.is_empty() && words.map(|word| word.trim_end_matches('.')).any(|word| is_path_of(need, word))
     };
     if !failure.is_absent() || !needs.iter().any(named) {
         return failure.error;
@@ -107,6 +105,13 @@ pub(super) fn needs_seen(needs: &[&str], failure: Failure) -> StepError {
     error::NOT_YET.clone_into(&mut late.id);
     late.retry_for = Some(error::PROPAGATION);
     late
+}
+
+/// Whether a message that says `word` means this: by its name alone, or by as much of its path as both tell. A network is
+/// no subnetwork of its name.
+fn is_path_of(it: &str, word: &str) -> bool {
+    let mut pairs = it.rsplit('/').zip(word.rsplit('/'));
+    pairs.next().is_some_and(|(a, b)| a == b) && pairs.next().is_none_or(|(a, b)| a == b)
 }
 
 /// Where a Compute operation is read: its name with its place.
@@ -388,9 +393,12 @@ mod tests {
         let account = "Service account nodes@acme.iam.gserviceaccount.com. is not there";
         let late = needs_seen(&needs, refused(404, "NOT_FOUND", account));
         assert!(late.class == ErrorClass::NotYet && late.retry_for.is_some(), "{late:?}");
-        for other in
-            ["The resource 'projects/acme' was not found", "Not found: kw-demo-0a1b2c3d-network-2", "no zone x"]
-        {
+        for other in [
+            "The resource 'projects/acme' was not found",
+            "Not found: kw-demo-0a1b2c3d-network-2",
+            "The resource 'projects/acme/regions/us-central1/subnetworks/kw-demo-0a1b2c3d-network' was not found",
+            "no zone x",
+        ] {
             assert_eq!(class(refused(404, "NOT_FOUND", other)), ErrorClass::Permanent, "{other}");
         }
         assert_eq!(class(refused(404, "", network)), ErrorClass::Permanent, "not Google's own word");

@@ -122,8 +122,8 @@ fn nodes_are_named_and_labelled_as_aks_does() {
     let now = bench.world.now();
     let tx = bench.world.begin(now);
     let owner = tx.all().find(|object| object.is(CLUSTER)).expect("stands").clone();
-    let cluster = Azure.living(&tx, &owner.scope(), &owner.id).expect("lives");
-    let nodes = Azure.nodes(&tx, &cluster);
+    let cluster = Azure::BARE.living(&tx, &owner.scope(), &owner.id).expect("lives");
+    let nodes = Azure::BARE.nodes(&tx, &cluster);
     assert_eq!(nodes.len(), 2);
     assert!(nodes[0].name.starts_with("aks-default-") && nodes[0].name.ends_with("-vmss000000"), "{}", nodes[0].name);
     assert!(
@@ -397,7 +397,7 @@ fn services_and_claims_leave_their_things_in_the_node_group() {
     let now = bench.world.now();
     let mut tx = bench.world.begin(now);
     let owner = tx.all().find(|object| object.is(CLUSTER)).expect("stands").clone();
-    let cluster = Azure.living(&tx, &owner.scope(), &owner.id).expect("lives");
+    let cluster = Azure::BARE.living(&tx, &owner.scope(), &owner.id).expect("lives");
     let (annotations, spec) =
         (Value::Null, json!({"type": "LoadBalancer", "ports": [{"port": 80, "nodePort": 30080}]}));
     let front = Front {
@@ -408,12 +408,12 @@ fn services_and_claims_leave_their_things_in_the_node_group() {
         annotations: &annotations,
         spec: &spec,
     };
-    assert!(Azure.serves(&tx, &cluster, &front));
-    let Some(Address::Ip(ip)) = Azure.make_balancer(&mut tx, &cluster, &front) else { panic!("no address") };
+    assert!(Azure::BARE.serves(&tx, &cluster, &front));
+    let Some(Address::Ip(ip)) = Azure::BARE.make_balancer(&mut tx, &cluster, &front) else { panic!("no address") };
     assert!(ip.starts_with("203.0.113."));
     let parameters = json!({"skuname": "Premium_LRS"});
     let disk = Disk { name: "pvc-1", zone: "eastus-1", gib: 10, parameters: &parameters, claim: ("default", "data") };
-    let handle = Azure.make_disk(&mut tx, &cluster, &disk).expect("a disk");
+    let handle = Azure::BARE.make_disk(&mut tx, &cluster, &disk).expect("a disk");
     assert!(handle.ends_with("/resourceGroups/MC_g_demo_eastus/providers/Microsoft.Compute/disks/pvc-1"));
     tx.commit().expect("committed");
     let tags = bench.objects(DISK)[0].tags.clone();
@@ -429,7 +429,7 @@ fn services_and_claims_leave_their_things_in_the_node_group() {
     );
     let now = bench.world.now();
     let mut tx = bench.world.begin(now);
-    assert!(Azure.remove_balancer(&mut tx, &cluster, &front));
+    assert!(Azure::BARE.remove_balancer(&mut tx, &cluster, &front));
     tx.commit().expect("committed");
     assert!(bench.objects(PUBLIC_IP).iter().all(|ip| !ip.tags.contains_key("k8s-azure-service")));
     assert_eq!(bench.objects(BALANCER).len(), 1, "machines go out through it");
@@ -453,14 +453,14 @@ fn pools_are_scaled_by_the_cloud() {
     let now = bench.world.now();
     let mut tx = bench.world.begin(now);
     let owner = tx.all().find(|object| object.is(CLUSTER)).expect("stands").clone();
-    let cluster = Azure.living(&tx, &owner.scope(), &owner.id).expect("lives");
-    let pools = Azure.pools(&tx, &cluster);
+    let cluster = Azure::BARE.living(&tx, &owner.scope(), &owner.id).expect("lives");
+    let pools = Azure::BARE.pools(&tx, &cluster);
     assert_eq!(
         (pools[0].scales, pools[0].min, pools[0].desired, pools[0].max, pools[0].settled),
         (true, 1, 2, 4, true)
     );
-    assert!(Azure.resize(&mut tx, &cluster, "default", 3, &[]));
-    assert!(!Azure.resize(&mut tx, &cluster, "default", 4, &[]), "one thing at a time");
+    assert!(Azure::BARE.resize(&mut tx, &cluster, "default", 3, &[]));
+    assert!(!Azure::BARE.resize(&mut tx, &cluster, "default", 4, &[]), "one thing at a time");
     tx.commit().expect("committed");
     bench.minutes(3);
     assert_eq!(
@@ -470,7 +470,7 @@ fn pools_are_scaled_by_the_cloud() {
     let gone = bench.objects(MACHINE)[0].id.clone();
     let now = bench.world.now();
     let mut tx = bench.world.begin(now);
-    assert!(Azure.resize(&mut tx, &cluster, "default", 2, std::slice::from_ref(&gone)));
+    assert!(Azure::BARE.resize(&mut tx, &cluster, "default", 2, std::slice::from_ref(&gone)));
     tx.commit().expect("committed");
     assert!(bench.objects(MACHINE).iter().all(|machine| machine.id != gone));
 }
@@ -490,8 +490,8 @@ fn callers_are_known_by_entra_and_by_the_admins_certificate() {
         let now = bench.world.now();
         let tx = bench.world.begin(now);
         let owner = tx.all().find(|object| object.is(CLUSTER)).expect("stands").clone();
-        let cluster = Azure.living(&tx, &owner.scope(), &owner.id).expect("lives");
-        Azure.identify(&tx, &cluster, Credentials { token: Some(token), certificate: None }, wall)
+        let cluster = Azure::BARE.living(&tx, &owner.scope(), &owner.id).expect("lives");
+        Azure::BARE.identify(&tx, &cluster, Credentials { token: Some(token), certificate: None }, wall)
     };
     let nobody = User::new(OBJECT_ID, vec![GROUP_ID.to_owned()], vec![]);
     assert_eq!(who(&mut bench, &token), Ok(nobody), "an owner of the subscription has no say inside");
@@ -511,7 +511,7 @@ fn callers_are_known_by_entra_and_by_the_admins_certificate() {
     let now = bench.world.now();
     let tx = bench.world.begin(now);
     let owner = tx.all().find(|object| object.is(CLUSTER)).expect("stands").clone();
-    let cluster = Azure.living(&tx, &owner.scope(), &owner.id).expect("lives");
-    let stranger = Azure.identify(&tx, &cluster, Credentials { token: None, certificate: Some(b"other") }, wall);
+    let cluster = Azure::BARE.living(&tx, &owner.scope(), &owner.id).expect("lives");
+    let stranger = Azure::BARE.identify(&tx, &cluster, Credentials { token: None, certificate: Some(b"other") }, wall);
     assert!(stranger.is_err());
 }
