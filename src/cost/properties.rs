@@ -55,7 +55,7 @@ fn lines_are_the_total_and_more_nodes_cost_more_whatever_the_machine() {
         for (at, place) in places.iter().enumerate() {
             for (nth, found) in table.instances_in(cloud, &region(place)).enumerate() {
                 // Every type in every seventh region, and every region with every seventh type.
-                if (at + nth) % 7 != 0 {
+                if !(at + nth).is_multiple_of(7) {
                     continue;
                 }
                 let name = found.machine.name;
@@ -109,7 +109,7 @@ fn what_is_not_sold_is_unknown_and_never_nothing() {
                     continue;
                 }
                 unsold += 1;
-                if unsold % 23 != 0 {
+                if !unsold.is_multiple_of(23) {
                     continue;
                 }
                 let [plane, disk] = beside(cloud, place);
