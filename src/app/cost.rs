@@ -1,19 +1,19 @@
 //! `cost`: what a cluster will cost, where it would cost less, what it has cost, and what it is going to. Asks no cloud:
 //! prices come from the embedded table, what stands from the journals.
 
-use super::accrual::{accrued, metered};
+use super::accrual::{accrued, accrued_range, metered};
 use super::guess::guessed;
 use super::provision::{self, Limits, OnFailure, Overrides, ProvisionRequest, WaitFor};
 use super::{cloud, money, outcome, places, stacks};
 pub use crate::cost::Vendor;
-use crate::cost::{self, Estimate, HOURS_PER_MONTH, Need, Offer, prices};
+use crate::cost::{self, Estimate, HOURS_PER_MONTH, Need, Offer, attach, prices};
 use crate::engine::Standing;
 use crate::env::{Env, ProviderChoice, after};
 use crate::error::{CliError, Exit};
 use crate::model::doc::{
     Accrued, CostCompare, CostForecast, CostList, CostListed, CostShow, Needed, OfferPrice, Offered, Stack,
 };
-use crate::model::{ClusterName, PriceKey, StackId};
+use crate::model::{Cloud, ClusterName, PriceKey, StackId};
 use crate::providers::BUILT;
 use crate::ui::EstimateView;
 use jiff::Timestamp;
@@ -95,10 +95,10 @@ pub async fn estimate(env: &Env, request: EstimateRequest) -> Result<Exit, CliEr
     let stack = crate::model::Stack { name: resolved.name.clone(), id: StackId::from_bits(0) };
     let plan = provider.plan(&resolved, &stack, Default::default())?;
     let cost = money::price(&plan, &resolved);
-    let budget = if resolved.budget == Default::default() { env.vars.layers.budget() } else { None };
-    let (verdict, refusal) = money::judge(&cost, budget.unwrap_or(&resolved.budget), &limits);
-    if verdict.verdict == "warn" {
-        env.ui.warn("close to the budget");
+    let budget = money::in_force(&resolved.budget, env.vars.layers.budget());
+    let (verdict, refusal) = money::judge(&cost, &budget, &limits);
+    if let Some(words) = verdict.warning(cost.totals.usd_per_hour.max) {
+        env.ui.warn(&words);
     }
     env.ui.show(env.now(), &EstimateView { cost }, refusal.as_ref());
     refusal.map_or(Ok(Exit::DONE), Err)
@@ -245,7 +245,21 @@ fn flags(wish: &cost::Wish, offer: &Offer<'_>) -> Option<String> {
     let Vendor::Cloud(cloud) = offer.vendor else { return None };
     let (region, machine, nodes) = (offer.region, offer.machine.name, wish.need.nodes);
     let place = format!("--provider {cloud} --region {region}");
-    BUILT.contains(&cloud).then(|| match wish.spot {
+    if !BUILT.contains(&cloud) {
+        return None;
+    }
+    // No pool of ours is made with TPUs.
+    if offer.machine.accelerator.is_some_and(|(name, _)| name.starts_with("tpu")) {
+        return None;
+    }
+    // What is attached to a machine has no machine type that stands for it: it is asked for by what it has.
+    let gpu = offer.machine.accelerator.filter(|_| cloud == Cloud::Gcp && attach::takes_gpus(machine));
+    if let Some((gpu, count)) = gpu {
+        let (cpu, memory, spot) = (offer.machine.vcpus, offer.machine.memory_gib, if wish.spot { ",spot" } else { "" });
+        let needs = format!("cpu={cpu},memory={memory},gpu={gpu}:{count}");
+        return Some(format!("{place} --pool name=gpu,{needs},count={nodes}{spot}"));
+    }
+    Some(match wish.spot {
         false => format!("{place} --nodes {nodes} --node-type {machine}"),
         // System pods want machines that stay: the spot pool stands beside the default one.
         true => format!("{place} --pool name=spot,type={machine},count={nodes},spot"),
@@ -258,6 +272,7 @@ pub fn show(env: &Env, name: &ClusterName, id: Option<StackId>) -> Result<Exit, 
     let now = env.now();
     let (hourly, expires_at) = (standing(&known), known.expires_at());
     let lines = metered(&known, now);
+    let spent = accrued_range(&known, now);
     let body = CostShow {
         stack: stack_of(&known),
         since: known.state.started_at(),
@@ -268,14 +283,16 @@ pub fn show(env: &Env, name: &ClusterName, id: Option<StackId>) -> Result<Exit, 
                 step: it.step.id.to_string(),
                 components: it.step.usage.iter().map(|usage| component(&usage.key)).collect(),
                 hours: (it.hours * 1e3).round() / 1e3,
-                usd_per_hour: it.usd_per_hour,
-                usd: it.usd().map(|usd| (usd * 1e4).round() / 1e4),
+                usd_per_hour: it.usd_per_hour(),
+                usd: it.usd().map(|usd| (usd.desired * 1e4).round() / 1e4),
                 running: it.running,
             })
             .collect(),
-        accrued_usd: accrued(&known, now),
+        accrued_usd: spent.map(|usd| usd.desired),
+        accrued_min_usd: spent.map(|usd| usd.min),
+        accrued_max_usd: spent.map(|usd| usd.max),
         usd_per_hour: hourly,
-        usd_per_month: hourly.map(|usd| hundredths(usd * HOURS_PER_MONTH)),
+        usd_per_month: monthly(&known),
         expires_at,
         until_expiry_usd: expires_at.and_then(|at| Some(hundredths(hourly? * hours_between(now, at)))),
         excluded: EXCLUDED.iter().map(|it| (*it).to_owned()).collect(),
@@ -301,7 +318,7 @@ pub fn list(env: &Env) -> Result<Exit, CliError> {
         stacks.push(CostListed {
             stack: stack_of(&known),
             usd_per_hour,
-            usd_per_month: usd_per_hour.map(|usd| hundredths(usd * HOURS_PER_MONTH)),
+            usd_per_month: monthly(&known),
             accrued_usd: accrued(&known, now),
             expires_at: known.expires_at(),
         });
@@ -315,7 +332,7 @@ pub fn list(env: &Env) -> Result<Exit, CliError> {
     let hourly = total(|it| it.usd_per_hour).unwrap_or_default();
     let body = CostList {
         usd_per_hour: hourly,
-        usd_per_month: hundredths(hourly * HOURS_PER_MONTH),
+        usd_per_month: hundredths(total(|it| it.usd_per_month).unwrap_or_default()),
         accrued_usd: total(|it| it.accrued_usd).unwrap_or_default(),
         complete,
         stacks,
@@ -372,6 +389,14 @@ fn standing(known: &stacks::Known) -> Option<f64> {
         return Some(0.0);
     }
     outcome::hourly(known.state.plan()?, &known.state)
+}
+
+/// A month of what stands: of what it costs to the last decimal, not of an hour that was rounded.
+fn monthly(known: &stacks::Known) -> Option<f64> {
+    let plan = known.state.plan()?;
+    let standing = plan.steps.iter().filter(|step| known.state.step(&step.id).resource().is_some());
+    let hourly = standing.map(|step| Some(money::range_of(step)?.desired)).sum::<Option<f64>>()?;
+    Some(hundredths(hourly * HOURS_PER_MONTH) + 0.0)
 }
 
 fn hours_between(from: Timestamp, to: Timestamp) -> f64 {

@@ -1,6 +1,6 @@
 //! What a plan costs, what the budgets say, and the table that shows both before the question.
 
-use crate::cost::{Estimate, HOURS_PER_MONTH, estimate, prices, usd_per_hour};
+use crate::cost::{Estimate, HOURS_PER_MONTH, Range, estimate, prices, range_per_hour, usd_per_hour};
 use crate::engine::{Plan, PlannedStep};
 use crate::error::CliError;
 use crate::model::doc::BudgetVerdict;
@@ -44,6 +44,11 @@ pub(super) fn of_usage(usage: &[Usage]) -> Option<f64> {
     if usage.is_empty() { Some(0.0) } else { usd_per_hour(usage, prices()) }
 }
 
+/// What one step's object costs an hour at the smallest, as ordered and at the largest, to be multiplied by hours.
+pub(super) fn range_of(step: &PlannedStep) -> Option<Range> {
+    range_per_hour(&step.usage, prices())
+}
+
 /// What an autoscaled pool costs an hour more, or less, with so many nodes than as it was ordered.
 pub(super) fn scaled(step: &PlannedStep, max: u32, nodes: u32) -> Option<f64> {
     let share = f64::from(nodes) / f64::from(max.max(1));
@@ -56,6 +61,15 @@ pub(super) fn scaled(step: &PlannedStep, max: u32, nodes: u32) -> Option<f64> {
 pub(super) fn sum(parts: impl IntoIterator<Item = Option<f64>>) -> Option<f64> {
     // An empty sum of floats is -0.
     parts.into_iter().sum::<Option<f64>>().map(|usd| (usd * 1e4).round() / 1e4 + 0.0)
+}
+
+/// The budget that counts: the user's own limits hold for clusters that bring none themselves. To say when to warn is no
+/// limit, and lifts none.
+pub(super) fn in_force(of_cluster: &Budget, of_user: Option<&Budget>) -> Budget {
+    let user = of_user.cloned().unwrap_or_default();
+    let limits = if of_cluster.is_limit() { of_cluster } else { &user };
+    let (hourly_usd, monthly_usd) = (limits.hourly_usd, limits.monthly_usd);
+    Budget { hourly_usd, monthly_usd, warn_at: of_cluster.warn_at.or(user.warn_at) }
 }
 
 /// The budget's word on an estimate, and the refusal where there is one. What it stops, and what passes it, the verb adds.
@@ -307,7 +321,7 @@ fn pool_default(path: &str, spec: &ResolvedSpec) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cost::{Range, Totals};
+    use crate::cost::Totals;
 
     fn cost(desired: f64, max: f64, complete: bool) -> Estimate {
         Estimate {
@@ -335,6 +349,17 @@ mod tests {
         assert_eq!(verdict(&cost(0.3, 0.4, true), &limits), ("ok".to_owned(), false));
         assert_eq!(verdict(&cost(0.3, 0.4, false), &limits), ("unknown".to_owned(), true));
         assert_eq!(verdict(&cost(9.0, 9.0, true), &Limits::default()), ("none".to_owned(), false));
+    }
+
+    #[test]
+    fn a_word_on_when_to_warn_lifts_no_limit() {
+        let budget = |hourly_usd, monthly_usd, warn_at| Budget { hourly_usd, monthly_usd, warn_at };
+        let user = budget(Some(1.0), None, Some(0.5));
+        assert_eq!(in_force(&Budget::default(), Some(&user)), user);
+        assert_eq!(in_force(&budget(None, None, Some(0.9)), Some(&user)), budget(Some(1.0), None, Some(0.9)));
+        // A cluster's own limit of any kind is the whole word.
+        assert_eq!(in_force(&budget(None, Some(9.0), None), Some(&user)), budget(None, Some(9.0), Some(0.5)));
+        assert_eq!(in_force(&Budget::default(), None), Budget::default());
     }
 
     #[test]

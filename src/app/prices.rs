@@ -11,12 +11,12 @@ use crate::cost::{Catalogue, Vendor, catalogue, load_prices_with, refresh::carry
 use crate::env::{self, Env};
 use crate::error::CliError;
 use crate::model::{Adjustments, OwnPrice};
-use crate::store::{self, FileLock};
+use crate::store::{self, FileLock, Holder};
 use crate::ui::Ui;
 use sha2::{Digest, Sha256};
 use std::{
     path::{Path, PathBuf},
-    sync::Arc,
+    sync::{Arc, OnceLock},
     time::Duration,
 };
 
@@ -36,12 +36,11 @@ pub(super) fn file(env: &Env) -> Option<PathBuf> {
 /// Says how the prices in force are found. Reads nothing yet.
 pub fn install(env: &Env) {
     let (path, own) = (file(env), own_file(env));
-    let ui = Arc::clone(&env.ui);
+    let (ui, holder) = (Arc::clone(&env.ui), stacks::holder_of(env, "prices"));
     load_prices_with(Box::new(move || {
-        let kept = path.as_ref().and_then(|path| kept(path, &ui));
+        let kept = path.as_ref().and_then(|path| renewed(path, &holder, &ui));
         // Who prices something has been stopped by now; who tears down must not be.
-        let own = own.as_ref().map(own_prices).unwrap_or_else(|| Ok(Adjustments::default()));
-        let own = own.unwrap_or_else(|error| {
+        let own = once(own.as_ref()).clone().unwrap_or_else(|error| {
             let first = error.details.first().map(|first| format!(" ({first})")).unwrap_or_default();
             ui.warn(&format!("{}{first}: list prices are shown", error.message));
             Adjustments::default()
@@ -64,7 +63,13 @@ fn own_file(env: &Env) -> Option<(PathBuf, bool)> {
 
 /// Refuses to price anything by a file of prices that is broken.
 pub fn check(env: &Env) -> Result<(), CliError> {
-    own_file(env).as_ref().map_or(Ok(()), |own| own_prices(own).map(|_| ()))
+    once(own_file(env).as_ref()).as_ref().map(|_| ()).map_err(Clone::clone)
+}
+
+/// The user's own prices, read once a process: what was checked is what is in force.
+fn once(own: Option<&(PathBuf, bool)>) -> &'static Result<Adjustments, CliError> {
+    static READ: OnceLock<Result<Adjustments, CliError>> = OnceLock::new();
+    READ.get_or_init(|| own.map_or_else(|| Ok(Adjustments::default()), own_prices))
 }
 
 fn own_prices((path, named): &(PathBuf, bool)) -> Result<Adjustments, CliError> {
@@ -106,6 +111,7 @@ fn unknown(own: &OwnPrice) -> Vec<String> {
     if let Some(region) = own.region.as_deref().filter(|region| !regions().any(|name| name == *region)) {
         found.push(format!("{}: no region `{region}`{}", own.at, near(region, &mut regions())));
     }
+    let region_is_known = found.is_empty();
     if own.is_component {
         let names = || catalogue().component_names(vendor);
         if !names().any(|name| name == own.name) {
@@ -115,13 +121,49 @@ fn unknown(own: &OwnPrice) -> Vec<String> {
         let names = || catalogue().prices_of(vendor).map(|(machine, _)| machine.name);
         if !names().any(|name| name == own.name) {
             found.push(format!("{}: no machine type `{}`{}", own.at, own.name, near(&own.name, &mut names())));
+        } else if let Some(region) = own.region.as_deref().filter(|_| region_is_known) {
+            let sold = |it: &str| {
+                catalogue()
+                    .prices_of(vendor)
+                    .any(|(machine, mut prices)| machine.name == own.name && prices.any(|price| price.region == it))
+            };
+            if !sold(region) {
+                found.push(format!("{}: `{}` is not sold in {region}", own.at, own.name));
+            }
         }
     }
     found
 }
 
+/// What is kept, and where it was laid over the table of another binary, kept anew: the next start need not do that again.
+fn renewed(path: &Path, holder: &Holder, ui: &Ui) -> Option<Catalogue> {
+    let (table, moved) = look(path, ui)?;
+    if !moved {
+        return Some(table);
+    }
+    // Whoever is writing there has the word; so has a directory in which nothing can be written.
+    let Ok(_lock) = FileLock::try_acquire(&path.with_extension("lock"), holder) else { return Some(table) };
+    let (table, moved) = look(path, ui)?;
+    if moved {
+        let _ = store::write_private(path, &sealed(table.bytes().to_vec()));
+    }
+    Some(table)
+}
+
 /// What a refresh has kept, over the table of this binary; none where there is nothing, or nothing that can be used.
 pub(super) fn kept(path: &Path, ui: &Ui) -> Option<Catalogue> {
+    look(path, ui).map(|(table, _)| table)
+}
+
+/// The packed table with its sum behind it.
+fn sealed(mut bytes: Vec<u8>) -> Vec<u8> {
+    let sum = Sha256::digest(&bytes);
+    bytes.extend(sum);
+    bytes
+}
+
+/// What is kept, and whether it was laid over the table of another binary.
+fn look(path: &Path, ui: &Ui) -> Option<(Catalogue, bool)> {
     let unusable = |why: &str| {
         ui.warn(&format!(
             "{why}; prices of {} are in force, `kubewright cost refresh` reads new ones",
@@ -140,12 +182,13 @@ pub(super) fn kept(path: &Path, ui: &Ui) -> Option<Catalogue> {
         return unusable(&format!("{} is damaged or of another version", path.display()));
     };
     if read.base() == catalogue().fingerprint() {
-        return Some(read);
+        return Some((read, false));
     }
     // The binary has been replaced since: what was read after its own dates still counts.
     let mut table = catalogue().unpack();
     carry(&read.unpack(), &mut table);
-    Catalogue::read(table.pack().ok()?)
+    table.base = catalogue().fingerprint();
+    Some((Catalogue::read(table.pack().ok()?)?, true))
 }
 
 /// Changes what is kept, whole or not at all, one process at a time; readable by nobody else.
@@ -162,8 +205,7 @@ pub(super) async fn change<T>(
     let mut table = kept(path, &env.ui).as_ref().unwrap_or_else(|| catalogue()).unpack();
     table.base = catalogue().fingerprint();
     let done = change(&mut table)?;
-    let mut bytes = table.pack().map_err(|why| CliError::new("KW-BUG", why.to_string()))?;
-    bytes.extend(Sha256::digest(&bytes));
-    store::write_private(path, &bytes)?;
+    let bytes = table.pack().map_err(|why| CliError::new("KW-BUG", why.to_string()))?;
+    store::write_private(path, &sealed(bytes))?;
     Ok(done)
 }

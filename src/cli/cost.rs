@@ -20,6 +20,13 @@ pub struct CostArgs {
     verb: CostVerb,
 }
 
+impl CostArgs {
+    /// Whether the user's own prices count: a refresh reads the vendors' alone.
+    pub(super) const fn prices_something(&self) -> bool {
+        !matches!(self.verb, CostVerb::Refresh(_))
+    }
+}
+
 #[derive(clap::Subcommand, Debug)]
 enum CostVerb {
     /// Price a cluster line by line, from a file or the flags of `provision`

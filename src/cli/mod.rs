@@ -110,7 +110,12 @@ impl Command {
 /// Runs a verb.
 pub async fn run(env: &mut Env, command: Command) -> Result<Exit, CliError> {
     crate::app::prices::install(env);
-    if matches!(command, Command::Provision(_) | Command::Init(_) | Command::Cost(_)) {
+    let prices_something = match &command {
+        Command::Provision(_) | Command::Init(_) => true,
+        Command::Cost(args) => args.prices_something(),
+        _ => false,
+    };
+    if prices_something {
         crate::app::prices::check(env)?;
     }
     match command {

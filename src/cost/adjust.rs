@@ -3,16 +3,13 @@
 //! A price of one's own stands for itself: no discount is taken from it. Spot is discounted only where that was said: what
 //! was agreed for machines on demand may be less than the spot market asks.
 
-use super::{InstancePrice, Vendor};
+use super::{InstancePrice, Vendor, table::UNITS_PER_USD};
 use crate::model::{Adjustments, Discount, OwnPrice};
 
-/// Prices have five decimals; what a discount leaves is rounded to them.
-fn rounded(usd: f64) -> f64 {
-    (usd * 1e5).round() / 1e5
-}
-
-fn less(usd: f64, share: f64) -> f64 {
-    rounded(usd * (1.0 - share))
+/// What a discount leaves, rounded to so many parts of a dollar; what costs anything never costs nothing.
+fn less(usd: f64, share: f64, parts: f64) -> f64 {
+    let least = if usd > 0.0 { 1.0 } else { 0.0 };
+    (usd * (1.0 - share) * parts).round().max(least) / parts
 }
 
 fn discount(all: &Adjustments, vendor: Vendor) -> Option<&Discount> {
@@ -32,11 +29,11 @@ pub(super) fn machine(all: &Adjustments, vendor: Vendor, price: &mut InstancePri
     let (on_demand, spot) = (price.on_demand, price.spot);
     if let Some(cut) = discount(all, vendor) {
         if cut.on_demand > 0.0 {
-            price.on_demand = less(on_demand, cut.on_demand);
+            price.on_demand = less(on_demand, cut.on_demand, UNITS_PER_USD);
             price.adjusted = Some(format!("{}: {} % off {on_demand}", cut.at, percent(cut.on_demand)));
         }
         if let Some(usd) = spot.filter(|_| cut.spot > 0.0) {
-            price.spot = Some(less(usd, cut.spot));
+            price.spot = Some(less(usd, cut.spot, UNITS_PER_USD));
             price.spot_adjusted = Some(format!("{}: {} % off {usd}", cut.at, percent(cut.spot)));
         }
     }
@@ -65,11 +62,13 @@ pub(super) fn component(
     {
         return (own, Some(format!("{}: instead of {usd}", price.at)));
     }
-    match discount(all, vendor).filter(|cut| cut.components > 0.0) {
-        Some(cut) => {
-            let note = format!("{}: {} % off {usd}", cut.at, percent(cut.components));
+    // An attached GPU of a spot machine is of the spot market as its machine is, the others are components.
+    let share = |cut: &Discount| if name.ends_with("-spot") { cut.spot } else { cut.components };
+    match discount(all, vendor).map(|cut| (cut, share(cut))).filter(|(_, share)| *share > 0.0) {
+        Some((cut, share)) => {
+            let note = format!("{}: {} % off {usd}", cut.at, percent(share));
             // Months of gigabytes have more decimals than five.
-            ((usd * (1.0 - cut.components) * 1e7).round() / 1e7, Some(note))
+            (less(usd, share, 1e7), Some(note))
         }
         None => (usd, None),
     }
@@ -128,6 +127,21 @@ mod tests {
         let note = |text: &str| Some(format!("cost.yaml:{text}"));
         assert_eq!(adjusted(&discounted(0.6, 0.0)), (0.0384, Some(0.04), note("2: 60 % off 0.096"), None));
         assert_eq!(adjusted(&discounted(0.0, 0.1)), (0.096, Some(0.036), None, note("2: 10 % off 0.04")));
+    }
+
+    #[test]
+    fn what_costs_anything_never_costs_nothing() {
+        assert_eq!(
+            (adjusted(&discounted(0.999_999, 0.0)).0, adjusted(&discounted(0.0, 0.999_999)).1),
+            (1e-5, Some(1e-5))
+        );
+        let mut all = discounted(0.0, 0.2);
+        all.discounts[0].components = 0.999_999_99;
+        assert_eq!(component(&all, AWS, "us-east-1", "nat-gateway", 0.045).0, 1e-7);
+        assert_eq!(component(&all, AWS, "us-east-1", "aks-free", 0.0).0, 0.0);
+        // A GPU beside a spot machine is of the spot market.
+        let (usd, said) = component(&all, AWS, "us-east-1", "gpu-t4-spot", 0.16);
+        assert_eq!((usd, said.as_deref()), (0.128, Some("cost.yaml:2: 20 % off 0.16")));
     }
 
     #[test]

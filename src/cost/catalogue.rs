@@ -8,8 +8,8 @@
 //! marks)`, `varint(spot price, 0 = none)`; prices in units of 1e-5 USD; marks: 1 estimated, 2 on-demand price read by a
 //! refresh, 4 spot price read by a refresh. What a refresh keeps is the same form with its rows in place of older ones.
 
-use super::adjust;
 use super::table::{ComponentRow, RowPrice, UNITS_PER_USD};
+use super::{adjust, attach};
 use crate::model::{Adjustments, Cloud, Region};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -233,6 +233,11 @@ impl Catalogue {
         &self.header.base
     }
 
+    /// The packed form that it was read from.
+    pub fn bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+
     /// Another table, another fingerprint: SHA-256 in hex.
     pub fn fingerprint(&self) -> String {
         Sha256::digest(&self.bytes).iter().map(|byte| format!("{byte:02x}")).collect()
@@ -315,10 +320,11 @@ impl Catalogue {
         self.header.components.iter().filter(move |row| row.cloud == vendor).map(|row| row.name.as_str())
     }
 
-    /// The names of all accelerators, sorted.
+    /// The names of all accelerators, sorted: those that come with machines, and those that are attached to them.
     pub fn accelerators(&self) -> Vec<&str> {
         let all = self.header.clouds.iter().flat_map(|table| table.types.iter().map(|row| row.3.as_str()));
-        let mut names: Vec<&str> = all.filter(|name| !name.is_empty()).collect();
+        let mut names: Vec<&str> =
+            all.filter(|name| !name.is_empty()).chain(attach::ATTACHED.iter().map(|(name, _)| *name)).collect();
         names.sort_unstable();
         names.dedup();
         names

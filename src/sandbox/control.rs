@@ -1,4 +1,4 @@
-//! The control endpoints, `/_sandbox/…` on the plain port: clock (read, sleep, skip ahead), show, settings, reset. For kubewright and harnesses only.
+//! The control endpoints, `/_sandbox/…` on the plain port: clock (read, sleep, skip ahead), show, usage, settings, reset. For kubewright and harnesses only.
 
 use super::{
     clock::Sleep,
@@ -60,6 +60,10 @@ pub fn handle(hub: &Hub, method: &str, path: &str, body: &[u8]) -> Response<Body
             _ => refused("give `ms`".to_owned()),
         },
         ("GET", "show") => as_answer(&show::of_hub(hub)),
+        ("GET", "usage") => {
+            let now = hub.now();
+            as_answer(&hub.look(|world| json!({"now": now, "spans": world.spans().collect::<Vec<_>>()})))
+        }
         ("GET", "settings") => as_answer(&hub.look(|world| world.in_force().clone())),
         ("PUT", "settings") => match serde_json::from_slice::<Settings>(body) {
             Ok(settings) => match hub.change_settings(settings) {

@@ -4,16 +4,21 @@
 //! A torn last line is as if the request had never come. This file knows no vendor and no wall clock.
 
 mod log;
+mod meter;
 mod object;
 #[cfg(test)]
 mod tests;
 mod tx;
 
 pub use self::log::{Log, NoLog, VERSION, WorldError};
+pub use meter::Span;
 pub use object::{Due, Key, Kind, Object, Origin, Scope};
 pub use tx::Tx;
 
-use self::log::{Line, encode};
+use self::{
+    log::{Line, encode},
+    meter::Meter,
+};
 use super::conditions::Conditions;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -163,6 +168,7 @@ pub struct World {
     ops_unsaved: BTreeSet<String>,
     actions: BTreeMap<String, Asked>,
     actions_unsaved: BTreeSet<String>,
+    meter: Meter,
     site: Site,
     log: Box<dyn Log>,
 }
@@ -191,6 +197,7 @@ impl World {
             ops_unsaved: BTreeSet::new(),
             actions: BTreeMap::new(),
             actions_unsaved: BTreeSet::new(),
+            meter: Meter::default(),
             site: Site::default(),
             log,
         }
@@ -225,11 +232,19 @@ impl World {
         self.now = line.at.unwrap_or(self.now).max(self.now);
         self.revision = line.rev.unwrap_or(self.revision);
         self.draws = line.draws.unwrap_or(self.draws);
+        // What was due comes to the log after the time that was reached meanwhile.
+        let at = line.at.unwrap_or(self.now);
         for object in line.put {
+            self.meter.note(at, &object.key(), Some(&object));
             self.state.set(object.key(), Some(object));
         }
         for key in line.del {
+            self.meter.note(at, &key, None);
             self.state.set(key, None);
+        }
+        // A line that holds everything tells of each object that it is there, and here since when.
+        if let Some(meter) = line.meter {
+            self.meter = meter;
         }
         self.ops.extend(line.ops);
         self.actions.extend(line.actions);
@@ -246,6 +261,7 @@ impl World {
             put: self.state.objects.values().cloned().collect(),
             ops: self.ops.clone(),
             actions: self.actions.clone(),
+            meter: Some(self.meter.clone()),
             ..Line::default()
         });
         self.log.replace(&[birth, all])?;
@@ -307,6 +323,11 @@ impl World {
     /// All objects, in key order.
     pub fn objects(&self) -> impl Iterator<Item = &Object> {
         self.state.objects.values()
+    }
+
+    /// What has been billed, from when to when.
+    pub fn spans(&self) -> impl Iterator<Item = &Span> {
+        self.meter.spans()
     }
 
     /// Call counts by `service:Operation`.

@@ -10,7 +10,6 @@ use crate::engine::{Plan, PlannedStep, Standing, StepState, proof};
 use crate::env::{Env, after};
 use crate::error::CliError;
 use crate::model::doc::BudgetVerdict;
-use crate::model::spec::Budget;
 use crate::model::{ClusterName, ClusterSpec, ResolvedSpec, Stack, StackId};
 use crate::providers::{Check, StackSeen, differ_in_tags_only};
 use crate::store;
@@ -349,9 +348,8 @@ async fn finish(
     place: Place,
 ) -> Result<Prepared, CliError> {
     let cost = money::price(&plan, &spec);
-    // Limits of the user's configuration hold for clusters that bring none themselves.
-    let budget = if spec.budget == Budget::default() { env.vars.layers.budget() } else { None };
-    let (verdict, mut over_budget) = money::judge(&cost, budget.unwrap_or(&spec.budget), &request.limits);
+    let budget = money::in_force(&spec.budget, env.vars.layers.budget());
+    let (verdict, mut over_budget) = money::judge(&cost, &budget, &request.limits);
     if let (Some(error), Some(limit)) = (&mut over_budget, verdict.limit_usd_per_hour) {
         let fits = money::fitting(cloud.provider.as_ref(), &plan, &spec, limit);
         let smaller = if fits.is_empty() { vec!["smaller: --node-type, --nat none".to_owned()] } else { fits };

@@ -162,7 +162,10 @@ async fn build(env: &Env, request: &ProvisionRequest, prepared: Prepared) -> Res
     let mut report = session.provision(&prepared.plan, &mut state, env.run_info()).await;
     // The bars go before a question or the answer comes.
     session.observer = Arc::new(Silent);
-    if report.outcome == Outcome::Failed && report::only_drift(&report) && consent_to_recreate(env, &report).await {
+    if report.outcome == Outcome::Failed
+        && report::only_drift(&report)
+        && consent_to_recreate(env, &prepared, &report).await
+    {
         session.options.recreate = true;
         let calls = report.mutating_calls;
         session.observer = watch(env, &prepared.plan, &state, Mode::Provision);
@@ -244,8 +247,12 @@ fn note_override(
     if !request.limits.override_budget || prepared.verdict.verdict != "overridden" {
         return Ok(());
     }
+    let unknown = match prepared.cost.unknown.as_slice() {
+        [] => String::new(),
+        names => format!(" and what is not known ({})", names.join(", ")),
+    };
     let what = format!(
-        "budget overridden by {}: ${:.4}/h at maximum, limit ${:.4}/h",
+        "budget overridden by {}: ${:.4}/h{unknown} at maximum, limit ${:.4}/h",
         env.builder(),
         prepared.cost.totals.usd_per_hour.max,
         prepared.verdict.limit_usd_per_hour.unwrap_or_default()
@@ -273,9 +280,14 @@ fn note(
 }
 
 /// What was ready and is gone is made anew only with consent.
-async fn consent_to_recreate(env: &Env, report: &Report) -> bool {
+async fn consent_to_recreate(env: &Env, prepared: &Prepared, report: &Report) -> bool {
     for failure in &report.failures {
         env.ui.warn(&failure.error.message);
+    }
+    // What was within its limit when it was made may not be within today's.
+    if let Some(over) = &prepared.over_budget {
+        env.ui.warn(&format!("what is gone is not made anew: {}", over.message));
+        return false;
     }
     env.settings.yes || matches!(env.reading(env.ui.ask("Make anew what is gone?", "--yes")).await, Ok(Answer::Yes))
 }

@@ -5,6 +5,7 @@
 //! new GPUs as on demand too. Types whose price holds local disks cannot be put together from here and are left as they are.
 
 use super::{Fresh, ReadComponent, Unreadable, list, next, text};
+use crate::cost::attach::ATTACHED;
 use serde_json::Value;
 use std::collections::BTreeMap;
 
@@ -55,8 +56,6 @@ const GPUS: [(&str, &str); 13] = [
     ("Nvidia H200 141GB GPU", "H200"),
     ("Nvidia B200 GPU", "B200"),
 ];
-/// Those that are components of the table: they are attached to machines.
-const ATTACHED: [&str; 4] = ["T4", "P4", "P100", "V100"];
 
 /// Words of descriptions whose price nobody pays who starts a machine.
 const NOT_PLAIN: [(&str, &str); 8] = [
@@ -128,7 +127,7 @@ impl Skus {
                     (read.on_demand, read.spot) = (on_demand, spot);
                 }
             }
-            for gpu in ATTACHED {
+            for (gpu, _) in ATTACHED {
                 for (spot, ending) in [(false, ""), (true, "-spot")] {
                     if let Some(usd) = self.part(region, spot, Part::Gpu(gpu)) {
                         let name = format!("gpu-{}{ending}", gpu.to_lowercase());

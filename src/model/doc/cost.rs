@@ -119,8 +119,12 @@ pub struct CostShow {
     pub destroyed_at: Option<Timestamp>,
     /// One per billed object.
     pub lines: Vec<Accrued>,
-    /// USD so far; null when a price is unknown.
+    /// USD so far, pools that scale as they were ordered; null when a price is unknown.
     pub accrued_usd: Option<f64>,
+    /// USD so far if pools that scale were at their smallest all the time; null when a price is unknown.
+    pub accrued_min_usd: Option<f64>,
+    /// USD so far if pools that scale were at their largest all the time; null when a price is unknown.
+    pub accrued_max_usd: Option<f64>,
     /// USD an hour of what stands; null when a price is unknown.
     pub usd_per_hour: Option<f64>,
     /// USD a month of 730 hours of what stands.

@@ -102,6 +102,15 @@ pub struct BudgetVerdict {
     pub verdict: String,
 }
 
+impl BudgetVerdict {
+    /// What is said where the most that it can cost an hour comes close to the limit.
+    pub fn warning(&self, most_usd: f64) -> Option<String> {
+        let limit = self.limit_usd_per_hour.filter(|_| self.verdict == "warn")?;
+        let share = most_usd / limit * 100.0;
+        Some(format!("close to the budget: ${most_usd:.4}/h at maximum is {share:.0} % of ${limit:.4}/h"))
+    }
+}
+
 /// The body.
 #[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]

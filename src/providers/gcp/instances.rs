@@ -4,7 +4,11 @@
 //! Compute Engine knows GPUs of two kinds: those that come with a machine type (L4 with g2, A100 with a2, H100 with a3)
 //! and those that are attached to an N1 machine (T4, P4, P100, V100). A GKE pool names the accelerator in either case.
 
-use crate::cost::catalogue;
+pub use crate::cost::attach::{gpu_component, takes_gpus};
+use crate::cost::{
+    attach::{self, ATTACHED},
+    catalogue,
+};
 use crate::model::spec::InstanceNeeds;
 use crate::model::{Cloud, Region};
 pub use crate::providers::words::{nearest_of, parse_gpu};
@@ -64,18 +68,6 @@ const GPUS: [Gpu; 10] = [
     gpu("RTX-PRO-6000", "nvidia-rtx-pro-6000", "", ""),
 ];
 
-/// How many GPUs, and the most virtual CPUs and GiB beside them.
-type Room = (u32, f64, f64);
-
-/// GPUs that are attached to N1 machines: how many there may be, with the most virtual CPUs and GiB beside them.
-/// Compute Engine, "GPU machine types", "N1 + GPU", read 2026-11.
-const ATTACHED: [(&str, &[Room]); 4] = [
-    ("T4", &[(1, 48.0, 312.0), (2, 48.0, 312.0), (4, 96.0, 624.0)]),
-    ("P4", &[(1, 24.0, 156.0), (2, 48.0, 312.0), (4, 96.0, 624.0)]),
-    ("P100", &[(1, 16.0, 104.0), (2, 32.0, 208.0), (4, 64.0, 208.0)]),
-    ("V100", &[(1, 12.0, 78.0), (2, 24.0, 156.0), (4, 48.0, 312.0), (8, 96.0, 624.0)]),
-];
-
 fn known(name: &str) -> Option<&'static Gpu> {
     GPUS.iter().find(|gpu| gpu.name.eq_ignore_ascii_case(name))
 }
@@ -94,17 +86,6 @@ pub fn gpu_name(accelerator_type: &str) -> Option<&'static str> {
 pub fn gpu_quota(gpu: &str, spot: bool) -> Option<&'static str> {
     let gpu = known(gpu)?;
     Some(if spot { gpu.preemptible } else { gpu.quota }).filter(|metric| !metric.is_empty())
-}
-
-/// The price table's word for a GPU that is attached to a machine; none for those that come with theirs.
-pub fn gpu_component(gpu: &str, spot: bool) -> Option<String> {
-    let (name, _) = ATTACHED.iter().find(|(name, _)| name.eq_ignore_ascii_case(gpu))?;
-    Some(format!("gpu-{}{}", name.to_lowercase(), if spot { "-spot" } else { "" }))
-}
-
-/// Whether GPUs have to be attached to machines of this type, rather than coming with them.
-pub fn takes_gpus(machine: &str) -> bool {
-    family(machine) == "n1" && !machine.contains("mem-") && !machine.ends_with("tpu")
 }
 
 /// What the price table knows of a type, for where Compute Engine cannot be asked.
@@ -174,32 +155,16 @@ pub fn fitting(region: &Region, needs: &InstanceNeeds) -> Vec<Choice> {
             (Some((name, count)), Some((kind, has))) if kind.eq_ignore_ascii_case(name) && has == f64::from(count) => {
                 fit.push((it.on_demand, choice(Some((kind.to_owned(), count)))));
             }
-            (Some((name, count)), None) if takes_gpus(machine.name) => {
-                let Some((gpu, price)) = attachable(region, name, count, machine.vcpus, machine.memory_gib) else {
-                    continue;
-                };
-                fit.push((it.on_demand + price * f64::from(count), choice(Some((gpu.to_owned(), count)))));
+            (Some((name, count)), None) if attach::has_room(name, count, machine) => {
+                let gpu = ATTACHED.iter().find(|(gpu, _)| gpu.eq_ignore_ascii_case(name));
+                let Some((gpu, price)) = gpu.zip(attach::price(catalogue(), region, name, false)) else { continue };
+                fit.push((it.on_demand + price.usd * f64::from(count), choice(Some((gpu.0.to_owned(), count)))));
             }
             _ => {}
         }
     }
     fit.sort_by(|one, two| one.0.total_cmp(&two.0).then_with(|| one.1.name.cmp(&two.1.name)));
     fit.into_iter().map(|(_, choice)| choice).take(24).collect()
-}
-
-/// A GPU with its hourly price, where so many of it may be attached to a machine of this size in this region. One CPU
-/// alone has no room beside a GPU's driver and a node's own pods.
-fn attachable(region: &Region, name: &str, count: u32, vcpus: f64, memory_gib: f64) -> Option<(&'static str, f64)> {
-    let (gpu, sizes) = ATTACHED.iter().find(|(gpu, _)| gpu.eq_ignore_ascii_case(name))?;
-    let (_, most_cpus, most_gib) = sizes.iter().find(|(many, ..)| *many == count)?;
-    let fits = (2.0..=*most_cpus).contains(&vcpus) && memory_gib <= *most_gib;
-    Some((*gpu, attached_price(region, gpu)?)).filter(|_| fits)
-}
-
-/// What one costs an hour; none where the region does not have it.
-fn attached_price(region: &Region, gpu: &str) -> Option<f64> {
-    let price = catalogue().component(Cloud::Gcp, region, &gpu_component(gpu, false)?)?;
-    (!price.estimated).then_some(price.usd)
 }
 
 /// The GPUs of a region, by name, each with the numbers of them that machines have or take.
@@ -213,7 +178,7 @@ pub fn gpus(region: &Region) -> BTreeMap<String, BTreeSet<u32>> {
         }
     }
     for (name, sizes) in ATTACHED {
-        if attached_price(region, name).is_some() {
+        if attach::price(catalogue(), region, name, false).is_some() {
             found.entry(name.to_owned()).or_default().extend(sizes.iter().map(|(count, ..)| *count));
         }
     }

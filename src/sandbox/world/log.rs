@@ -1,6 +1,6 @@
 //! The world's log: its lines, where they go, and why they cannot be read.
 
-use super::{Asked, Birth, Key, Object, OpCount, Settings};
+use super::{Asked, Birth, Key, Object, OpCount, Settings, meter::Meter};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::{collections::BTreeMap, io};
@@ -27,6 +27,9 @@ pub(super) struct Line {
     pub(super) ops: BTreeMap<String, OpCount>,
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub(super) actions: BTreeMap<String, Asked>,
+    /// Of a line that holds everything: what was billed until then.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) meter: Option<Meter>,
 }
 
 /// Where the world's lines go. The file behind it belongs to the store room.

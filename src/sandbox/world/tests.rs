@@ -1,6 +1,7 @@
 //! The world on a log in memory: what is durable, what is undone, what is seen when.
 
 use super::*;
+use crate::model::{Cloud, PriceKey, Region, Unit, Usage};
 use std::{
     io,
     sync::{Arc, Mutex},
@@ -97,6 +98,55 @@ fn a_call_is_whole_or_never_was() {
     tx.put(Object::new(&scope(), VPC, "vpc-3", now));
     assert!(tx.commit().is_err());
     assert_eq!(all(&world), before, "what could not be written did not happen");
+}
+
+#[test]
+fn what_is_billed_is_kept_from_when_to_when_over_restarts() {
+    const NODE: Kind = Kind::new("ec2", "instance");
+    let memory = Memory::default();
+    let mut world = World::create(birth(), Box::new(memory.clone())).unwrap();
+    let born = world.now();
+    let key = |name: &str| PriceKey::Component { cloud: Cloud::Aws, region: Region("r".into()), name: name.to_owned() };
+    let usage = |count: f64| vec![Usage::fixed(key("nat-gateway"), Unit::Hour, count)];
+    let at = |secs: u64| born + Duration::from_secs(secs);
+    let step = |world: &mut World, secs: u64, change: &dyn Fn(&mut Tx<'_>)| {
+        let mut tx = world.begin(at(secs));
+        change(&mut tx);
+        tx.commit().unwrap();
+    };
+    step(&mut world, 0, &|tx| {
+        let mut node = Object::new(&scope(), NODE, "i-1", tx.now());
+        node.usage = usage(1.0);
+        node.due = Some(Due { at: at(30), what: "run".to_owned() });
+        tx.put(node);
+    });
+    world.tick(at(35), true).unwrap();
+    world.advance(at(40), |_, _, _| {}).unwrap();
+    // What is named is no change of what is billed; more of it is.
+    step(&mut world, 50, &|tx| tx.update(&scope(), NODE, "i-1", |node| node.name = Some("n".to_owned())).unwrap());
+    step(&mut world, 60, &|tx| tx.update(&scope(), NODE, "i-1", |node| node.usage = usage(2.0)).unwrap());
+    let mut world = World::read(&memory.lines(), Box::new(memory.clone())).unwrap();
+    world.compact().unwrap();
+    let mut world = World::read(&memory.lines(), Box::new(memory.clone())).unwrap();
+    // On its way out it is billed; buried it is not.
+    step(&mut world, 90, &|tx| {
+        let end = Due { at: at(500), what: "end".to_owned() };
+        tx.update(&scope(), NODE, "i-1", |node| node.due = Some(end)).unwrap();
+    });
+    step(&mut world, 100, &|tx| tx.bury(&scope(), NODE, "i-1", "terminated", Duration::from_secs(60)));
+    let spans = |world: &World| -> Vec<(f64, Timestamp, Option<Timestamp>)> {
+        world.spans().map(|span| (span.usage[0].desired, span.from, span.to)).collect()
+    };
+    let wanted = vec![(1.0, at(30), Some(at(60))), (2.0, at(60), Some(at(100)))];
+    assert_eq!(spans(&world), wanted);
+    assert_eq!(spans(&World::read(&memory.lines(), Box::new(NoLog)).unwrap()), wanted);
+    // What did not come to be was never billed.
+    let mut tx = world.begin(at(200));
+    let mut lost = Object::new(&scope(), NODE, "i-2", at(200));
+    lost.usage = usage(1.0);
+    tx.put(lost);
+    drop(tx);
+    assert_eq!(spans(&world), wanted);
 }
 
 #[test]

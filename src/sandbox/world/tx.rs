@@ -224,6 +224,12 @@ impl<'w> Tx<'w> {
         }
         self.world.log.append(&encode(&line), sync)?;
         self.committed = true;
+        for object in &line.put {
+            self.world.meter.note(self.now, &object.key(), Some(object));
+        }
+        for key in &line.del {
+            self.world.meter.note(self.now, key, None);
+        }
         Ok(true)
     }
 

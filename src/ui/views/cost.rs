@@ -280,6 +280,10 @@ impl View for CostShow {
                 text.push_str(&format!("cost ${spent} so far; {}, ${month} a month\n", hourly(self.usd_per_hour)));
             }
         }
+        if self.accrued_min_usd != self.accrued_max_usd {
+            let (least, most) = (usd(self.accrued_min_usd, 2), usd(self.accrued_max_usd, 2));
+            text.push_str(&format!("between ${least} and ${most}, by how pools scaled; counted as ordered here\n"));
+        }
         if let (Some(at), Some(usd)) = (self.expires_at, self.until_expiry_usd) {
             text.push_str(&format!("until expiry {}: ${usd:.2} more\n", moment(at, now)));
         }

@@ -5,7 +5,9 @@ use crate::support::{
     gateway::{Answer, Gateway},
     served::Served,
 };
+use kubewright::cost::{Catalogue, catalogue};
 use serde_json::Value;
+use sha2::{Digest, Sha256};
 use std::process::Stdio;
 
 const PLACES: &str = "us-east-1,us-central1,eastus";
@@ -95,6 +97,51 @@ fn a_broken_file_of_prices_stops_what_prices_and_says_all_at_once() {
     let home = with_prices("prices:\n  - { provider: aws, instanceType: m6a.lrge, region: us-esat-1, usd: 1 }\n");
     let said = home.run(&PLACE).expect(2);
     assert!(said.err.contains("`m6a.large`?") && said.err.contains("`us-east-1`?"), "{}", said.err);
+}
+
+#[test]
+fn a_price_of_what_is_not_sold_there_would_stand_for_nothing_and_is_refused() {
+    let home =
+        with_prices("prices:\n  - { provider: gcp, region: africa-south1, instanceType: a2-highgpu-1g, usd: 1 }\n");
+    let said = home.run(&PLACE).expect(2);
+    assert!(said.err.contains("cost.yaml:2: `a2-highgpu-1g` is not sold in africa-south1"), "{}", said.err);
+    with_prices("prices:\n  - { provider: gcp, region: us-central1, instanceType: a2-highgpu-1g, usd: 1 }\n")
+        .run(&PLACE)
+        .expect(0);
+}
+
+/// The packed table of a file, which has its sum behind it.
+fn packed(file: &std::path::Path) -> Catalogue {
+    let bytes = std::fs::read(file).unwrap();
+    Catalogue::read(bytes[..bytes.len() - 32].to_vec()).unwrap()
+}
+
+#[test]
+fn what_was_read_under_an_older_binary_is_laid_over_the_new_table_once() {
+    let served = Served::start("");
+    let ana = served.machine("ana");
+    // A refresh reads the vendors' prices alone: the user's own are no matter of it.
+    std::fs::create_dir_all(ana.path().join(".config/kubewright")).unwrap();
+    let own = ana.path().join(".config/kubewright/cost.yaml");
+    std::fs::write(&own, "discounts: { aws: 120% }\n").unwrap();
+    ana.run(&["cost", "refresh", "--providers", "aws", "--regions", "us-east-1"]).expect(0);
+    ana.run(&PLACE).expect(2);
+    std::fs::remove_file(&own).unwrap();
+    let file = ana.path().join(".cache/kubewright/prices.bin");
+    let mut table = packed(&file).unpack();
+    assert_eq!(table.base, catalogue().fingerprint());
+    table.base = "of another binary".to_owned();
+    let mut older = table.pack().unwrap();
+    let sum = Sha256::digest(&older);
+    older.extend(sum);
+    std::fs::write(&file, &older).unwrap();
+    let doc = ana.run(&[&PLACE[..], &["-o", "json"]].concat()).expect(0).json();
+    let line = doc["lines"].as_array().unwrap().iter().find(|line| line["component"] == "m6a.large").unwrap();
+    assert_eq!(line["unitPrice"], 0.09072, "what was read counts");
+    assert_eq!(packed(&file).base(), catalogue().fingerprint(), "the next start finds it done");
+    let kept = std::fs::read(&file).unwrap();
+    ana.run(&PLACE).expect(0);
+    assert_eq!(std::fs::read(&file).unwrap(), kept);
 }
 
 #[test]

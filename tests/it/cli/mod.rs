@@ -8,6 +8,10 @@ mod contract;
 #[cfg(all(feature = "aws", feature = "sandbox"))]
 mod cost;
 #[cfg(all(feature = "aws", feature = "azure", feature = "gcp", feature = "sandbox"))]
+mod cost_bills;
+#[cfg(all(feature = "aws", feature = "azure", feature = "sandbox"))]
+mod cost_limits;
+#[cfg(all(feature = "aws", feature = "azure", feature = "gcp", feature = "sandbox"))]
 mod cost_refresh;
 #[cfg(all(feature = "aws", feature = "sandbox"))]
 mod credentials;

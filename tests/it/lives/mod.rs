@@ -1,6 +1,7 @@
 //! Whole lives of clusters through the real binary: shapes a user may ask for, failures half-way, what others own, and
 //! the empty cloud at the end.
 
+mod accrual;
 mod blockers;
 mod decoys;
 mod failure;

@@ -119,6 +119,17 @@ impl World {
         self.server.as_ref().expect("the test has not stopped it")
     }
 
+    /// Lets virtual hours go by at once.
+    pub(crate) fn skip_hours(&self, hours: u64) {
+        self.server().hub().skip(Duration::from_secs(hours * 3_600));
+    }
+
+    /// What the clouds would bill, from when to when, and what time it is there.
+    pub(crate) fn billed(&self) -> (jiff::Timestamp, Vec<sandbox::world::Span>) {
+        let hub = self.server().hub();
+        (hub.now(), hub.look(|world| world.spans().cloned().collect()))
+    }
+
     /// Where the clouds listen.
     pub(crate) fn endpoints(&self) -> sandbox::Endpoints {
         self.server().endpoints().clone()
