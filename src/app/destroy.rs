@@ -3,7 +3,7 @@
 
 use super::command::{Place, program};
 use super::{cloud, durations, inside, kubeconfig, money, outcome, spread, stacks, status::wide};
-use crate::engine::proof::{self, TAG_STEP};
+use crate::engine::proof::{self, TAG_STACK, TAG_STEP};
 use crate::engine::{
     Backend, Identity, Item, Mode, Options, Outcome, Plan, Report, ResourceRef, Session, StackState, Standing, StepId,
     StepState, Swept, Teardown,
@@ -178,10 +178,6 @@ async fn from_tags(env: &Env, request: &DestroyRequest) -> Result<Found, CliErro
         return Err(stacks::ambiguous(&request.name, &stacks));
     }
     let Some(seen) = seen.pop() else {
-        if let Some(stack) = only_noted(env, request, &place, &connected.who.account)? {
-            let account = Some(connected.who.account);
-            return Ok(Found::Target(Box::new(Target { provider, stack, known: None, seen: None, account, place })));
-        }
         let foreign = env.reading(async { Ok(provider.cluster(request.name.as_str()).await?) }).await?;
         if let Some(cluster) = foreign {
             return Err(not_ours(&request.name, &cluster));
@@ -222,28 +218,6 @@ async fn from_tags(env: &Env, request: &DestroyRequest) -> Result<Found, CliErro
         provider,
         place,
     })))
-}
-
-/// A stack that only the journal here tells of: its objects are gone, lost their tags, or are somebody else's by now. To
-/// look twice and find nothing ends it; what carries no tag of ours stays.
-fn only_noted(env: &Env, request: &DestroyRequest, place: &Place, account: &str) -> Result<Option<Stack>, CliError> {
-    let live = stacks::live(env, &request.name)?;
-    let here = |plan: &Plan| plan.provider == place.cloud && plan.region == place.region && plan.account == account;
-    let Some(known) = live.filter(|known| {
-        request.stack.is_none_or(|id| known.stack.id == id) && known.state.plan().is_some_and(|plan| here(plan))
-    }) else {
-        return Ok(None);
-    };
-    if known.is_protected() {
-        return Err(protected(place, &request.name, ""));
-    }
-    let noted = known.state.steps().filter(|(_, step)| !step.is_unmade()).count();
-    env.ui.warn(&format!(
-        "the journal here tells of {}, of which nothing carries the tags of `{}` any more; what stands of them stays",
-        crate::ui::style::count(noted, "object"),
-        known.stack
-    ));
-    Ok(Some(known.stack))
 }
 
 fn protected(place: &Place, name: &ClusterName, how: &str) -> CliError {
@@ -405,10 +379,7 @@ async fn gather(env: &Env, target: &Target, volumes: VolumeFate, sight: Sight) -
         }
         _ => {
             let Sweep { objects, teardown, .. } = swept?;
-            let usd_per_hour = match &target.seen {
-                Some(seen) => hourly_of(target.provider.as_ref(), seen),
-                None => (objects == 0).then_some(0.0),
-            };
+            let usd_per_hour = target.seen.as_ref().and_then(|seen| hourly_of(target.provider.as_ref(), seen));
             Ok(Work { teardown, objects, usd_per_hour, protected_by, expires_at, last_made_at })
         }
     }
@@ -638,8 +609,10 @@ fn conclude(
         let again = if plan.is_some() { target.place.commands().destroy } else { target.place.by_tags() };
         error.hints.push(format!("go on with  {again}"));
         if plan.is_some() && report.failures.iter().any(|failure| failure.error.id == "KW-NOT-OURS") {
-            let by_tags = target.place.by_tags();
-            error.hints.push(format!("or leave what is not provably ours to whoever it belongs to:  {by_tags}"));
+            let stack = &target.stack;
+            error.hints.push(format!(
+                "is it yours? give it its tags back ({TAG_STACK}={stack}, {TAG_STEP}), or remove it by hand; then again"
+            ));
         }
     }
     (doc, Some(error))

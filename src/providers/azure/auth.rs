@@ -14,7 +14,9 @@ use azure_core::cloud::{CloudConfiguration, CustomConfiguration};
 use azure_core::credentials::{AccessToken, Secret as AzureSecret, TokenCredential};
 use azure_core::error::ErrorKind;
 use azure_core::http::headers::Headers;
-use azure_core::http::{AsyncRawResponse, Body, ClientOptions, HttpClient, Method, Request, RetryOptions, Transport};
+use azure_core::http::{
+    AsyncRawResponse, Body, ClientOptions, HttpClient, Method, Request, RetryOptions, Transport, Url,
+};
 use azure_core::time::{Duration as Span, OffsetDateTime};
 use azure_identity::{
     AzureCliCredential, AzureCliCredentialOptions, AzureDeveloperCliCredential, AzureDeveloperCliCredentialOptions,
@@ -191,10 +193,9 @@ fn chain(opened: &OpenOptions, http: reqwest::Client) -> Result<Vec<Source>, Ste
     if let Some(file) = said("AZURE_CLIENT_CERTIFICATE_PATH") {
         let (tenant, client) = both("AZURE_CLIENT_CERTIFICATE_PATH")?;
         let label = format!("certificate of service principal {client}");
-        let with_password = said("AZURE_CLIENT_CERTIFICATE_PASSWORD").is_some();
         let text = (opened.read_file)(Path::new(file));
-        let whose = Whose { client: client.clone(), audience: format!("{authority}/{tenant}/oauth2/v2.0/token") };
-        let certificate = Certificate::read(file, text, with_password, whose, Arc::clone(&opened.wall))?;
+        let whose = Whose { client: client.clone(), audience: endpoint(authority, &tenant) };
+        let certificate = Certificate::read(file, text, whose, Arc::clone(&opened.wall))?;
         let options = ClientAssertionCredentialOptions { client_options: options };
         let made = ClientAssertionCredential::new(tenant, client, certificate, Some(options));
         return Ok(named(label, made.map_err(|why| unusable(&why))?));
@@ -239,6 +240,14 @@ fn chain(opened: &OpenOptions, http: reqwest::Client) -> Result<Vec<Source>, Ste
     Ok(sources)
 }
 
+/// Where the library asks for a tenant's tokens: as it puts the address together itself, for an assertion is for that very
+/// address.
+fn endpoint(authority: &str, tenant: &str) -> String {
+    let path = format!("/{tenant}/oauth2/v2.0/token");
+    let joined = Url::parse(authority).and_then(|authority| authority.join(&path));
+    joined.map_or_else(|_| format!("{authority}{path}"), |url| url.to_string())
+}
+
 /// How the credentials' own calls go: through our client, once, to the authority that a variable names.
 fn options(authority: &str, http: reqwest::Client) -> Result<ClientOptions, StepError> {
     if !authority.starts_with("https://") {
@@ -280,7 +289,9 @@ fn refused(source: &Source, why: &azure_core::Error) -> StepError {
     let made = StepError::new(ErrorClass::Auth, id, format!("{} is not accepted: {words}", source.label));
     let made = made.with_residue(Residue::None);
     if source.named {
-        made.with_hint("check AZURE_TENANT_ID, AZURE_CLIENT_ID and the secret or token that goes with them")
+        made.with_hint(
+            "check AZURE_TENANT_ID, AZURE_CLIENT_ID and the secret, certificate or token that goes with them",
+        )
     } else {
         made.with_hint("sign in again: az login")
     }

@@ -52,7 +52,6 @@ impl Certificate {
     pub(super) fn read(
         file: &str,
         text: Result<Option<String>, String>,
-        with_password: bool,
         whose: Whose,
         wall: Arc<dyn Clock>,
     ) -> Result<Self, StepError> {
@@ -61,7 +60,12 @@ impl Certificate {
             Ok(None) => return Err(unusable(file, "it is not there")),
             Err(why) => return Err(unusable(file, &why).with_hint(to_pem(file))),
         };
-        if with_password || text.contains("ENCRYPTED") {
+        // In the headers of its parts, not in what was written between them.
+        let locked = |line: &str| {
+            let line = line.trim();
+            line.starts_with("-----BEGIN ENCRYPTED") || line.starts_with("Proc-Type:") && line.ends_with("ENCRYPTED")
+        };
+        if text.lines().any(locked) {
             return Err(unusable(file, "its key is behind a password, which is not supported").with_hint(to_pem(file)));
         }
         let key = PrivateKeyDer::from_pem_slice(text.as_bytes())
@@ -122,9 +126,9 @@ mod tests {
     use crate::providers::testing::Stands;
     use rcgen::{CertificateParams, KeyPair, PKCS_RSA_SHA256, RsaKeySize};
 
-    fn read(text: Result<Option<String>, String>, with_password: bool) -> Result<Certificate, StepError> {
+    fn read(text: Result<Option<String>, String>) -> Result<Certificate, StepError> {
         let whose = Whose { client: "c".to_owned(), audience: "https://login.example/t/oauth2/v2.0/token".to_owned() };
-        Certificate::read("sp.pfx", text, with_password, whose, Arc::new(Stands))
+        Certificate::read("sp.pfx", text, whose, Arc::new(Stands))
     }
 
     #[tokio::test]
@@ -135,7 +139,7 @@ mod tests {
         let (own, issuer) = (made(&pair), made(&other));
         // The issuer's comes first, and is not taken for it.
         let file = format!("{}{}{}", issuer.pem(), pair.serialize_pem(), own.pem());
-        let certificate = read(Ok(Some(file)), false).unwrap();
+        let certificate = read(Ok(Some(file))).unwrap();
         let assertion = certificate.secret(None).await.unwrap();
         let parts: Vec<&str> = assertion.split('.').collect();
         let told = |part: &str| serde_json::from_slice::<Value>(&URL_SAFE_NO_PAD.decode(part).unwrap()).unwrap();
@@ -146,22 +150,22 @@ mod tests {
         assert_eq!(claims["exp"].as_i64().unwrap() - claims["nbf"].as_i64().unwrap(), 600);
         assert_eq!(URL_SAFE_NO_PAD.decode(parts[2]).unwrap().len(), 256);
         assert!(!format!("{certificate:?}").contains("key"), "{certificate:?}");
-        let lone = read(Ok(Some(format!("{}{}", pair.serialize_pem(), issuer.pem()))), false).unwrap_err();
+        let lone = read(Ok(Some(format!("{}{}", pair.serialize_pem(), issuer.pem())))).unwrap_err();
         assert!(lone.message.contains("no certificate over its private key"), "{}", lone.message);
-        let elliptic = read(Ok(Some(format!("{}{}", other.serialize_pem(), issuer.pem()))), false).unwrap_err();
+        let elliptic = read(Ok(Some(format!("{}{}", other.serialize_pem(), issuer.pem())))).unwrap_err();
         assert!(elliptic.message.contains("no RSA key"), "{}", elliptic.message);
     }
 
     #[test]
     fn what_cannot_be_used_says_why_and_how_to_turn_it() {
-        for (text, with_password, why, turned) in [
-            (Ok(None), false, "not there", false),
-            (Err("it is not text".to_owned()), false, "not text", true),
-            (Ok(Some("-----BEGIN ENCRYPTED PRIVATE KEY-----".to_owned())), false, "password", true),
-            (Ok(Some(String::new())), true, "password", true),
-            (Ok(Some("<html>".to_owned())), false, "no private key", true),
+        for (text, why, turned) in [
+            (Ok(None), "not there", false),
+            (Err("it is not text".to_owned()), "not text", true),
+            (Ok(Some("-----BEGIN ENCRYPTED PRIVATE KEY-----".to_owned())), "password", true),
+            (Ok(Some("-----BEGIN RSA PRIVATE KEY-----\nProc-Type: 4,ENCRYPTED\n".to_owned())), "password", true),
+            (Ok(Some("friendlyName: ENCRYPTED\n<html>".to_owned())), "no private key", true),
         ] {
-            let told = read(text, with_password).unwrap_err();
+            let told = read(text).unwrap_err();
             assert_eq!((told.class, &*told.id), (ErrorClass::Auth, AUTH));
             assert!(told.message.contains(why), "{}", told.message);
             assert_eq!(told.hints.iter().any(|hint| hint.contains("openssl pkcs12 -in sp.pfx")), turned, "{told:?}");

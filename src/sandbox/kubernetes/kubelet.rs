@@ -37,6 +37,8 @@ const LOOK_AGAIN: Duration = Duration::from_secs(60);
 const TRY_AGAIN: Duration = Duration::from_secs(10);
 /// How long a pod has to end where nobody says.
 const GRACE: u64 = 30;
+/// Longer spans in seconds than this mean the same: calendars end.
+pub(super) const CENTURY: u64 = 100 * 365 * 86_400;
 
 /// The kind of pods.
 pub(super) fn kind() -> &'static Kind {
@@ -381,7 +383,7 @@ fn room_came_free(tx: &mut Tx<'_>, cluster: &Cluster) {
 pub(super) fn tell_to_go(tx: &mut Tx<'_>, cluster: &Cluster, row: &Value, grace: Option<u64>) -> Value {
     let bound = row["spec"]["nodeName"].is_string();
     let grace = match bound && !has_ended(row) {
-        true => grace.or(row["spec"]["terminationGracePeriodSeconds"].as_u64()).unwrap_or(GRACE),
+        true => grace.or(row["spec"]["terminationGracePeriodSeconds"].as_u64()).unwrap_or(GRACE).min(CENTURY),
         false => 0,
     };
     let before = row["metadata"]["deletionGracePeriodSeconds"].as_u64().filter(|_| is_leaving(row));

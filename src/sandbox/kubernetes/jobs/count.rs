@@ -9,7 +9,10 @@ use super::{
     time,
 };
 use crate::sandbox::{
-    kubernetes::{host::Cluster, kubelet},
+    kubernetes::{
+        host::Cluster,
+        kubelet::{self, CENTURY},
+    },
     world::Tx,
 };
 use jiff::Timestamp;
@@ -190,7 +193,7 @@ fn suffices(rule: &Value, done: &BTreeSet<u64>) -> bool {
 /// When its time is over; never while it is suspended.
 pub(super) fn deadline(row: &Value) -> Option<Timestamp> {
     let span = row["spec"]["activeDeadlineSeconds"].as_u64().filter(|_| row["spec"]["suspend"] != json!(true))?;
-    Some(time(&row["status"]["startTime"])? + Duration::from_secs(span))
+    Some(time(&row["status"]["startTime"])? + Duration::from_secs(span.min(CENTURY)))
 }
 
 #[cfg(test)]

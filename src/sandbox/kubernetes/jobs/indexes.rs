@@ -3,7 +3,20 @@
 use serde_json::Value;
 use std::collections::BTreeSet;
 
-/// The indexes that a text names.
+/// The spans that a text names, if it names them as the API server takes them: each once, ascending, below `limit`.
+pub(super) fn spans(text: &str, limit: u64) -> Option<Vec<(u64, u64)>> {
+    let mut next = 0;
+    let span = |part: &str| {
+        let (from, to) = part.split_once('-').unwrap_or((part, part));
+        let (from, to) = (from.parse::<u64>().ok()?, to.parse::<u64>().ok()?);
+        let in_order = from >= next && to >= from && to < limit;
+        next = to.saturating_add(1);
+        in_order.then_some((from, to))
+    };
+    text.split(',').map(span).collect()
+}
+
+/// The indexes that a text names that was checked before, or written here.
 pub(super) fn read(text: &Value) -> BTreeSet<u64> {
     let parts = text.as_str().unwrap_or_default().split(',').filter(|part| !part.is_empty());
     let span = |part: &str| {
@@ -41,6 +54,14 @@ mod tests {
             let found = read(&json!(text));
             assert_eq!(found.len(), count, "{text}");
             assert_eq!(named(&found), text);
+        }
+    }
+
+    #[test]
+    fn what_the_api_server_does_not_take_is_told_without_counting_it_out() {
+        assert_eq!(spans("0-2,5", 6), Some(vec![(0, 2), (5, 5)]));
+        for bad in ["", "5,0-2", "0-2,2", "3-1", "0-6", "0-18446744073709551615", "a", "1,", "-1"] {
+            assert_eq!(spans(bad, 6), None, "{bad}");
         }
     }
 }

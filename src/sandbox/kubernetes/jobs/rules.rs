@@ -1,6 +1,6 @@
 //! What the API server adds to a new Job, and the rules it holds it to.
 
-use super::{CONTROLLER, JOB_NAME};
+use super::{CONTROLLER, JOB_NAME, indexes};
 use crate::sandbox::kubernetes::status::Refusal;
 use serde_json::{Value, json};
 
@@ -12,6 +12,11 @@ fn invalid(row: &Value, why: &str) -> Refusal {
 pub(super) fn is_indexed(row: &Value) -> bool {
     row["spec"]["completionMode"] == json!("Indexed")
 }
+
+/// Indexes of one Job are counted one by one here.
+const MOST: u64 = 100_000;
+/// Rules of a success policy.
+const RULES: usize = 20;
 
 /// What the API server adds to a new Job.
 pub(in super::super) fn fill(row: &mut Value) {
@@ -82,7 +87,11 @@ pub(in super::super) fn check(row: &Value) -> Result<(), Refusal> {
     if !spec["maxFailedIndexes"].is_null() && spec["backoffLimitPerIndex"].is_null() {
         return refuse("spec.backoffLimitPerIndex: Required value: when maxFailedIndexes is specified");
     }
+    if spec["completions"].as_u64().is_some_and(|count| count > MOST) {
+        return Err(Refusal::not_simulated(&format!("Jobs of more than {MOST} completions")));
+    }
     check_failures(row)?;
+    check_success(row)?;
     if spec["managedBy"].is_string() && spec["managedBy"] != json!("kubernetes.io/job-controller") {
         return Err(Refusal::not_simulated("Jobs managed by others"));
     }
@@ -90,6 +99,50 @@ pub(in super::super) fn check(row: &Value) -> Result<(), Refusal> {
     let name = row["metadata"]["name"].as_str().unwrap_or_default();
     if name.len() > 63 {
         return refuse(&format!("spec.template.labels: Invalid value: \"{name}\": must be no more than 63 characters"));
+    }
+    Ok(())
+}
+
+/// Rules for a success policy: it can come true, and not before anything has succeeded.
+fn check_success(row: &Value) -> Result<(), Refusal> {
+    let spec = &row["spec"];
+    let refuse = |why: &str| Err(invalid(row, why));
+    if spec["successPolicy"].is_null() {
+        return Ok(());
+    }
+    let completions = spec["completions"].as_u64().unwrap_or_default();
+    let rules = spec["successPolicy"]["rules"].as_array().map(Vec::as_slice).unwrap_or_default();
+    if rules.is_empty() {
+        return refuse("spec.successPolicy.rules: Required value: at least one rules must be specified");
+    }
+    if rules.len() > RULES {
+        return refuse(&format!(
+            "spec.successPolicy.rules: Too many: {}: must have at most {RULES} items",
+            rules.len()
+        ));
+    }
+    for (number, rule) in rules.iter().enumerate() {
+        let at = format!("spec.successPolicy.rules[{number}]");
+        let (count, indexes) = (&rule["succeededCount"], &rule["succeededIndexes"]);
+        if count.is_null() && indexes.is_null() {
+            return refuse(&format!(
+                "{at}: Required value: at least one of succeededCount or succeededIndexes must be specified"
+            ));
+        }
+        let named = match indexes.as_str().map(|text| indexes::spans(text, completions)) {
+            None => completions,
+            Some(Some(spans)) => spans.iter().map(|(from, to)| to - from + 1).sum(),
+            Some(None) => {
+                return refuse(&format!(
+                    "{at}.succeededIndexes: Invalid value: {indexes}: error parsing succeededIndexes"
+                ));
+            }
+        };
+        if !count.is_null() && !count.as_u64().is_some_and(|count| (1..=named).contains(&count)) {
+            return refuse(&format!(
+                "{at}.succeededCount: Invalid value: {count}: must be positive and no more than {named}"
+            ));
+        }
     }
     Ok(())
 }

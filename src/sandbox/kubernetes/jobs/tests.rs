@@ -304,6 +304,46 @@ fn what_is_not_simulated_or_not_allowed_is_refused() {
 }
 
 #[test]
+fn numbers_beyond_all_calendars_end_nothing_but_are_taken() {
+    let mut bench = furnished();
+    let long = json!({"sandbox.kubewright.dev/seconds": "3600"});
+    make(&mut bench, job("eternal", long, json!({"activeDeadlineSeconds": 9_000_000_000_000_000_000_i64})));
+    bench.minutes(2);
+    let name = pods(&mut bench)[0]["metadata"]["name"].as_str().expect("a name").to_owned();
+    let (code, said) =
+        ask(&mut bench, "DELETE", &format!("{PODS}/{name}?gracePeriodSeconds=9000000000000000"), json!({}));
+    assert_eq!(code, 200, "{said}");
+    bench.minutes(2);
+    assert!(conditions(&get(&mut bench, &format!("{JOBS}/eternal"))).is_empty());
+}
+
+#[test]
+fn a_success_policy_that_means_nothing_is_refused() {
+    let mut bench = furnished();
+    let mut said = |rules: Value| {
+        let spec = json!({"completionMode": "Indexed", "completions": 3, "successPolicy": {"rules": rules}});
+        let (code, body) = ask(&mut bench, "POST", JOBS, job("policy", json!({}), spec));
+        (code, body["message"].as_str().unwrap_or_default().to_owned())
+    };
+    for (rules, why) in [
+        (json!([]), "at least one"),
+        (json!([{}]), "succeededCount or succeededIndexes"),
+        (json!([{"succeededIndexes": "0-40000000"}]), "error parsing"),
+        (json!([{"succeededIndexes": "0-18446744073709551615"}]), "error parsing"),
+        (json!([{"succeededIndexes": "2,0"}]), "error parsing"),
+        (json!([{"succeededIndexes": "0-1", "succeededCount": 3}]), "no more than 2"),
+        (json!([{"succeededCount": 0}]), "must be positive"),
+        (json!(vec![json!({"succeededCount": 1}); 21]), "Too many"),
+    ] {
+        let (code, message) = said(rules);
+        assert!(code == 422 && message.contains(why), "{why}: {code} {message}");
+    }
+    assert_eq!(said(json!([{"succeededIndexes": "0,2", "succeededCount": 1}])).0, 201);
+    let spec = json!({"completionMode": "Indexed", "completions": 2_000_000_000});
+    assert_eq!(ask(&mut bench, "POST", JOBS, job("many", json!({}), spec)).0, 501);
+}
+
+#[test]
 fn a_log_is_of_a_container_that_started() {
     let mut bench = furnished();
     let mut wide = job("wide", json!({}), json!({}));
