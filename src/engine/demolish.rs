@@ -98,9 +98,14 @@ async fn to_nothing(run: &Run<'_>, work: Teardown, last: &mut Option<Audit>) -> 
         let points = run.backend.sweep_points(&look.swept);
         let late = Teardown::from_swept(&run.stack, look.swept, points);
         let known = site.known.into_inner().expect("no holder of this lock can panic");
+        let gone = run.tally(|tally| tally.deleted.len());
         let again = Demolition::new(run, &late, plan.as_deref(), known, round + 1 < ROUNDS);
         again.survey().await?;
         let postponed = again.run_all().await?;
+        if run.tally(|tally| tally.deleted.len()) == gone {
+            // Gone already by its own word, and only listed yet: listings lag.
+            run.pause(gap).await?;
+        }
         let known = again.known.into_inner().expect("no holder of this lock can panic");
         site = Demolition::new(run, &work, plan.as_deref(), known, false);
         // What the cluster made does not go before the cluster: one that is still being built may not even be deleted yet.
