@@ -98,11 +98,12 @@ async fn to_nothing(run: &Run<'_>, work: Teardown, last: &mut Option<Audit>) -> 
         let points = run.backend.sweep_points(&look.swept);
         let late = Teardown::from_swept(&run.stack, look.swept, points);
         let known = site.known.into_inner().expect("no holder of this lock can panic");
-        let gone = run.tally(|tally| tally.deleted.len());
+        let done = |run: &Run<'_>| run.tally(|tally| (tally.deleted.len(), tally.failures.len()));
+        let before = done(run);
         let again = Demolition::new(run, &late, plan.as_deref(), known, round + 1 < ROUNDS);
         again.survey().await?;
         let postponed = again.run_all().await?;
-        if run.tally(|tally| tally.deleted.len()) == gone {
+        if done(run) == before {
             // Gone already by its own word, and only listed yet: listings lag.
             run.pause(gap).await?;
         }

@@ -236,6 +236,21 @@ fn a_name_that_is_taken_as_soon_as_it_is_free_holds_no_teardown_up() {
 }
 
 #[test]
+fn what_is_gone_and_only_listed_yet_does_not_remain() {
+    on_paused_time(async {
+        let plan = plan(vec![step("network", Identity::Tags, true, Creation::Token, &[], Traits::default())]);
+        let mut site = built(&empty(), &plan).await.site;
+        let id = folded_resource(&site, "network");
+        // Deleted by a builder that died before it could say so; listings lag behind.
+        site.world.objects.get_mut(&id).expect("it was built").gone_at = Some(site.now);
+        site.world.ids_are_consistent = true;
+        let gone = process(&site, &plan, Act::DestroyFromTags, Script::Nothing).await;
+        let told = report(&gone);
+        assert_eq!((told.outcome, told.deleted.len(), told.remaining.len()), (Outcome::Done, 0, 0), "{:?}", told.audit);
+    });
+}
+
+#[test]
 fn a_ready_thing_that_vanished_is_reported_and_made_anew_only_on_consent() {
     on_paused_time(async {
         let plan = plan(small());
