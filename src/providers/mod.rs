@@ -12,6 +12,8 @@ pub mod device_plugin;
 #[cfg(feature = "gcp")]
 pub mod gcp;
 pub mod in_cluster;
+#[cfg(any(feature = "azure", feature = "gcp"))]
+mod jwt;
 pub mod kinds;
 pub mod kit;
 pub mod life;

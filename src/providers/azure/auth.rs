@@ -1,8 +1,9 @@
 //! Who we are to Azure: one chain of sources, and the tokens that come from it.
 //!
 //! The order is that of Azure's other tools: a secret, a certificate or a federated token that variables name, the
-//! machine's managed identity, then whoever is signed in through `az` or `azd`. What variables name decides: where it is refused, nobody
-//! else is tried. Tokens are kept while they last, told to [`Secrets`], and never shown; of errors only the words are.
+//! machine's managed identity, then whoever is signed in through `az` or `azd`. What variables name decides: where it is
+//! refused, nobody else is tried. Tokens are kept while they last, told to [`Secrets`], and never shown; of errors only
+//! the words are.
 
 use super::certificate::{Certificate, Whose};
 use super::error::{self, AUTH, EXPIRED};
@@ -84,8 +85,8 @@ pub struct Token {
 }
 
 impl Tokens {
-    /// The chain that the variables of these options make. Asks nobody yet: what is wrong with the variables is told at the first
-    /// token.
+    /// The chain that the variables of these options make. Asks nobody yet: what is wrong with the variables is told at
+    /// the first token.
     pub fn new(options: &OpenOptions, http: reqwest::Client) -> Self {
         let secrets = options.secrets.clone();
         Self { chain: chain(options, http), secrets, kept: tokio::sync::Mutex::default() }

@@ -7,13 +7,14 @@
 
 use super::error::AUTH;
 use crate::engine::{Clock, ErrorClass, Residue, StepError};
+use crate::providers::jwt;
 use async_trait::async_trait;
 use azure_core::{error::ErrorKind, http::ClientMethodOptions};
 use azure_identity::ClientAssertion;
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject};
 use rustls::{SignatureScheme, crypto::aws_lc_rs::sign::any_supported_type, sign::SigningKey};
-use serde_json::{Value, json};
+use serde_json::json;
 use sha2::{Digest, Sha256};
 use std::{fmt, sync::Arc, time::Duration};
 
@@ -91,10 +92,8 @@ impl Certificate {
         let head = json!({"alg": "PS256", "typ": "JWT", "x5t#S256": self.thumbprint});
         let claims = json!({"aud": self.whose.audience, "iss": client, "sub": client, "jti": id.to_string(),
             "nbf": now.as_second(), "iat": now.as_second(), "exp": until});
-        let part = |document: &Value| URL_SAFE_NO_PAD.encode(document.to_string());
-        let text = format!("{}.{}", part(&head), part(&claims));
-        let signature = self.key.choose_scheme(&[SignatureScheme::RSA_PSS_SHA256])?.sign(text.as_bytes()).ok()?;
-        Some(format!("{text}.{}", URL_SAFE_NO_PAD.encode(signature)))
+        let signer = self.key.choose_scheme(&[SignatureScheme::RSA_PSS_SHA256])?;
+        jwt::signed(&head, &claims, |text| signer.sign(text).ok())
     }
 }
 
@@ -125,6 +124,7 @@ mod tests {
     use super::*;
     use crate::providers::testing::Stands;
     use rcgen::{CertificateParams, KeyPair, PKCS_RSA_SHA256, RsaKeySize};
+    use serde_json::Value;
 
     fn read(text: Result<Option<String>, String>) -> Result<Certificate, StepError> {
         let whose = Whose { client: "c".to_owned(), audience: "https://login.example/t/oauth2/v2.0/token".to_owned() };

@@ -8,8 +8,7 @@ use super::auth::{AccessToken, SCOPE};
 use super::error::{self, clean};
 use crate::engine::{Clock, ErrorClass, StepError};
 use crate::model::Secret;
-use crate::providers::rest::encoded;
-use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
+use crate::providers::{jwt, rest::encoded};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 use std::sync::Arc;
@@ -164,10 +163,7 @@ fn signed(
         head["kid"] = json!(id);
     }
     let claims = json!({"iss": email, "aud": audience, "scope": SCOPE, "iat": now, "exp": now + SIGNED_FOR});
-    let part = |document: &Value| URL_SAFE_NO_PAD.encode(document.to_string());
-    let text = format!("{}.{}", part(&head), part(&claims));
-    let signature = key.signer().sign(text.as_bytes()).ok()?;
-    Some(format!("{text}.{}", URL_SAFE_NO_PAD.encode(signature)))
+    jwt::signed(&head, &claims, |text| key.signer().sign(text).ok())
 }
 
 #[cfg(test)]
