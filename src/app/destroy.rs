@@ -88,7 +88,7 @@ pub async fn run(env: &Env, request: DestroyRequest) -> Result<Exit, CliError> {
     }
     let work = env.reading(gather(env, &target, request.volumes, Sight::Wanted)).await?;
     // Another machine may have turned it on: this journal does not know, the objects do.
-    if let Some(by) = &work.protected_by {
+    if let Some(by) = &work.said.protected_by {
         return Err(protected(&format!(" (the tags of {} {} say so)", by.kind, by.id)));
     }
     show(env, &request, &target, &work).await?;
@@ -308,9 +308,9 @@ pub(super) async fn take_down(env: &Env, doomed: Doomed) -> Result<Taken, CliErr
     }
     let target = Target { provider, stack, known, seen: Some(seen), account: Some(account), place };
     let work = env.reading(gather(env, &target, VolumeFate::ByPolicy, Sight::Needed)).await?;
-    let expires_at = work.expires_at.max(expires_here);
+    let expires_at = work.said.expires_at.max(expires_here);
     let spared = |why| Ok(Taken::Spared { expires_at, why });
-    if protected_here || work.protected_by.is_some() {
+    if protected_here || work.said.protected_by.is_some() {
         return spared(Mercy::Protected);
     }
     // That it is past its end has to be seen, not only to be heard of.
@@ -318,12 +318,18 @@ pub(super) async fn take_down(env: &Env, doomed: Doomed) -> Result<Taken, CliErr
         return spared(Mercy::Extended);
     }
     // A build that went on since shows in what it made.
-    let idle = |at: Timestamp| env.now().duration_since(at).unsigned_abs();
-    if reason == DueReason::Abandoned && work.last_made_at.is_some_and(|at| idle(at) < lately) {
+    if reason == DueReason::Abandoned && work.said.last_made_at.is_some_and(|at| !is_idle(env.now(), at, lately)) {
         return spared(Mercy::Stands);
     }
     let (doc, error) = execute(env, held, target, work, VolumeFate::ByPolicy).await?;
     Ok(Taken::Done { doc, error })
+}
+
+/// Whether nothing new has come to a stack for this long. A build that goes on makes new things: the newest tells when
+/// somebody was at it.
+pub(super) fn is_idle(now: Timestamp, last_made_at: Timestamp, lately: Duration) -> bool {
+    // What a clock ahead of ours made was made just now.
+    now.as_second() - last_made_at.as_second() >= lately.as_secs().cast_signed()
 }
 
 /// What a stack costs an hour, as far as its tags tell.
@@ -337,6 +343,12 @@ struct Work {
     teardown: Teardown,
     objects: usize,
     usd_per_hour: Option<f64>,
+    said: Said,
+}
+
+/// What the cloud's objects say of the stack; nothing where they could not be looked at.
+#[derive(Debug, Clone, Default)]
+struct Said {
     /// An object of the stack whose tags forbid its removal.
     protected_by: Option<ResourceRef>,
     /// The latest expiry that the tags of any object tell.
@@ -361,9 +373,7 @@ async fn gather(env: &Env, target: &Target, volumes: VolumeFate, sight: Sight) -
         Err(error) if sight == Sight::Needed => return Err(error),
         swept => swept,
     };
-    let protected_by = swept.as_ref().ok().and_then(|swept| swept.protected_by.clone());
-    let expires_at = swept.as_ref().ok().and_then(|swept| swept.expires_at);
-    let last_made_at = swept.as_ref().ok().and_then(|swept| swept.last_made_at);
+    let said = swept.as_ref().map(|swept| swept.said.clone()).unwrap_or_default();
     match (&target.known, target.plan()) {
         (Some(known), Some(plan)) => {
             let mut teardown = Teardown::from_plan(plan, &known.state);
@@ -375,12 +385,12 @@ async fn gather(env: &Env, target: &Target, volumes: VolumeFate, sight: Sight) -
             let standing = plan.steps.iter().filter(|step| step.identity.is_undone());
             let objects = standing.filter(|step| !known.state.step(&step.id).is_unmade()).count();
             let usd_per_hour = outcome::hourly(plan, &known.state);
-            Ok(Work { teardown, objects, usd_per_hour, protected_by, expires_at, last_made_at })
+            Ok(Work { teardown, objects, usd_per_hour, said })
         }
         _ => {
             let Sweep { objects, teardown, .. } = swept?;
             let usd_per_hour = target.seen.as_ref().and_then(|seen| hourly_of(target.provider.as_ref(), seen));
-            Ok(Work { teardown, objects, usd_per_hour, protected_by, expires_at, last_made_at })
+            Ok(Work { teardown, objects, usd_per_hour, said })
         }
     }
 }
@@ -389,9 +399,7 @@ async fn gather(env: &Env, target: &Target, volumes: VolumeFate, sight: Sight) -
 struct Sweep {
     objects: usize,
     teardown: Teardown,
-    protected_by: Option<ResourceRef>,
-    expires_at: Option<Timestamp>,
-    last_made_at: Option<Timestamp>,
+    said: Said,
 }
 
 async fn sweep(target: &Target, backend: &dyn Backend, plan: Option<&Plan>) -> Result<Sweep, CliError> {
@@ -402,6 +410,7 @@ async fn sweep(target: &Target, backend: &dyn Backend, plan: Option<&Plan>) -> R
         .map(|(owned, _)| owned.reference().clone());
     let expires_at = spread::speakers(stack, &swept).filter_map(|(_, tags)| proof::expires_at(tags)).max();
     let last_made_at = swept.iter().filter_map(|item| item.seen.created_at).max();
+    let said = Said { protected_by, expires_at, last_made_at };
     // With the plan at hand, what hangs on its objects without tags of its own (routes, attachments) is in the plan
     // under its own name; a search can only name it anew and would delete it twice.
     let known = |step: &StepId| plan.is_some_and(|plan| plan.step(step).is_some());
@@ -416,7 +425,7 @@ async fn sweep(target: &Target, backend: &dyn Backend, plan: Option<&Plan>) -> R
     let points = backend.sweep_points(&swept);
     let objects = swept.len();
     let teardown = Teardown::from_swept(stack, swept, points);
-    Ok(Sweep { objects, teardown, protected_by, expires_at, last_made_at })
+    Ok(Sweep { objects, teardown, said })
 }
 
 async fn show(env: &Env, request: &DestroyRequest, target: &Target, work: &Work) -> Result<(), CliError> {

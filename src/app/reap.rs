@@ -127,9 +127,7 @@ fn reason(now: Timestamp, abandoned_after: Duration, seen: &StackSeen, standing:
     if standing.half_removed {
         return Some(DueReason::HalfRemoved);
     }
-    // A build that goes on makes new things: the newest tells when somebody was at it.
-    let idle = seen.last_made_at.map(|at| now.as_second() - at.as_second());
-    let old = idle.is_some_and(|idle| idle >= abandoned_after.as_secs().cast_signed());
+    let old = seen.last_made_at.is_some_and(|at| destroy::is_idle(now, at, abandoned_after));
     // A cluster that could not be read may well be alive.
     (old && standing.has_cluster == Some(false)).then_some(DueReason::Abandoned)
 }
@@ -268,6 +266,7 @@ mod tests {
         assert_eq!(judge(&old, Some(true)), None);
         assert_eq!(judge(&old, None), None, "what could not be read may be alive");
         assert_eq!(judge(&seen(0, 8, None), Some(false)), None, "somebody went on with it");
+        assert_eq!(judge(&seen(0, 20, None), Some(false)), None, "by a clock that is ahead");
         assert_eq!(judge(&StackSeen::of(old.stack.clone()), Some(false)), None, "of unknown age");
         for has_cluster in [None, Some(true), Some(false)] {
             assert_eq!(judge(&seen(0, 1, Some(10)), has_cluster), Some(DueReason::Expired));
