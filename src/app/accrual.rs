@@ -5,6 +5,7 @@
 use super::{money, stacks};
 use crate::cost::Range;
 use crate::engine::{Event, PlannedStep, Record};
+use crate::model::doc::shown;
 use jiff::{SignedDuration, Timestamp};
 
 /// One billed object's time on the meter.
@@ -19,13 +20,12 @@ pub(super) struct Metered<'k> {
 impl Metered<'_> {
     /// An hour of it as ordered, as it is shown; none when unknown.
     pub(super) fn usd_per_hour(&self) -> Option<f64> {
-        self.rate.map(|rate| hundredths_of_cents(rate.desired))
+        self.rate.map(|rate| shown(rate.desired))
     }
 
     /// What it has cost; none when unknown.
     pub(super) fn usd(&self) -> Option<Range> {
-        let Range { min, desired, max } = self.rate?;
-        Some(Range { min: min * self.hours, desired: desired * self.hours, max: max * self.hours })
+        self.rate.map(|rate| rate.map(|usd| usd * self.hours))
     }
 }
 
@@ -76,20 +76,11 @@ fn running_since(begun: Option<&Record>, ready: &Record, step: &PlannedStep) -> 
 /// What the stack has cost, at the least, as ordered and at the most; none when a price is unknown, or its plan is.
 pub(super) fn accrued_range(known: &stacks::Known, now: Timestamp) -> Option<Range> {
     known.state.plan()?;
-    let sum = metered(known, now).iter().map(Metered::usd).try_fold(Range::default(), |sum, usd| {
-        let usd = usd?;
-        Some(Range { min: sum.min + usd.min, desired: sum.desired + usd.desired, max: sum.max + usd.max })
-    })?;
-    let Range { min, desired, max } = sum;
-    let [min, desired, max] = [min, desired, max].map(hundredths_of_cents);
-    Some(Range { min, desired, max })
+    let sum = metered(known, now).iter().try_fold(Range::default(), |sum, line| Some(sum.plus(line.usd()?)))?;
+    Some(sum.map(shown))
 }
 
 /// What the stack has cost as ordered; none when a price is unknown, or its plan is.
 pub(super) fn accrued(known: &stacks::Known, now: Timestamp) -> Option<f64> {
     accrued_range(known, now).map(|usd| usd.desired)
-}
-
-fn hundredths_of_cents(usd: f64) -> f64 {
-    (usd * 1e4).round() / 1e4 + 0.0
 }

@@ -11,7 +11,7 @@ use crate::engine::Standing;
 use crate::env::{Env, ProviderChoice, after};
 use crate::error::{CliError, Exit};
 use crate::model::doc::{
-    Accrued, CostCompare, CostForecast, CostList, CostListed, CostShow, Needed, OfferPrice, Offered, Stack,
+    Accrued, CostCompare, CostForecast, CostList, CostListed, CostShow, Needed, OfferPrice, Offered, Stack, shown,
 };
 use crate::model::{Cloud, ClusterName, PriceKey, StackId};
 use crate::providers::BUILT;
@@ -284,7 +284,7 @@ pub fn show(env: &Env, name: &ClusterName, id: Option<StackId>) -> Result<Exit, 
                 components: it.step.usage.iter().map(|usage| component(&usage.key)).collect(),
                 hours: (it.hours * 1e3).round() / 1e3,
                 usd_per_hour: it.usd_per_hour(),
-                usd: it.usd().map(|usd| (usd.desired * 1e4).round() / 1e4),
+                usd: it.usd().map(|usd| shown(usd.desired)),
                 running: it.running,
             })
             .collect(),
@@ -393,10 +393,8 @@ fn standing(known: &stacks::Known) -> Option<f64> {
 
 /// A month of what stands: of what it costs to the last decimal, not of an hour that was rounded.
 fn monthly(known: &stacks::Known) -> Option<f64> {
-    let plan = known.state.plan()?;
-    let standing = plan.steps.iter().filter(|step| known.state.step(&step.id).resource().is_some());
-    let hourly = standing.map(|step| Some(money::range_of(step)?.desired)).sum::<Option<f64>>()?;
-    Some(hundredths(hourly * HOURS_PER_MONTH) + 0.0)
+    let hourly = outcome::rate(known.state.plan()?, &known.state)?;
+    Some(hundredths(hourly * HOURS_PER_MONTH))
 }
 
 fn hours_between(from: Timestamp, to: Timestamp) -> f64 {

@@ -3,7 +3,7 @@
 use crate::cost::{Estimate, HOURS_PER_MONTH, Range, estimate, prices, range_per_hour, usd_per_hour};
 use crate::engine::{Plan, PlannedStep};
 use crate::error::CliError;
-use crate::model::doc::BudgetVerdict;
+use crate::model::doc::{BudgetVerdict, shown};
 use crate::model::spec::{Budget, Nat};
 use crate::model::{Cloud, ResolvedSpec, Usage};
 use crate::providers::Provider;
@@ -59,8 +59,7 @@ pub(super) fn scaled(step: &PlannedStep, max: u32, nodes: u32) -> Option<f64> {
 
 /// A sum in which one unknown makes all unknown; rounded to what prices are quoted in.
 pub(super) fn sum(parts: impl IntoIterator<Item = Option<f64>>) -> Option<f64> {
-    // An empty sum of floats is -0.
-    parts.into_iter().sum::<Option<f64>>().map(|usd| (usd * 1e4).round() / 1e4 + 0.0)
+    parts.into_iter().sum::<Option<f64>>().map(shown)
 }
 
 /// The budget that counts: the user's own limits hold for clusters that bring none themselves. To say when to warn is no

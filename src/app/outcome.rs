@@ -35,9 +35,15 @@ const fn origin(identity: &Identity) -> Origin {
     }
 }
 
-/// What stands now costs this much an hour.
+/// What stands now costs this much an hour, as it is shown.
 pub(super) fn hourly(plan: &Plan, state: &StackState) -> Option<f64> {
-    money::sum(plan.steps.iter().filter(|step| state.step(&step.id).resource().is_some()).map(money::of_step))
+    rate(plan, state).map(doc::shown)
+}
+
+/// The same to the last decimal, to be multiplied by hours.
+pub(super) fn rate(plan: &Plan, state: &StackState) -> Option<f64> {
+    let standing = plan.steps.iter().filter(|step| state.step(&step.id).resource().is_some());
+    standing.map(|step| Some(money::range_of(step)?.desired)).sum()
 }
 
 /// The engine's second look as a document.

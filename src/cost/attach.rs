@@ -20,7 +20,8 @@ pub const ATTACHED: [(&str, &[Room]); 4] = [
 /// One CPU alone has no room beside a GPU's driver and a node's own pods, nor has less memory than this.
 const LEAST: (f64, f64) = (2.0, 2.0);
 
-fn known(gpu: &str) -> Option<&'static (&'static str, &'static [Room])> {
+/// One of them by its name, however it is spelt.
+pub fn known(gpu: &str) -> Option<&'static (&'static str, &'static [Room])> {
     ATTACHED.iter().find(|(name, _)| name.eq_ignore_ascii_case(gpu))
 }
 

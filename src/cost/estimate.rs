@@ -3,7 +3,7 @@
 use super::Catalogue;
 use crate::model::{
     Cloud, PriceKey, Region, Unit, Usage,
-    doc::{Estimate, HOURS_PER_MONTH, Line, Range, Totals},
+    doc::{Estimate, HOURS_PER_MONTH, Line, Range, Totals, shown},
 };
 
 /// Prices the usage of each step, in the order given; `ttl_hours` is the life time if one is set.
@@ -14,7 +14,7 @@ pub fn estimate<'a>(
 ) -> Estimate {
     let lines: Vec<Line> =
         steps.into_iter().flat_map(|(step, usage)| usage.iter().map(move |usage| line(step, usage, table))).collect();
-    let sum = lines.iter().filter_map(|line| line.usd_per_hour).fold(Range::default(), add);
+    let sum = lines.iter().filter_map(|line| line.usd_per_hour).fold(Range::default(), Range::plus);
     let mut unknown: Vec<String> =
         lines.iter().filter(|line| line.usd_per_hour.is_none()).map(|line| line.component.clone()).collect();
     unknown.sort();
@@ -24,10 +24,10 @@ pub fn estimate<'a>(
         catalogue_date: table.date().to_owned(),
         hours_per_month: HOURS_PER_MONTH,
         totals: Totals {
-            usd_per_hour: Range { min: cents(sum.min), desired: cents(sum.desired), max: cents(sum.max) },
-            usd_per_day: cents(sum.desired * 24.0),
-            usd_per_month: cents(sum.desired * HOURS_PER_MONTH),
-            until_ttl_usd: ttl_hours.map(|hours| cents(sum.desired * hours)),
+            usd_per_hour: sum.map(shown),
+            usd_per_day: shown(sum.desired * 24.0),
+            usd_per_month: shown(sum.desired * HOURS_PER_MONTH),
+            until_ttl_usd: ttl_hours.map(|hours| shown(sum.desired * hours)),
         },
         complete: unknown.is_empty(),
         unknown,
@@ -38,18 +38,14 @@ pub fn estimate<'a>(
 
 /// What these usages cost an hour as ordered, to be shown; none if any price is unknown.
 pub fn usd_per_hour(usage: &[Usage], table: &Catalogue) -> Option<f64> {
-    range_per_hour(usage, table).map(|range| cents(range.desired))
+    range_per_hour(usage, table).map(|range| shown(range.desired))
 }
 
 /// What these usages cost an hour to the last decimal, to be multiplied by hours; none if any price is unknown.
 pub fn range_per_hour(usage: &[Usage], table: &Catalogue) -> Option<Range> {
     let lines = usage.iter().map(|usage| line("", usage, table).usd_per_hour);
     let nothing = Some(Range::default());
-    lines.fold(nothing, |sum, range| sum.zip(range).map(|(sum, range)| add(sum, range)))
-}
-
-const fn add(one: Range, two: Range) -> Range {
-    Range { min: one.min + two.min, desired: one.desired + two.desired, max: one.max + two.max }
+    lines.fold(nothing, |sum, range| Some(sum?.plus(range?)))
 }
 
 fn line(step: &str, usage: &Usage, table: &Catalogue) -> Line {
@@ -122,11 +118,6 @@ struct Priced<'a> {
     as_of: &'a str,
     extrapolated: bool,
     adjusted: Option<String>,
-}
-
-/// Rounds away what binary fractions add: a hundredth of a cent is the finest price there is in a total.
-fn cents(usd: f64) -> f64 {
-    (usd * 1e4).round() / 1e4
 }
 
 #[cfg(test)]

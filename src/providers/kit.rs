@@ -2,12 +2,13 @@
 
 use super::StackSeen;
 use super::anchors::{self, Tags};
+use crate::cost::{HOURS_PER_MONTH, prices};
 use crate::engine::proof::{self, TAG_RUN, TAG_STEP};
 use crate::engine::{
     Creation, ErrorClass, Evidence, Identity, Observed, PlannedStep, Residue, ResourceRef, Scope, StepError, StepId,
     Swept, Timing,
 };
-use crate::model::Stack;
+use crate::model::{Cloud, Region, Stack};
 use jiff::Timestamp;
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -56,6 +57,16 @@ pub fn seen_child(kind: &str, id: &str, parent: &str, key: &str) -> Observed {
         evidence: Evidence { name: Some(key.to_owned()), parent: Some(parent.to_owned()), ..Evidence::default() },
         created_at: None,
         attached: false,
+    }
+}
+
+/// USD an hour for so much of a component of a region; none where the table does not know it.
+pub fn hourly(cloud: Cloud, region: &Region, component: &str, quantity: f64) -> Option<f64> {
+    let price = prices().component(cloud, region, component)?;
+    match price.unit {
+        "hour" => Some(price.usd * quantity),
+        "GB-month" | "month" => Some(price.usd * quantity / HOURS_PER_MONTH),
+        _ => None,
     }
 }
 

@@ -1,4 +1,5 @@
-//! The control endpoints, `/_sandbox/…` on the plain port: clock (read, sleep, skip ahead), show, usage, settings, reset. For kubewright and harnesses only.
+//! The control endpoints, `/_sandbox/…` on the plain port: clock (read, sleep, skip ahead), show, usage, settings, reset.
+//! For kubewright and harnesses only.
 
 use super::{
     clock::Sleep,

@@ -2,7 +2,7 @@
 
 use super::tracker::Tracker;
 use crate::engine::{Clock, Event, Mode, Plan, Record, RunOutcome, StepId};
-use crate::model::doc::{Progress, Stack};
+use crate::model::doc::{Progress, Stack, shown};
 use jiff::Timestamp;
 use std::{
     collections::{BTreeMap, HashMap},
@@ -121,7 +121,6 @@ impl Meter {
         let running: Option<f64> =
             self.standing.iter().map(|(step, since)| Some(price(step)? * hours(*since, now))).sum();
         let so_far = self.spent.zip(running).map(|(spent, running)| spent + running);
-        let rounded = |usd: f64| (usd * 1e4).round() / 1e4 + 0.0;
         Progress {
             percent: percent.map(|_| self.percent).or(over.then_some(100.0)),
             eta_seconds: Some(if over { 0 } else { eta }),
@@ -130,8 +129,8 @@ impl Meter {
                 _ if over => Some(0),
                 _ => Some(self.tracker.eta_p90().max(eta)),
             },
-            usd_per_hour: hourly.map(rounded),
-            usd_so_far: so_far.map(rounded),
+            usd_per_hour: hourly.map(shown),
+            usd_so_far: so_far.map(shown),
         }
     }
 }

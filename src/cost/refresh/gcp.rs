@@ -5,7 +5,7 @@
 //! new GPUs as on demand too. Types whose price holds local disks cannot be put together from here and are left as they are.
 
 use super::{Fresh, ReadComponent, Unreadable, list, next, text};
-use crate::cost::attach::ATTACHED;
+use crate::cost::attach::{ATTACHED, gpu_component};
 use serde_json::Value;
 use std::collections::BTreeMap;
 
@@ -128,9 +128,9 @@ impl Skus {
                 }
             }
             for (gpu, _) in ATTACHED {
-                for (spot, ending) in [(false, ""), (true, "-spot")] {
+                for spot in [false, true] {
                     if let Some(usd) = self.part(region, spot, Part::Gpu(gpu)) {
-                        let name = format!("gpu-{}{ending}", gpu.to_lowercase());
+                        let Some(name) = gpu_component(gpu, spot) else { continue };
                         let (region, unit) = (region.clone(), "hour".to_owned());
                         fresh.components.push(ReadComponent { region, name, unit, usd });
                     }

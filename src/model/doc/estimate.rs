@@ -17,6 +17,25 @@ pub struct Range {
     pub max: f64,
 }
 
+impl Range {
+    /// Each figure as `change` makes it.
+    #[must_use]
+    pub fn map(self, change: impl Fn(f64) -> f64) -> Self {
+        Self { min: change(self.min), desired: change(self.desired), max: change(self.max) }
+    }
+
+    /// Both together.
+    #[must_use]
+    pub const fn plus(self, other: Self) -> Self {
+        Self { min: self.min + other.min, desired: self.desired + other.desired, max: self.max + other.max }
+    }
+}
+
+/// Money as it is shown: to a hundredth of a cent, and never as a negative nothing.
+pub fn shown(usd: f64) -> f64 {
+    (usd * 1e4).round() / 1e4 + 0.0
+}
+
 /// One billed component of one step.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]

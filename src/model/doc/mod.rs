@@ -22,7 +22,7 @@ pub use cost::{
     Offered, VendorRefresh,
 };
 pub use destroy::{Destroy, DestroyOutcome, Extend, Gone, ONE_WAY, Protect, Remaining};
-pub use estimate::{Estimate, HOURS_PER_MONTH, Line, Range, Totals};
+pub use estimate::{Estimate, HOURS_PER_MONTH, Line, Range, Totals, shown};
 pub use event::{EventDetail, EventLine, EventPhase, Progress};
 pub use history::{Chain, History, HistoryEntry, HistoryRun, HistoryVerify, Verified};
 pub use init::Init;

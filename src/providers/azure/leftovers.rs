@@ -13,11 +13,10 @@ use super::steps::{self, cluster, node_group, resource_group};
 use super::sweep::deletable;
 use super::tags::{self, is_ours};
 use super::{disks, names, plan, stages};
-use crate::cost::{HOURS_PER_MONTH, prices};
 use crate::engine::{Caused, Clock, Leftover, Observed, StepError, StepId};
 use crate::model::{Cloud, Stack};
 use crate::providers::patience::{if_known, patient};
-use crate::providers::{VolumeFate, in_cluster};
+use crate::providers::{VolumeFate, in_cluster, kit};
 
 const TAGGED: Op = Op::new("resources:resources.list", version::RESOURCES);
 
@@ -117,10 +116,8 @@ fn kept_disk(cx: &AzureCx, disk: &disks::Disk) -> Leftover {
     let id = ArmId(disk.id.clone());
     let seen = observe("azure/disk", &id, disk);
     let owner = format!("disk of {}, kept with its group; --volumes delete removes both", disks::in_words(disk));
-    let usd_per_hour = disk.properties.disk_size_gb.and_then(|gib| {
-        let price = prices().component(Cloud::Azure, &cx.region, plan::disk_component(gib as u32))?;
-        Some(price.usd / HOURS_PER_MONTH)
-    });
+    let sized = disk.properties.disk_size_gb.map(|gib| plan::disk_component(gib as u32));
+    let usd_per_hour = sized.and_then(|component| kit::hourly(Cloud::Azure, &cx.region, component, 1.0));
     Leftover { keep: true, usd_per_hour, ..named(seen, owner) }
 }
 
@@ -177,7 +174,6 @@ mod tests {
     use super::*;
     use crate::engine::proof::prove_found;
     use crate::providers::azure::tags::Tags;
-    use crate::providers::kit;
 
     #[test]
     fn what_is_named_is_never_proven() {

@@ -156,9 +156,9 @@ pub fn fitting(region: &Region, needs: &InstanceNeeds) -> Vec<Choice> {
                 fit.push((it.on_demand, choice(Some((kind.to_owned(), count)))));
             }
             (Some((name, count)), None) if attach::has_room(name, count, machine) => {
-                let gpu = ATTACHED.iter().find(|(gpu, _)| gpu.eq_ignore_ascii_case(name));
-                let Some((gpu, price)) = gpu.zip(attach::price(catalogue(), region, name, false)) else { continue };
-                fit.push((it.on_demand + price.usd * f64::from(count), choice(Some((gpu.0.to_owned(), count)))));
+                let sold = attach::known(name).zip(attach::price(catalogue(), region, name, false));
+                let Some(((gpu, _), price)) = sold else { continue };
+                fit.push((it.on_demand + price.usd * f64::from(count), choice(Some(((*gpu).to_owned(), count)))));
             }
             _ => {}
         }

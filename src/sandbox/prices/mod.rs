@@ -1,6 +1,7 @@
 //! The vendors' price APIs of the pretend world. What they say for a plain machine is the embedded table, to the cent, but
-//! for one machine that has become dearer since ([`DEARER`]); around it stands what the real ones mix in: other tenancies, systems and markets,
-//! queues, zones that are not the region, free tiers, meters of zero. Who reads them naively gets other prices.
+//! for one machine that has become dearer since ([`DEARER`]); around it stands what the real ones mix in: other
+//! tenancies, systems and markets, queues, zones that are not the region, free tiers, meters of zero. Who reads them
+//! naively gets other prices.
 //!
 //! AWS and Google answer at their own ports, behind their own gates; Azure and Lambda at `/_prices/…` of the plain port.
 //! Questions are held to the form that the vendor takes, no more and no less.

@@ -134,15 +134,10 @@ impl PlanView {
         if !self.excluded.is_empty() {
             text.push_str(&format!("not in the price: {}\n", self.excluded.join(", ")));
         }
-        if let Some(words) = self.most_usd().and_then(|usd| self.doc.budget.warning(usd)) {
+        if let Some(words) = self.doc.budget.warning(self.totals.usd_per_hour.max) {
             text.push_str(&format!("{} {words}\n", style.yellow("warning:")));
         }
         text
-    }
-
-    /// The most that it can cost an hour.
-    fn most_usd(&self) -> Option<f64> {
-        self.doc.cost.pointer("/totals/usdPerHour/max")?.as_f64()
     }
 
     fn preflight(&self, style: Style) -> String {

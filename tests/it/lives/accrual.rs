@@ -1,7 +1,7 @@
 //! What a cluster is said to have cost, against what its cloud would bill: an independent sum over the pretend cloud's own
 //! record of what was there from when to when.
 
-use super::rig::World;
+use super::{pools::SCALED, rig::World};
 use crate::support::serving::until;
 use kubewright::{
     cost::catalogue,
@@ -99,21 +99,11 @@ fn days_with_a_killed_run_and_a_failed_one_cost_what_the_cloud_bills() {
     assert_eq!((usd(&world.cost()["accruedUsd"]), world.bill()), (spent, bill), "what is gone costs nothing more");
 }
 
-/// Nobody needs the second node: the cluster's own autoscaler takes it away.
-const SCALED: &str = "apiVersion: kubewright/v1
-kind: Cluster
-name: demo
-provider: aws
-region: us-east-1
-nodePools:
-  - { name: default, instanceType: m6a.large, count: 1 }
-  - { name: burst, instanceType: m6a.xlarge, count: 1, min: 0, max: 2 }
-";
-
 #[test]
 fn a_pool_that_scaled_by_itself_has_cost_what_lies_between_its_bounds() {
     let world = World::new();
-    world.home.write("cluster.yaml", SCALED);
+    // Nobody needs the second node: the cluster's own autoscaler takes it away.
+    world.home.write("cluster.yaml", &SCALED.replace("min: 0", "count: 1, min: 0"));
     world.go(&["provision", "--yes", "--wait", "cloud"]).expect(0);
     world.skip_hours(48);
     let (shown, bill) = (world.cost(), world.bill());

@@ -22,7 +22,7 @@ nodePools:
 "#;
 
 /// The smallest cluster with an autoscaler.
-const SCALED: &str = r#"
+pub(super) const SCALED: &str = r#"
 apiVersion: kubewright/v1
 kind: Cluster
 name: demo

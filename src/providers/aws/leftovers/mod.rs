@@ -18,11 +18,9 @@ use super::steps::{cluster, vpc};
 use super::sweep::{deletable, is_ours};
 use super::tags::{Tags, names_cluster};
 use super::{client::AwsCx, plan, stages};
-use crate::cost::{HOURS_PER_MONTH, prices};
 use crate::engine::{Caused, Clock, Identity, Leftover, Observed, StepError, StepId};
 use crate::model::{Cloud, Stack};
-use crate::providers::patience::patient;
-use crate::providers::{VolumeFate, in_cluster};
+use crate::providers::{VolumeFate, in_cluster, kit, patience::patient};
 use balancers::{balancers, classic_balancers, target_groups};
 use endpoints::endpoints;
 use groups::groups;
@@ -220,12 +218,7 @@ fn step_id(seen: &Observed) -> StepId {
 
 /// USD an hour for so much of a component; none where the table does not know it.
 fn price(cx: &AwsCx, component: &str, quantity: f64) -> Option<f64> {
-    let price = prices().component(Cloud::Aws, &cx.region, component)?;
-    match price.unit {
-        "hour" => Some(price.usd * quantity),
-        "GB-month" => Some(price.usd * quantity / HOURS_PER_MONTH),
-        _ => None,
-    }
+    kit::hourly(Cloud::Aws, &cx.region, component, quantity)
 }
 
 #[cfg(test)]

@@ -59,8 +59,10 @@ impl Step<AwsCx> for AccessPolicy {
         if !self.is_associated(cx, at).await? {
             return Ok(Found::None);
         }
-        let parent = if is_ours { String::new() } else { " of another stack".to_owned() };
-        let parent = format!("{}{parent}", self.principal_arn);
+        let parent = match is_ours {
+            true => self.principal_arn.clone(),
+            false => format!("{} of another stack", self.principal_arn),
+        };
         Ok(Found::One(seen_child(KIND, &self.policy_arn, &parent, &self.policy_arn)))
     }
 

@@ -13,12 +13,9 @@ use super::steps::remains::{self, Kind};
 use super::steps::{Remains, cluster, network, strangers};
 use super::sweep::{deletable, is_ours};
 use super::{stages, way_in};
-use crate::cost::{HOURS_PER_MONTH, prices};
 use crate::engine::{Clock, Identity, Leftover, Observed, StepError, StepId};
 use crate::model::{Cloud, Stack};
-use crate::providers::VolumeFate;
-use crate::providers::in_cluster;
-use crate::providers::patience::patient;
+use crate::providers::{VolumeFate, in_cluster, kit, patience::patient};
 use std::collections::BTreeSet;
 
 /// One look for leftovers.
@@ -147,12 +144,7 @@ fn step_id(seen: &Observed) -> StepId {
 
 /// USD an hour for so much of a component; none where the table does not know it.
 fn price(cx: &GcpCx, component: &str, quantity: f64) -> Option<f64> {
-    let price = prices().component(Cloud::Gcp, &cx.region, component)?;
-    match price.unit {
-        "hour" => Some(price.usd * quantity),
-        "GB-month" => Some(price.usd * quantity / HOURS_PER_MONTH),
-        _ => None,
-    }
+    kit::hourly(Cloud::Gcp, &cx.region, component, quantity)
 }
 
 #[cfg(test)]

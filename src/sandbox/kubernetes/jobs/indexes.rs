@@ -16,14 +16,10 @@ pub(super) fn spans(text: &str, limit: u64) -> Option<Vec<(u64, u64)>> {
     text.split(',').map(span).collect()
 }
 
-/// The indexes that a text names that was checked before, or written here.
+/// The indexes that a text names that was checked before, or written here; none where there is no text.
 pub(super) fn read(text: &Value) -> BTreeSet<u64> {
-    let parts = text.as_str().unwrap_or_default().split(',').filter(|part| !part.is_empty());
-    let span = |part: &str| {
-        let (from, to) = part.split_once('-').unwrap_or((part, part));
-        Some(from.parse::<u64>().ok()?..=to.parse::<u64>().ok()?)
-    };
-    parts.filter_map(span).flatten().collect()
+    let spans = text.as_str().and_then(|text| spans(text, u64::MAX)).unwrap_or_default();
+    spans.into_iter().flat_map(|(from, to)| from..=to).collect()
 }
 
 /// The text that names these indexes.

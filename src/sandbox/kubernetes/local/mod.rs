@@ -2,9 +2,9 @@
 //! nothing of this machine's environment but the usual search path.
 //!
 //! There is no image and no root directory of their own: commands are this machine's; `workingDir` and the mount paths of
-//! volumes (empty directories, ConfigMaps, Secrets) are below the scratch directory, where relative paths find them. They take real time, whatever the speed of the world, and of the
-//! annotations in [`super::script`] only those that ask for a failure count. A pod's directory and log go when the pod
-//! does.
+//! volumes (empty directories, ConfigMaps, Secrets) are below the scratch directory, where relative paths find them. They
+//! take real time, whatever the speed of the world, and of the annotations in [`super::script`] only those that ask for
+//! a failure count. A pod's directory and log go when the pod does.
 
 mod launch;
 mod process;

@@ -1,5 +1,5 @@
-//! A container as a group of processes of this machine. Nothing of the group is left when its container has ended, and nothing
-//! of it outlives the server, however that ends: the group's first process waits for nothing else.
+//! A container as a group of processes of this machine. Nothing of the group is left when its container has ended, and
+//! nothing of it outlives the server, however that ends: the group's first process waits for nothing else.
 //!
 //! What leaves the group by itself (`setsid`) is not found again.
 
